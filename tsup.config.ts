@@ -1,0 +1,21 @@
+import { defineConfig } from "tsup";
+
+// One entry per subpath export. `splitting` keeps one copy of each error class per format,
+// so that `instanceof` works across subpaths.
+export default defineConfig({
+  entry: {
+    index: "src/core/index.ts",
+    "adapters/memory": "src/adapters/memory/index.ts",
+    "adapters/fs": "src/adapters/fs/index.ts",
+    "adapters/balena-sdk": "src/adapters/balena-sdk/index.ts",
+    node: "src/adapters/node/index.ts",
+  },
+  format: ["esm", "cjs"],
+  target: "es2022",
+  platform: "neutral",
+  external: [/^node:/],
+  dts: true,
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+});
