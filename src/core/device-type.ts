@@ -1,0 +1,29 @@
+/** The one check that a device type passes before it goes into a URL, a key or a message. */
+import { InvalidArgumentError } from "./errors.ts";
+
+// What balena's slugs and aliases look like; the length keeps manifest ids within file name limits.
+const slug = /^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$/;
+
+/**
+ * Makes sure that a value looks like a device type's slug or alias: 1 to 64 of `a-z 0-9 _ . -`, a letter or digit at
+ * both ends, no `..`.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for anything else.
+ *
+ * @example
+ * ```ts
+ * assertDeviceType("raspberrypi4-64"); // fine
+ * assertDeviceType("../raspberrypi4-64"); // throws
+ * ```
+ */
+export function assertDeviceType(value: unknown): asserts value is string {
+  if (typeof value === "string" && slug.test(value) && !value.includes("..")) return;
+  throw new InvalidArgumentError(
+    `${show(value)} is no device type: expected a slug or alias such as "raspberrypi4-64" (1 to 64 of a-z 0-9 _ . -)`,
+  );
+}
+
+/** JSON quotes control characters, so that a hostile value can't forge a log line; the cut keeps it short. */
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : `A value of type ${typeof value}`;
+}

@@ -1,0 +1,284 @@
+/** The public types, and the two ports through which the world enters: {@link ImageSource} and {@link StoreDriver}. */
+import type { Driver, Storage } from "unstorage";
+
+/** How an image is asked for beyond device type and version. All that changes its bytes is part of its identity. */
+export interface ImageVariant {
+  /** Development image (with local SSH and the like). Default `false`. */
+  developmentMode?: boolean | undefined;
+  /** `raw` or `flasher`, where the device type has both. Default: the upstream's choice for the device type. */
+  imageType?: "raw" | "flasher" | undefined;
+  /** Take the file as the upstream packs it. Default: the raw image, fetched compressed and inflated on the way. */
+  fileType?: ".img" | ".zip" | ".gz" | undefined;
+  /** Who the image belongs to: images of different scopes never meet. Default: the source's {@link ImageSource.scope}. */
+  scope?: string | undefined;
+  /** Fleet to configure the image for. Such an image carries credentials: it is never stored nor shared. */
+  appId?: number | undefined;
+  /** Network of a configured image. Default `ethernet`. */
+  network?: "ethernet" | "wifi" | undefined;
+  wifiSsid?: string | undefined;
+  /** Carries a credential: such an image is never stored nor shared. */
+  wifiKey?: string | undefined;
+  /** Minutes between the device's update checks. */
+  appUpdatePollInterval?: number | undefined;
+}
+
+/** One available version of a device type's OS. */
+export interface OsVersion {
+  /** The raw version, for example `6.0.10+rev1`, `2.60.1+rev1.prod` or `2023.10.1`. */
+  readonly version: string;
+  /** `esr` for a version of an Extended Support Release line. */
+  readonly line: "default" | "esr";
+  /** `true` for one that is not final yet. */
+  readonly draft: boolean;
+  /** The upstream's name for the stage of the line, where it says one. */
+  readonly phase?: string | undefined;
+  /** Known issues, as the upstream words them. */
+  readonly knownIssues?: string | undefined;
+  /** When it was created, ISO 8601. */
+  readonly createdAt?: string | undefined;
+}
+
+/** Options of every call that picks a version. */
+export interface ResolveOptions {
+  /** Count versions that are not final. Default `false`. */
+  includeDrafts?: boolean | undefined;
+  /** Ends the call; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How the cache is used, as `fetch` defines the words. */
+export type CacheMode = "default" | "no-cache" | "reload" | "no-store" | "force-cache" | "only-if-cached";
+
+/** A span of bytes. */
+export interface ByteRange {
+  /** First byte, from 0. */
+  start: number;
+  /** Byte after the last one; one beyond the image means its end. Default: the end. */
+  end?: number | undefined;
+}
+
+/** How far a get has come. */
+export interface Progress {
+  /** Bytes of the image received and verified so far (of the range, where one was asked for). */
+  transferredBytes: number;
+  /** Bytes there will be; an estimate until the upstream says it exactly, absent while nobody knows. */
+  totalBytes?: number;
+  /** 0 to 100, where the total is known. */
+  percent?: number;
+  /** Milliseconds to go at the present rate, where the total is known. */
+  etaMs?: number;
+  /** Mean rate since the start. */
+  bytesPerSecond: number;
+}
+
+/** Options of {@link ImageManager.get} and {@link ImageManager.prefetch}. */
+export interface GetOptions extends ImageVariant, ResolveOptions {
+  /** Default `default`: a copy within `maxAgeMs` is served as it is, an older one is revalidated. */
+  cache?: CacheMode | undefined;
+  /** Only these bytes. */
+  range?: ByteRange | undefined;
+  /** Called with the state after each chunk. What it throws is ignored. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** For edge runtimes: is given the work that should outlive the response, so that a cache fill can finish. */
+  waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+}
+
+/** A `ReadableStream` of an image that also says what it carries. Tee, pipeThrough and transfer yield plain streams. */
+export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
+  /** Canonical slug. */
+  readonly deviceType: string;
+  /** The exact version. */
+  readonly version: string;
+  readonly mime: string;
+  /** Bytes of the whole image, where known before the first byte (always for a cached one). */
+  readonly size?: number;
+  /** Strong ETag of the whole image, quoted, where known (always for a cached one). */
+  readonly etag?: string;
+  readonly lastModified?: Date;
+  /** Where the bytes come from; `stale` is the cache, served because the upstream could not be reached. */
+  readonly origin: "cache" | "network" | "stale";
+  /**
+   * Settles when the stream's image is in the cache (with what is stored) or is known not to get there (`undefined`);
+   * rejects with the stream's error. Need not be awaited.
+   */
+  committed(): Promise<ImageInfo | undefined>;
+};
+
+/** What the cache knows about an image. */
+export interface ImageInfo {
+  /** The manifest's id: `<slug>~<version>~<hash>`. */
+  readonly id: string;
+  /** Canonical slug. */
+  readonly deviceType: string;
+  readonly version: string;
+  /** The variant, with only what differs from the defaults. */
+  readonly variant: ImageVariant;
+  /** Origin of the API that it came from. */
+  readonly source: string;
+  readonly mime: string;
+  /** Bytes of the image. */
+  readonly size: number;
+  /** Strong ETag, quoted: SHA-256 over size, chunk size and chunk digests. Not the SHA-256 of the file. */
+  readonly etag: string;
+  readonly lastModified?: Date;
+  readonly createdAt: Date;
+  /** When the upstream last confirmed it. */
+  readonly validatedAt: Date;
+  readonly pinned: boolean;
+}
+
+/** What an {@link ImageSource} is asked to request. */
+export interface ResolvedImage {
+  /** Canonical slug. */
+  readonly deviceType: string;
+  /** Exact version, as the source listed it. */
+  readonly version: string;
+  readonly variant: Readonly<ImageVariant>;
+  /** The file to ask the upstream for. */
+  readonly fileType: ".img" | ".zip" | ".gz";
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to fetch an image, as a source says it. */
+export interface ImageRequest {
+  readonly url: string | URL;
+  readonly headers?: HeadersInit | undefined;
+  /** `true` where the body is a gzip file that holds the image. */
+  readonly gzip: boolean;
+  /** Size of the image (uncompressed), where the source is certain: it then proves completeness. */
+  readonly exactBytes?: number | undefined;
+  /** Size of the image as a guess, for progress alone; a function is asked only when nothing better is known. */
+  readonly estimatedBytes?: number | (() => Promise<number | undefined>) | undefined;
+}
+
+/** Options of a source's look-ups. */
+export interface SourceOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Where images come from. It names versions and says how to request an image; the core fetches the bytes.
+ * Its errors are {@link ImageManagerError}s (`DEVICE_TYPE_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`); another one that it
+ * throws counts as `UPSTREAM`.
+ */
+export interface ImageSource {
+  /** The API's origin, for example `https://api.balena-cloud.com`: part of every identity. */
+  readonly id: string;
+  /** The default scope: `undefined` without a token, else one per account. Never a token itself. */
+  scope?(): Promise<string | undefined>;
+  /** Canonical slug of a slug or alias. */
+  resolveDeviceType(slugOrAlias: string, options: SourceOptions): Promise<string>;
+  /** All versions of a canonical slug, in any order. One upstream request. */
+  versions(
+    slug: string,
+    options: SourceOptions & { readonly includeDrafts?: boolean | undefined },
+  ): Promise<OsVersion[]>;
+  /** Asked anew for every attempt, so that a token is never older than that. */
+  request(image: ResolvedImage): Promise<ImageRequest>;
+}
+
+/** What a store can do, as data; the core branches on these, never on a name. */
+export interface StoreCapabilities {
+  /** Largest value it takes. Default: no limit. */
+  readonly maxValueBytes?: number | undefined;
+  /** `getKeys(prefix)` returns every key under the prefix, and no other. */
+  readonly completeListing: boolean;
+}
+
+/** What `createIfAbsent` found. */
+export type CreateResult = "created" | "exists" | "unsupported";
+
+/**
+ * A store adapter: an unstorage `Driver` that says what it can. Raw values go in and come out as `Uint8Array`, the one that
+ * comes out is the caller's own, faults are thrown, and a missing key is `null`.
+ */
+export interface StoreDriver extends Driver {
+  readonly capabilities: StoreCapabilities;
+  /** Writes only where the key does not exist, with exactly one winner among racing writers. */
+  createIfAbsent?(key: string, bytes: Uint8Array): Promise<CreateResult>;
+}
+
+/** Something that happened inside, for logs and metrics. Carries no secret. */
+export type ImageManagerEvent =
+  | { readonly type: "hit" | "miss" | "revalidated" | "stale-served"; readonly image: string }
+  /** A broken transfer went on; `fromByte` of the upstream's file (0: it started over and is compared). */
+  | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
+  | { readonly type: "healed"; readonly image: string; readonly chunks: number }
+  | { readonly type: "committed"; readonly image: string; readonly size: number }
+  /** Delivered, but nothing proved it complete: not stored. */
+  | { readonly type: "unproven"; readonly image: string; readonly size: number }
+  /** The store failed; what needed it goes on without. */
+  | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown };
+
+/** Options of {@link createImageManager}. */
+export interface ImageManagerOptions {
+  /** Where images come from. */
+  source: ImageSource;
+  /** Where they are kept: one of our adapters, or any unstorage driver or storage. */
+  storage: Driver | Storage;
+  /** Every key lives under it, nothing else is ever touched. Default `balena-images`. */
+  prefix?: string | undefined;
+  /** Bytes of a chunk. Default 4 MiB; 256 KiB to 64 MiB; lowered to the store's `maxValueBytes`. */
+  chunkBytes?: number | undefined;
+  /** Chunk buffers in flight over all streams. Default 64 MiB; each stream gets at least one chunk. */
+  memoryBytes?: number | undefined;
+  /** When a copy counts as fresh. */
+  freshness?: FreshnessOptions | undefined;
+  /** How a broken transfer is retried. */
+  retry?: RetryOptions | undefined;
+  /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */
+  inflate?: (() => TransformStream<Uint8Array, Uint8Array>) | undefined;
+  /** The time, in milliseconds since 1970. Default `Date.now`. */
+  now?: (() => number) | undefined;
+  /** Default: the global `fetch`. */
+  fetch?: typeof fetch | undefined;
+  /** Told what happens inside. What it throws is ignored. */
+  onEvent?: ((event: ImageManagerEvent) => void) | undefined;
+}
+
+/** When a cached copy may be served. */
+export interface FreshnessOptions {
+  /** A copy confirmed within this time is served without a request. Default 0: always ask. */
+  maxAgeMs?: number | undefined;
+  /** How long past `maxAgeMs` a copy may be served while the upstream can't be reached. Default `Infinity`. */
+  staleIfErrorMs?: number | undefined;
+}
+
+/** How a broken transfer is retried. */
+export interface RetryOptions {
+  /** Failures in a row without a byte of progress before giving up. Default 5; 1 means no retry. */
+  attempts?: number | undefined;
+  /** Ceiling of the first random pause; it doubles with each failure. Default 500. */
+  minDelayMs?: number | undefined;
+  /** Largest pause, and largest Retry-After that is honoured. Default 30,000. */
+  maxDelayMs?: number | undefined;
+  /** A transfer that brings no byte for this long while one is wanted counts as broken. Default 30,000. */
+  idleTimeoutMs?: number | undefined;
+}
+
+/** The cache of images in front of a source. */
+export interface ImageManager {
+  /**
+   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way.
+   *
+   * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
+   */
+  get(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageStream>;
+  /** Gets an image into the cache without handing it out; rejects where it can't be stored. */
+  prefetch(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageInfo>;
+  /** The exact version that a version or range stands for. */
+  resolve(deviceType: string, versionOrRange?: string, options?: ResolveOptions): Promise<string>;
+  /** All versions, newest first. */
+  versions(deviceType: string, options?: ResolveOptions): Promise<OsVersion[]>;
+  /** What the cache holds of an image; asks no upstream. */
+  inspect(deviceType: string, version: string, variant?: ImageVariant): Promise<ImageInfo | undefined>;
+  /** Whether the cached copy is fresh, asking the upstream where `maxAgeMs` has passed. `false` where there is none. */
+  isFresh(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
+  /** All cached images, in no particular order. */
+  list(): AsyncIterable<ImageInfo>;
+  /** Deletes everything under the prefix and nothing outside it. Running transfers go on, uncached. */
+  cleanCache(): Promise<void>;
+  /** Ends transfers and releases what the manager opened. Calls after it reject with `INVALID_ARGUMENT`. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

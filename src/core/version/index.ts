@@ -1,0 +1,6 @@
+/** The version module's surface to the rest of the core. */
+export { compareVersions } from "./compare.ts";
+export { type ParsedVersion, parseVersion } from "./parse.ts";
+export { selectVersion } from "./select.ts";
+export { sortVersions } from "./sort.ts";
+export { assertVersionOrRange, isEsrVersion, isExactVersion } from "./wanted.ts";
