@@ -1,0 +1,57 @@
+// Where everything lies in a generated disk image: partitions, free space (zeros) and the one file that variants differ in.
+
+/** A span of bytes, end exclusive. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A generated disk. */
+export interface DiskLayout {
+  readonly bytes: number;
+  /** Boot, rootA, rootB, data. */
+  readonly partitions: readonly Span[];
+  /** Free space: the last fifth of each partition, all zero. */
+  readonly holes: readonly Span[];
+  /** `config.json` in the boot partition: all that a variant of a version changes. */
+  readonly config: Span;
+}
+
+/** Bytes of a sector, as the partition table counts. */
+export const sectorBytes = 512;
+
+const configBytes = 2048;
+const pageBytes = 4096;
+const holeShare = 0.2;
+const ends = [0.1, 0.5, 0.9, 1];
+
+/** Lays a disk out; from 32 MiB on partitions end at 4 MiB boundaries, so that whole 4 MiB chunks are free. */
+export function layOut(bytes: number, holeFree: boolean): DiskLayout {
+  const align = bytes >= 32 * 1024 * 1024 ? 4 * 1024 * 1024 : pageBytes;
+  const bounds = [
+    pageBytes,
+    ...ends.map((end) => (end === 1 ? bytes : Math.round((bytes * end) / align) * align)),
+  ];
+  const partitions = ends.map((_, i) => ({ start: bounds[i]!, end: bounds[i + 1]! }));
+  const config = { start: pageBytes, end: pageBytes + configBytes };
+  return { bytes, partitions, holes: holeFree ? [] : partitions.map(freeSpace), config };
+}
+
+/** The first sector: a master boot record with its partition table. */
+export function masterBootRecord({ partitions }: DiskLayout): Uint8Array {
+  const record = new DataView(new ArrayBuffer(sectorBytes));
+  partitions.forEach(({ start, end }, i) => {
+    const entry = 446 + 16 * i;
+    record.setUint8(entry, i === 0 ? 0x80 : 0);
+    record.setUint8(entry + 4, i === 0 ? 0x0c : 0x83); // FAT32 for boot, Linux for the rest
+    record.setUint32(entry + 8, start / sectorBytes, true);
+    record.setUint32(entry + 12, Math.floor((end - start) / sectorBytes), true);
+  });
+  record.setUint16(510, 0xaa55, true);
+  return new Uint8Array(record.buffer);
+}
+
+function freeSpace({ start, end }: Span): Span {
+  const pages = Math.round(((end - start) * holeShare) / pageBytes);
+  return { start: Math.max(start, Math.floor(end / pageBytes) * pageBytes - pages * pageBytes), end };
+}

@@ -1,0 +1,85 @@
+// Leads each request to its endpoint: logs it, checks its credentials, applies the metadata faults.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkAuthorization } from "./auth.ts";
+import type { Counters, LoggedRequest } from "./counters.ts";
+import { answerDownload, answerFile, type DownloadContext, filesPath } from "./download.ts";
+import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
+import { type DownloadFaults, strikes } from "./faults.ts";
+import { answerMetadata } from "./metadata.ts";
+
+/** What all endpoints together need to know. */
+export interface ApiContext extends DownloadContext {
+  readonly token: string;
+  readonly imageBytes: number;
+}
+
+/** Answers a request of either listener. */
+export async function answerRequest(
+  listener: LoggedRequest["listener"],
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: ApiContext,
+): Promise<void> {
+  const exchange = open(listener, request, response, context);
+  const { pathname } = exchange.url;
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return answer(exchange, 405, "Method Not Allowed");
+  if (pathname === filesPath) return answerFile(exchange, context);
+  if (listener === "files") return answer(exchange, 404, "Not Found");
+  if (exchange.access === "refused") return answer(exchange, 401, "Unauthorized");
+  return pathname === "/download" ? answerDownload(exchange, context) : answerCatalog(exchange, context);
+}
+
+function open(
+  listener: LoggedRequest["listener"],
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: ApiContext,
+): Exchange {
+  const { counters, faults, token } = context;
+  const url = new URL(request.url ?? "/", "http://loopback");
+  const log = {
+    listener,
+    method: request.method ?? "",
+    url: request.url ?? "",
+    headers: request.headers,
+    status: 0,
+  };
+  count(log, url.pathname, response, counters);
+  if (url.pathname === "/download" || url.pathname === filesPath) setDate(response, faults.date);
+  return { request, response, url, log, access: checkAuthorization(request.headers, token) };
+}
+
+function count(log: LoggedRequest, pathname: string, response: ServerResponse, counters: Counters): void {
+  counters.requests++;
+  counters.requestLog.push(log);
+  if (pathname === "/download") counters.downloads++;
+  else if (pathname !== filesPath) counters.metadataRequests++;
+  if (pathname !== "/download" && pathname !== filesPath) return;
+  counters.openConnections++;
+  response.once("close", () => counters.openConnections--);
+}
+
+function setDate(response: ServerResponse, date: DownloadFaults["date"]): void {
+  if (date === "none") response.sendDate = false;
+  else if (date !== undefined) response.setHeader("date", date.toUTCString());
+}
+
+async function answerCatalog(
+  exchange: Exchange,
+  { catalog, faults, token, imageBytes }: ApiContext,
+): Promise<void> {
+  const { refuse, lose, latencyMs } = faults.metadata;
+  await sleep(latencyMs);
+  if (strikes(lose)) return void exchange.request.socket.destroy();
+  if (strikes(refuse)) return answer(exchange, refuse.status, "Fault", retryAfterHeader(refuse));
+  const authorized = exchange.access === "authorized";
+  const { status, body } = answerMetadata(exchange.url, {
+    catalog,
+    authorized,
+    token,
+    downloadBytes: faults.downloadSize ?? imageBytes,
+  });
+  answer(exchange, status, body);
+}

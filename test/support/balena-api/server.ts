@@ -1,0 +1,126 @@
+// Wires the loopback balena API together: catalog, images, faults and counters behind two listeners.
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { defaultToken } from "./auth.ts";
+import { type Counters, createCounters, type LoggedRequest } from "./counters.ts";
+import { createFaults, type DownloadFaults } from "./faults.ts";
+import {
+  type DeviceTypeFixture,
+  defaultDeviceTypes,
+  defaultReleases,
+  type ReleaseFixture,
+} from "./fixtures.ts";
+import { createImageLibrary, type ServedImage } from "./image.ts";
+import { createPackedFiles } from "./packed-files.ts";
+import { type ApiContext, answerRequest } from "./router.ts";
+import { createThrottle } from "./throttle.ts";
+
+/** Options of {@link startBalenaApi}. */
+export interface BalenaApiOptions {
+  /** Bytes of every raw image. Default 8 MiB; from 32 MiB on whole 4 MiB chunks of it are zero. */
+  readonly imageBytes?: number;
+  /** Images without free space. Default `false`: a fifth is zero. */
+  readonly holeFree?: boolean;
+  /** Default: see `fixtures.ts`. */
+  readonly deviceTypes?: readonly DeviceTypeFixture[];
+  /** Default: see `fixtures.ts`. */
+  readonly releases?: readonly ReleaseFixture[];
+  /** The account's token. Default: a JWT. */
+  readonly token?: string;
+}
+
+/** A running loopback balena API. */
+export interface BalenaApi {
+  /** Origin of the API, such as `http://127.0.0.1:1234`. */
+  readonly url: string;
+  /** Origin that `faults.redirect` to `other-origin` leads to. */
+  readonly filesUrl: string;
+  readonly token: string;
+  readonly faults: DownloadFaults;
+  readonly counters: Counters;
+  /** May be changed at any time. */
+  readonly deviceTypes: DeviceTypeFixture[];
+  /** May be changed at any time: `api.releases.push({ deviceType, version })`. */
+  readonly releases: ReleaseFixture[];
+  /**
+   * What `/download` serves for a canonical slug, listed or not. `variant` holds further query parameters;
+   * `contentRevision` 1 is the image that `faults.change` puts in its place.
+   */
+  image(deviceType: string, version: string, variant?: ImageQuery, contentRevision?: number): ServedImage;
+  /** Ends all connections and deletes temporary files. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Query parameters of a download beyond device type and version. */
+export type ImageQuery = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * Starts a balena API on a free loopback port.
+ *
+ * @example
+ * ```ts
+ * await using api = await startBalenaApi();
+ * api.faults.lose = { atPercent: 50, times: 1 };
+ * ```
+ */
+export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<BalenaApi> {
+  const { imageBytes = 8 * 1024 * 1024, holeFree = false, token = defaultToken } = options;
+  const deviceTypes = [...(options.deviceTypes ?? defaultDeviceTypes)];
+  const releases = [...(options.releases ?? defaultReleases)];
+  const [faults, counters, files] = [createFaults(), createCounters(), createPackedFiles()];
+  const imageOf = createImageLibrary({ imageBytes, holeFree, gzipMembers: () => faults.gzipMembers }, files);
+  const link = createThrottle(() => faults.linkBytesPerSecond);
+  const context: ApiContext = {
+    catalog: { deviceTypes, releases },
+    counters,
+    faults,
+    imageOf,
+    link,
+    filesUrl: () => filesUrl,
+    token,
+    imageBytes,
+  };
+
+  const servers = [listener("api", context), listener("files", context)] as const;
+  const [url, filesUrl] = await Promise.all([listen(servers[0]), listen(servers[1])]);
+  const close = async () => {
+    await Promise.all(servers.map(shut));
+    await files.close();
+  };
+  return {
+    ...{ url, filesUrl, token, faults, counters, deviceTypes, releases, close },
+    image: (slug, version, variant = {}, contentRevision = 0) =>
+      imageOf({ slug, version, variant: asStrings(variant), contentRevision }),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function listener(name: LoggedRequest["listener"], context: ApiContext): Server {
+  return createServer((request, response) => {
+    answerRequest(name, request, response, context).catch((error) => {
+      if (!response.destroyed) console.error("loopback balena API:", error);
+      response.destroy();
+    });
+  });
+}
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function shut(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+function asStrings(query: ImageQuery): Record<string, string> {
+  const chosen = Object.entries(query).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(chosen.map(([name, value]) => [name, String(value)]));
+}
