@@ -1,0 +1,33 @@
+/** Tells file system errors apart, and outwaits the ones that pass by themselves on Windows. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Whether an error is one of these, by its `code`. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+/** Turns an error of one of these codes into a value; others go on. */
+export function valueOn<T>(value: T, ...codes: string[]): (error: unknown) => T {
+  return (error) => {
+    if (hasCode(error, ...codes)) return value;
+    throw error;
+  };
+}
+
+/**
+ * Windows refuses to open, replace or delete a file while a virus scanner or another process holds it: tries again for
+ * about a second. Elsewhere these codes mean what they say, and are thrown at once.
+ */
+export async function outwaitWindows<T>(
+  operation: () => Promise<T>,
+  platform = process.platform,
+): Promise<T> {
+  for (let delayMs = 5; ; delayMs *= 2) {
+    try {
+      return await operation();
+    } catch (error) {
+      if (platform !== "win32" || delayMs > 500 || !hasCode(error, "EPERM", "EACCES", "EBUSY")) throw error;
+    }
+    await sleep(delayMs);
+  }
+}

@@ -1,0 +1,127 @@
+/** Writes files so that a name always stands for a whole value, whoever else writes or deletes, and whatever dies when. */
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { CreateResult } from "../../core/types.ts";
+import { hasCode, outwaitWindows, valueOn } from "./errno.ts";
+
+/** How files are written. */
+export interface WriteOptions {
+  /** Where files are until they are whole. On the file system of the final path. */
+  readonly temporaryDirectory: string;
+  /** Wait until the bytes are on the disk before they get their name. */
+  readonly fsync: boolean;
+}
+
+// Only the owner: images may be private.
+const fileMode = 0o600;
+const directoryMode = 0o700;
+
+// Each round is lost to someone who deleted a directory just then; that ends, unless the disk is broken.
+const maxRounds = 20;
+
+/** What {@link isTemporaryName} recognises. */
+const temporaryName = /^[0-9a-f-]{36}\.tmp$/;
+
+/** Whether a name in the temporary directory is one that this file gave. */
+export function isTemporaryName(name: string): boolean {
+  return temporaryName.test(name);
+}
+
+/** Writes a file, replacing the one that is there. Readers see the old value or the new one. */
+export function replaceFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<void> {
+  return writeAndPlace(path, bytes, options, (temporary) => outwaitWindows(() => rename(temporary, path)));
+}
+
+/** Writes a file only where there is none. A hard link never replaces, so exactly one of several writers wins. */
+export function createFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<CreateResult> {
+  return writeAndPlace(path, bytes, options, async (temporary) => {
+    const result = await tryLink(temporary, path);
+    await discard(temporary);
+    return result;
+  });
+}
+
+/** Deletes a file; one that is not there is fine. Tells whether it was. */
+export async function removeFile(path: string): Promise<boolean> {
+  try {
+    await outwaitWindows(() => unlink(path));
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+async function writeAndPlace<T>(
+  path: string,
+  bytes: Uint8Array,
+  options: WriteOptions,
+  place: (temporary: string) => Promise<T>,
+): Promise<T> {
+  for (let round = 1; ; round++) {
+    const temporary = join(options.temporaryDirectory, `${randomUUID()}.tmp`);
+    try {
+      await withDirectory(options.temporaryDirectory, () => writeNewFile(temporary, bytes, options.fsync));
+      return await withDirectory(dirname(path), () => place(temporary));
+    } catch (error) {
+      await discard(temporary);
+      if (round === maxRounds || !hasCode(error, "ENOENT")) throw error;
+    }
+  }
+}
+
+/** Directories are made when their lack shows: no call is spent on them otherwise, and a deleted one comes back. */
+async function withDirectory<T>(directory: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+  await makeDirectory(directory);
+  return operation();
+}
+
+/** Not mkdir's own `recursive`: Node's never ends where a parent exists and refuses with ENOENT, as /proc does. */
+async function makeDirectory(directory: string): Promise<void> {
+  const make = () => mkdir(directory, directoryMode).catch(valueOn(undefined, "EEXIST"));
+  try {
+    await make();
+  } catch (error) {
+    if (!hasCode(error, "ENOENT") || dirname(directory) === directory) throw error;
+    await makeDirectory(dirname(directory));
+    await make();
+  }
+}
+
+async function writeNewFile(path: string, bytes: Uint8Array, fsync: boolean): Promise<void> {
+  const handle = await open(path, "wx", fileMode);
+  try {
+    // Not `writeFile`: it cuts the bytes into pieces of 512 KiB.
+    for (let written = 0; written < bytes.byteLength; ) {
+      written += (await handle.write(bytes, written)).bytesWritten;
+    }
+    if (fsync) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function tryLink(temporary: string, path: string): Promise<CreateResult> {
+  try {
+    await link(temporary, path);
+    return "created";
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return "exists";
+    // No hard links here (FAT, some network disks; EISDIR is what Windows' "invalid function" becomes). Opening the final
+    // name exclusively would be no way out: readers would see the value while it is empty or half written, and a crash
+    // would leave it so.
+    if (hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EISDIR")) return "unsupported";
+    throw error;
+  }
+}
+
+/** What can't be deleted now is swept later. */
+async function discard(temporary: string): Promise<void> {
+  await removeFile(temporary).catch(() => {});
+}

@@ -1,0 +1,97 @@
+/** A store in this process's memory: for tests, for short-lived processes, and as the model of what a store must do. */
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { CreateResult, StoreDriver } from "../../core/types.ts";
+
+/** Options of {@link memoryAdapter}. */
+export interface MemoryAdapterOptions {
+  /** Largest sum of the values' bytes; a write that would exceed it rejects with `code` `ENOSPC`. Default: no limit. */
+  maxBytes?: number | undefined;
+}
+
+/**
+ * Keeps values in memory; they end with the adapter. Values are copied on their way in and out.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when `maxBytes` is no whole number from 0.
+ * @example
+ * ```ts
+ * const images = createImageManager({ source: balenaApiSource(), storage: memoryAdapter({ maxBytes: 2 ** 30 }) });
+ * ```
+ */
+export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {
+  const values = createValues(checkedMaxBytes(options.maxBytes));
+  return {
+    name: "memory",
+    capabilities: { completeListing: true },
+    hasItem: async (key) => values.has(key),
+    getItem: async (key) => textOf(values.get(key)),
+    getItemRaw: async (key) => values.get(key),
+    setItem: async (key, text) => values.set(key, copyOf(text)),
+    setItemRaw: async (key, value) => values.set(key, copyOf(value)),
+    removeItem: async (key) => values.delete(key),
+    // Every key that begins with the text given; unstorage may leave it out.
+    getKeys: async (base) => values.keys(base ?? ""),
+    clear: async (base) => values.keys(levelOf(base ?? "")).forEach(values.delete),
+    dispose: async () => values.keys("").forEach(values.delete),
+    createIfAbsent: async (key, bytes): Promise<CreateResult> => {
+      // No await between the question and the write, so nobody can come in between.
+      if (values.has(key)) return "exists";
+      values.set(key, copyOf(bytes));
+      return "created";
+    },
+  };
+}
+
+function createValues(maxBytes: number) {
+  const values = new Map<string, Uint8Array>();
+  let usedBytes = 0;
+  const sizeOf = (key: string) => values.get(key)?.byteLength ?? 0;
+  return {
+    has: (key: string) => values.has(key),
+    keys: (prefix: string) => [...values.keys()].filter((key) => key.startsWith(prefix)),
+    get(key: string): Uint8Array | null {
+      const bytes = values.get(key);
+      return bytes === undefined ? null : new Uint8Array(bytes);
+    },
+    set(key: string, bytes: Uint8Array): void {
+      const nextBytes = usedBytes - sizeOf(key) + bytes.byteLength;
+      if (nextBytes > maxBytes) throw noSpace(maxBytes, nextBytes);
+      usedBytes = nextBytes;
+      values.set(key, bytes);
+    },
+    delete(key: string): void {
+      usedBytes -= sizeOf(key);
+      values.delete(key);
+    },
+  };
+}
+
+function checkedMaxBytes(maxBytes: number | undefined): number {
+  if (maxBytes === undefined) return Number.POSITIVE_INFINITY;
+  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return maxBytes;
+  throw new InvalidArgumentError(`maxBytes must be a whole number of bytes from 0, not ${maxBytes}`);
+}
+
+function noSpace(maxBytes: number, neededBytes: number): Error {
+  const message = `The memory store may hold ${maxBytes} bytes, and this write would make it ${neededBytes}`;
+  return Object.assign(new Error(message), { code: "ENOSPC" });
+}
+
+/** `p` clears `p:…` and spares a stranger named `p2`. */
+function levelOf(base: string): string {
+  return base === "" || base.endsWith(":") ? base : `${base}:`;
+}
+
+function textOf(bytes: Uint8Array | null): string | null {
+  // A value is what was written: a byte order mark belongs to it.
+  return bytes === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Copies by constructor: `slice` of a Node `Buffer` shares its memory. */
+function copyOf(value: unknown): Uint8Array {
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  if (value instanceof ArrayBuffer) return new Uint8Array(value.slice());
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  }
+  throw new InvalidArgumentError("A value must be a Uint8Array, another view, an ArrayBuffer or a string");
+}
