@@ -1,0 +1,32 @@
+/** What every operation works with: the two ports, the checked options and the state of one manager. */
+import type { FreshnessPolicy } from "./freshness/plan.ts";
+import type { Source } from "./source.ts";
+import type { ByteStore } from "./store/byte-store.ts";
+import type { Inflater } from "./transfer/inflate.ts";
+import type { MemoryBudget } from "./transfer/memory-budget.ts";
+import type { RetryPolicy } from "./transfer/retry.ts";
+import type { Transfer } from "./transfer/transfer.ts";
+import type { ImageManagerEvent } from "./types.ts";
+
+/** One manager's parts. */
+export interface ManagerContext {
+  readonly source: Source;
+  readonly store: ByteStore;
+  readonly chunkBytes: number;
+  readonly freshness: FreshnessPolicy;
+  readonly retry: RetryPolicy;
+  readonly memory: MemoryBudget;
+  readonly inflater: Inflater;
+  readonly fetch: typeof fetch;
+  now(): number;
+  /** Tells the caller's `onEvent`; what that throws is ignored. */
+  emit(event: ImageManagerEvent): void;
+  /** Aborted when the manager is closed. */
+  readonly closing: AbortSignal;
+  /** Running transfers that others may join, by image id. */
+  readonly transfers: Map<string, Transfer>;
+  /** All running transfers, shared or not. */
+  readonly running: Set<Transfer>;
+  /** Counts the transfers that have ended, whichever way. */
+  readonly endedTransfers: { count: number };
+}

@@ -1,0 +1,19 @@
+/** SHA-256 over bytes and strings, as lower-case hex. */
+
+/** SHA-256 of bytes. Large inputs run off the main thread in Node, Bun and Deno, so several may be in flight. */
+export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+}
+
+/** SHA-256 of a string's UTF-8 bytes. */
+export function sha256HexOfText(text: string): Promise<string> {
+  return sha256Hex(new TextEncoder().encode(text));
+}
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+function toHex(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += hexOfByte[byte];
+  return hex;
+}

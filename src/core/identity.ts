@@ -1,0 +1,79 @@
+/** What makes two images the same one: source, scope, device type, version and variant; and the id made from it. */
+import { sha256HexOfText } from "./digest.ts";
+import { InvalidArgumentError } from "./errors.ts";
+import type { ImageVariant } from "./types.ts";
+
+/** A complete identity. `variant` holds only what differs from the defaults, in a fixed order. */
+export interface ImageIdentity {
+  readonly source: string;
+  readonly scope: string | null;
+  readonly deviceType: string;
+  readonly version: string;
+  readonly variant: Readonly<ImageVariant>;
+}
+
+/** `<slug>~<version>~<32 hex>`: readable, and safe as a key and as a file name on any disk. */
+export async function imageId(identity: ImageIdentity): Promise<string> {
+  const { source, scope, deviceType, version, variant } = identity;
+  // An id shows up in events. Hashing a Wi-Fi key into it would let anyone who reads them guess the key off-line.
+  const { wifiKey: _secret, ...hashed } = variant;
+  const hash = await sha256HexOfText(JSON.stringify([source, scope, deviceType, version, hashed]));
+  return `${deviceType}~${escapeVersion(version)}~${hash.slice(0, 32)}`;
+}
+
+/** The start of the ids of all images of a device type. */
+export function imageIdPrefix(deviceType: string): string {
+  return `${deviceType}~`;
+}
+
+// Not reversible, and need not be: the hash tells versions apart, the manifest says the true one.
+function escapeVersion(version: string): string {
+  return version.toLowerCase().replace(/[^a-z0-9.-]/g, "_");
+}
+
+/** Whether an image carries credentials: such a one is never stored nor shared. */
+export function carriesCredentials(variant: ImageVariant): boolean {
+  return variant.appId !== undefined || variant.wifiKey !== undefined;
+}
+
+type VariantKey = Exclude<keyof ImageVariant, "scope">;
+
+const isText = (value: unknown) => typeof value === "string" && value.length > 0 && value.length <= 256;
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
+const oneOf =
+  (...values: unknown[]) =>
+  (value: unknown) =>
+    values.includes(value);
+
+// In the order that identities are written in.
+const variantRules: {
+  [K in VariantKey]: { isValid(value: unknown): boolean; wants: string; byDefault?: unknown };
+} = {
+  developmentMode: { isValid: oneOf(true, false), wants: "true or false", byDefault: false },
+  imageType: { isValid: oneOf("raw", "flasher"), wants: '"raw" or "flasher"' },
+  fileType: { isValid: oneOf(".img", ".zip", ".gz"), wants: '".img", ".zip" or ".gz"' },
+  appId: { isValid: isCount, wants: "a positive integer" },
+  network: { isValid: oneOf("ethernet", "wifi"), wants: '"ethernet" or "wifi"', byDefault: "ethernet" },
+  wifiSsid: { isValid: isText, wants: "a text of 1 to 256 characters" },
+  wifiKey: { isValid: isText, wants: "a text of 1 to 256 characters" },
+  appUpdatePollInterval: { isValid: isCount, wants: "a positive integer (minutes)" },
+};
+
+/** Checks a variant and leaves out what equals the defaults, so that equal variants look equal. */
+export function normalizeVariant(options: ImageVariant): ImageVariant {
+  const entries = (Object.keys(variantRules) as VariantKey[]).flatMap((key) => {
+    const value: unknown = options[key];
+    if (value === undefined) return [];
+    const rule = variantRules[key];
+    // The value itself stays out of the message: it may be a secret.
+    if (!rule.isValid(value)) throw new InvalidArgumentError(`"${key}" must be ${rule.wants}`);
+    return value === rule.byDefault ? [] : [[key, value]];
+  });
+  return Object.fromEntries(entries) as ImageVariant;
+}
+
+/** Checks a scope given by the caller. */
+export function assertScope(scope: unknown): asserts scope is string | undefined {
+  if (scope === undefined || isText(scope)) return;
+  throw new InvalidArgumentError('"scope" must be a text of 1 to 256 characters');
+}

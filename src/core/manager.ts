@@ -1,0 +1,90 @@
+/** Wires the ports and the options together; every method is one file of `operations/`. */
+import type { ManagerContext } from "./context.ts";
+import { InvalidArgumentError } from "./errors.ts";
+import { cleanCache } from "./operations/clean.ts";
+import { get } from "./operations/get.ts";
+import { inspect, isFresh } from "./operations/inspect.ts";
+import { list } from "./operations/list.ts";
+import { prefetch } from "./operations/prefetch.ts";
+import { resolve } from "./operations/resolve.ts";
+import { versions } from "./operations/versions.ts";
+import { checkedOptions } from "./options.ts";
+import { checkedSource } from "./source.ts";
+import { createByteStore } from "./store/byte-store.ts";
+import { createMemoryBudget } from "./transfer/memory-budget.ts";
+import type { ImageManager, ImageManagerOptions } from "./types.ts";
+
+/**
+ * Makes a cache of balenaOS images in front of a source. Nothing is asked or read yet.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for an option that is missing or out of range.
+ *
+ * @example
+ * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+ * import { fsAdapter } from "balena-image-manager/adapters/fs";
+ *
+ * const images = createImageManager({ source: balenaSdkSource(), storage: fsAdapter({ base: "./images" }) });
+ * const image = await images.get("raspberrypi4-64", "^6.0.0");
+ * for await (const bytes of image) console.log(bytes.length);
+ * ```
+ */
+export function createImageManager(options: ImageManagerOptions): ImageManager {
+  const { context, close } = createContext(options);
+  return {
+    get: (...args) => get(context, ...args),
+    prefetch: (...args) => prefetch(context, ...args),
+    resolve: (...args) => resolve(context, ...args),
+    versions: (...args) => versions(context, ...args),
+    inspect: (...args) => inspect(context, ...args),
+    isFresh: (...args) => isFresh(context, ...args),
+    list: () => list(context),
+    cleanCache: () => cleanCache(context),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function createContext(options: ImageManagerOptions): {
+  context: ManagerContext;
+  close: () => Promise<void>;
+} {
+  const { prefix, chunkBytes, memoryBytes, onEvent, ...checked } = checkedOptions(options);
+  const source = checkedSource(options.source);
+  const store = createByteStore(options.storage, prefix);
+  const closing = new AbortController();
+  const context: ManagerContext = {
+    ...checked,
+    source,
+    store,
+    chunkBytes: chunkBytesFor(chunkBytes, store.maxValueBytes),
+    memory: createMemoryBudget(memoryBytes),
+    emit(event) {
+      try {
+        onEvent?.(event);
+      } catch {
+        // A listener's fault must not become a download's.
+      }
+    },
+    closing: closing.signal,
+    transfers: new Map(),
+    running: new Set(),
+    endedTransfers: { count: 0 },
+  };
+  const close = async () => {
+    closing.abort(new InvalidArgumentError("The image manager is closed"));
+    await Promise.allSettled([...context.running].map(({ outcome }) => outcome));
+  };
+  return { context, close };
+}
+
+const minChunkBytes = 256 * 1024;
+
+/** A store's limit counts; one below the least chunk makes it unfit. */
+function chunkBytesFor(wanted: number, maxValueBytes: number): number {
+  if (maxValueBytes >= minChunkBytes) return Math.min(wanted, maxValueBytes);
+  throw new InvalidArgumentError(
+    `"storage" takes values of ${maxValueBytes} bytes at the most; ${minChunkBytes} are needed`,
+  );
+}

@@ -1,0 +1,80 @@
+/** Resolution without the upstream: the best satisfying version whose image is really in the store. */
+import type { ManagerContext } from "../context.ts";
+import { type ImageIdentity, imageId, imageIdPrefix } from "../identity.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+import { folders } from "../store/keys.ts";
+import { type Manifest, readManifest } from "../store/manifest.ts";
+import type { ImageVariant, OsVersion } from "../types.ts";
+import { isEsrVersion, parseVersion } from "../version/index.ts";
+import type { ResolveRequest } from "./resolve-request.ts";
+import { identityOf, selectFrom } from "./select-from.ts";
+import { orStoreFault } from "./store-fault.ts";
+
+/** An exact version that is cached needs no list: what it stands for can't change. */
+export async function cachedExactly(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  deviceType: string,
+): Promise<ImageIdentity | undefined> {
+  if (!parseVersion(request.wanted)) return undefined;
+  const version = request.wanted.replace(/^[vV]/, "");
+  const identity = identityOf(context, request, variant, deviceType, version);
+  return (await hasManifest(context, identity)) ? identity : undefined;
+}
+
+/** The best candidate that has a manifest. */
+export async function bestCached(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  known: CatalogEntry | undefined,
+): Promise<ImageIdentity | undefined> {
+  const deviceType = known?.deviceType ?? request.deviceType;
+  let candidates = await candidatesOf(context, request, deviceType, known?.versions ?? []);
+  for (;;) {
+    const version = selectFrom(deviceType, candidates, request.wanted);
+    if (version === undefined) return undefined;
+    const identity = identityOf(context, request, variant, deviceType, version);
+    if (await hasManifest(context, identity)) return identity;
+    candidates = candidates.filter((candidate) => candidate.version !== version);
+  }
+}
+
+/** Versions with a listed manifest and, where listing can't be relied on, all that are remembered. */
+async function candidatesOf(
+  context: ManagerContext,
+  request: ResolveRequest,
+  deviceType: string,
+  remembered: readonly OsVersion[],
+): Promise<OsVersion[]> {
+  const manifests = (await orStoreFault(context, "list", () => listManifests(context, deviceType))) ?? [];
+  const listed = manifests
+    .filter(
+      ({ identity }) => identity.source === context.source.id && identity.scope === (request.scope ?? null),
+    )
+    .map(
+      ({ identity: { version } }) => remembered.find((entry) => entry.version === version) ?? guess(version),
+    );
+  const usable = context.store.completeListing ? listed : [...listed, ...remembered];
+  return usable.filter(({ draft }) => request.includeDrafts || !draft);
+}
+
+async function listManifests({ store }: ManagerContext, deviceType: string): Promise<Manifest[]> {
+  const start = folders.images + imageIdPrefix(deviceType);
+  const keys = (await store.list(folders.images)).filter((key) => key.startsWith(start));
+  const manifests = await Promise.all(
+    keys.map((key) => readManifest(store, key.slice(folders.images.length))),
+  );
+  return manifests.filter((manifest) => manifest !== undefined);
+}
+
+/** What a version says of itself, where the catalog is gone. */
+function guess(version: string): OsVersion {
+  return { version, line: isEsrVersion(version) ? "esr" : "default", draft: false };
+}
+
+async function hasManifest(context: ManagerContext, identity: ImageIdentity): Promise<boolean> {
+  const id = await imageId(identity);
+  return (await orStoreFault(context, "read", () => readManifest(context.store, id))) !== undefined;
+}

@@ -1,0 +1,163 @@
+/** `get`: decides between cache and upstream, and hands the image out as a stream. */
+import type { ManagerContext } from "../context.ts";
+import { NotCachedError } from "../errors.ts";
+import { mayServeStale, planGet } from "../freshness/plan.ts";
+import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
+import { unlessAborted } from "../source.ts";
+import { type Manifest, readManifest } from "../store/manifest.ts";
+import { isUpstreamUnavailable } from "../transfer/retry.ts";
+import { type Opened, Transfer, type TransferOptions } from "../transfer/transfer.ts";
+import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
+import { checkedGetOptions } from "./get-options.ts";
+import { type ImageRead, joinTransfer, streamCached, streamTransfer } from "./open-image.ts";
+import { resolveImage } from "./resolve.ts";
+import { checkedRequest } from "./resolve-request.ts";
+import { orStoreFault } from "./store-fault.ts";
+
+/** See {@link ImageManager.get}. */
+export async function get(
+  context: ManagerContext,
+  deviceType: string,
+  wanted = "latest",
+  options: GetOptions = {},
+): Promise<ImageStream> {
+  const { variant, cache, span, onProgress, waitUntil } = checkedGetOptions(options);
+  const request = await checkedRequest(context, deviceType, wanted, options);
+  const mode = effectiveMode(cache, variant);
+  const { identity, unreachable } = await resolveImage(context, request, variant, mode);
+  const read: ImageRead = {
+    id: await imageId(identity),
+    identity,
+    mode,
+    span,
+    signal: request.signal,
+    onProgress,
+  };
+
+  const way = await findWay(context, read.id, identity, mode, request.signal, unreachable);
+  if (way.kind === "cached") return streamCached(context, read, way.manifest, way.origin);
+  waitUntil?.(outlive(way.transfer));
+  try {
+    return streamTransfer(context, read, way.transfer, way.opened, way.release);
+  } catch (failure) {
+    way.release();
+    throw failure;
+  }
+}
+
+/** Where an image is going to come from. */
+export type Way =
+  | { readonly kind: "cached"; readonly manifest: Manifest; readonly origin: "cache" | "stale" }
+  | {
+      readonly kind: "transfer";
+      readonly transfer: Transfer;
+      readonly opened: Extract<Opened, { kind: "body" }>;
+      /** Must be called once the transfer is held in another way, or not wanted after all. */
+      readonly release: () => void;
+    };
+
+/** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
+export async function findWay(
+  context: ManagerContext,
+  id: string,
+  identity: ImageIdentity,
+  mode: CacheMode,
+  signal: AbortSignal,
+  unreachable?: unknown,
+): Promise<Way> {
+  for (;;) {
+    const manifest = mode === "no-store" ? undefined : await findManifest(context, id);
+    const staleWay = manifest && staleWayOf(context, id, manifest, mode);
+    if (unreachable !== undefined) {
+      if (staleWay) return staleWay();
+      throw unreachable;
+    }
+    const plan = planGet(mode, manifest?.validatedAt, context.now(), context.freshness);
+    if (plan === "fail") throw new NotCachedError(`${identity.deviceType} ${identity.version} is not cached`);
+    if (plan === "serve") {
+      context.emit({ type: "hit", image: id });
+      return { kind: "cached", manifest: manifest!, origin: "cache" };
+    }
+    const unless = plan === "revalidate" ? manifest : undefined;
+    const options = {
+      id,
+      identity,
+      isStored: plan !== "bypass",
+      unless,
+      storedFileType: manifest?.validators.fileType,
+      isImpatient: unless && staleWay !== undefined,
+    };
+    const way = await askUpstream(context, options, signal, staleWay);
+    if (way) return way;
+  }
+}
+
+/** `undefined` where somebody else's revalidation was joined and does not help: then all is to be looked at anew. */
+async function askUpstream(
+  context: ManagerContext,
+  options: TransferOptions,
+  signal: AbortSignal,
+  staleWay: (() => Way) | undefined,
+): Promise<Way | undefined> {
+  const { transfer, release } = options.isStored
+    ? joinTransfer(context, options)
+    : startAlone(context, options);
+  let isHandedOver = false;
+  try {
+    const opened = await unlessAborted(signal, () => transfer.opened);
+    if (opened.kind === "body") {
+      isHandedOver = true;
+      return { kind: "transfer", transfer, opened, release };
+    }
+    const { manifest } = await unlessAborted(signal, () => transfer.outcome);
+    return options.unless && manifest ? { kind: "cached", manifest, origin: "cache" } : undefined;
+  } catch (failure) {
+    if (options.unless && staleWay && isUpstreamUnavailable(failure)) return staleWay();
+    throw failure;
+  } finally {
+    if (!isHandedOver) release();
+  }
+}
+
+function startAlone(context: ManagerContext, options: TransferOptions) {
+  const transfer = new Transfer(context, options);
+  return { transfer, release: transfer.hold() };
+}
+
+function staleWayOf(
+  context: ManagerContext,
+  id: string,
+  manifest: Manifest,
+  mode: CacheMode,
+): (() => Way) | undefined {
+  if (!mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness)) return undefined;
+  return () => {
+    context.emit({ type: "stale-served", image: id });
+    return { kind: "cached", manifest, origin: "stale" };
+  };
+}
+
+/** An image with credentials never touches the store. */
+function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
+  if (!carriesCredentials(variant)) return cache;
+  if (cache === "only-if-cached")
+    throw new NotCachedError("An image that carries credentials is never cached");
+  return "no-store";
+}
+
+/** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
+async function findManifest(context: ManagerContext, id: string): Promise<Manifest | undefined> {
+  for (;;) {
+    const endedBefore = context.endedTransfers.count;
+    const manifest = await orStoreFault(context, "read", () => readManifest(context.store, id));
+    if (manifest || endedBefore === context.endedTransfers.count || context.transfers.has(id))
+      return manifest;
+  }
+}
+
+/** Holds a transfer to its end, whatever becomes of its readers. */
+async function outlive(transfer: Transfer): Promise<void> {
+  const release = transfer.hold();
+  await transfer.outcome.catch(() => undefined);
+  release();
+}

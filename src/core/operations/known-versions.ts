@@ -1,0 +1,73 @@
+/** What the catalog remembers of a device type, and how it is filled from the upstream. */
+import type { ManagerContext } from "../context.ts";
+import { isWithinMaxAge } from "../freshness/plan.ts";
+import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
+import { createRetries, withRetries } from "../transfer/retry.ts";
+import type { OsVersion } from "../types.ts";
+import type { ResolveRequest } from "./resolve-request.ts";
+import { orStoreFault } from "./store-fault.ts";
+
+/** What was last seen of a device type, by slug or alias. */
+export async function recall(
+  context: ManagerContext,
+  request: ResolveRequest,
+): Promise<CatalogEntry | undefined> {
+  const space = await catalogSpace(context.source.id, request.scope);
+  return orStoreFault(context, "read", async () => {
+    const entry = await readCatalog(context.store, space, request.deviceType);
+    if (!entry || entry.deviceType === request.deviceType) return entry;
+    return (await readCatalog(context.store, space, entry.deviceType)) ?? entry;
+  });
+}
+
+/** Asks the upstream and remembers the answer. A known alias is not asked again: one request is enough then. */
+export async function fetchVersions(
+  context: ManagerContext,
+  request: ResolveRequest,
+  known: CatalogEntry | undefined,
+): Promise<{ deviceType: string; versions: readonly OsVersion[] }> {
+  const { source, retry } = context;
+  const { signal, includeDrafts } = request;
+  // Where the cache may be able to answer instead, it should do so at once.
+  const retries = createRetries(known ? { ...retry, attempts: 1 } : retry);
+  const deviceType =
+    known?.deviceType ??
+    (await withRetries(retries, signal, () => source.resolveDeviceType(request.deviceType, signal)));
+  const versions = await withRetries(retries, signal, () =>
+    source.versions(deviceType, includeDrafts, signal),
+  );
+  const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
+  await orStoreFault(context, "write", () => remember(context, request, entry));
+  return entry;
+}
+
+/** The remembered versions that a request may choose from; `undefined` where they were never asked for. */
+export function rememberedVersions(
+  { includeDrafts }: ResolveRequest,
+  known: CatalogEntry | undefined,
+): readonly OsVersion[] | undefined {
+  if (!known?.versions || (includeDrafts && !known.includesDrafts)) return undefined;
+  return includeDrafts ? known.versions : known.versions.filter(({ draft }) => !draft);
+}
+
+/** The same, but only where they are young enough to need no new look. */
+export function freshVersions(
+  context: ManagerContext,
+  request: ResolveRequest,
+  known: CatalogEntry | undefined,
+): readonly OsVersion[] | undefined {
+  if (!known || !isWithinMaxAge(known.seenAt, context.now(), context.freshness)) return undefined;
+  return rememberedVersions(request, known);
+}
+
+async function remember(
+  context: ManagerContext,
+  request: ResolveRequest,
+  entry: CatalogEntry,
+): Promise<void> {
+  const { deviceType, seenAt } = entry;
+  const space = await catalogSpace(context.source.id, request.scope);
+  await writeCatalog(context.store, space, deviceType, entry);
+  if (deviceType === request.deviceType) return;
+  await writeCatalog(context.store, space, request.deviceType, { deviceType, seenAt });
+}

@@ -1,0 +1,54 @@
+/** `prefetch`: gets an image into the cache without handing it out. */
+import type { ManagerContext } from "../context.ts";
+import { InvalidArgumentError } from "../errors.ts";
+import { carriesCredentials, imageId } from "../identity.ts";
+import { unlessAborted } from "../source.ts";
+import { toImageInfo } from "../store/manifest.ts";
+import { createProgress } from "../transfer/progress.ts";
+import type { GetOptions, ImageInfo } from "../types.ts";
+import { findWay, type Way } from "./get.ts";
+import { checkedGetOptions } from "./get-options.ts";
+import { resolveImage } from "./resolve.ts";
+import { checkedRequest } from "./resolve-request.ts";
+
+/** See {@link ImageManager.prefetch}. */
+export async function prefetch(
+  context: ManagerContext,
+  deviceType: string,
+  wanted = "latest",
+  options: GetOptions = {},
+): Promise<ImageInfo> {
+  const { variant, cache, onProgress, waitUntil } = checkedGetOptions(options);
+  if (carriesCredentials(variant))
+    throw new InvalidArgumentError("An image that carries credentials (appId, wifiKey) is never stored");
+  if (cache === "no-store") throw new InvalidArgumentError('"no-store" makes no sense for a prefetch');
+  if (options.range)
+    throw new InvalidArgumentError('"range" makes no sense for a prefetch: an image is stored whole');
+  const request = await checkedRequest(context, deviceType, wanted, options);
+  const { identity, unreachable } = await resolveImage(context, request, variant, cache);
+  const id = await imageId(identity);
+  const way = await findWay(context, id, identity, cache, request.signal, unreachable);
+  if (way.kind === "cached") return toImageInfo(id, way.manifest);
+  waitUntil?.(way.transfer.outcome.catch(() => undefined));
+  void report(context, way, onProgress);
+  try {
+    const { manifest, obstacle } = await unlessAborted(request.signal, () => way.transfer.outcome);
+    if (!manifest) throw obstacle;
+    return toImageInfo(id, manifest);
+  } finally {
+    way.release();
+  }
+}
+
+async function report(
+  context: ManagerContext,
+  way: Extract<Way, { kind: "transfer" }>,
+  onProgress: GetOptions["onProgress"],
+): Promise<void> {
+  if (!onProgress) return;
+  const { window } = way.transfer;
+  const progress = createProgress(onProgress, context.now);
+  progress.setTotal(way.opened.size ?? (await way.opened.estimate()));
+  for (let seen = 0; await window.hasMoreThan(seen); seen = window.digests.length)
+    progress.report(window.size);
+}

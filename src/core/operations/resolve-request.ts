@@ -1,0 +1,39 @@
+/** The arguments that every look-up shares, checked before anything is asked or read. */
+import type { ManagerContext } from "../context.ts";
+import { assertDeviceType } from "../device-type.ts";
+import { InvalidArgumentError } from "../errors.ts";
+import { assertScope } from "../identity.ts";
+import type { ResolveOptions } from "../types.ts";
+import { assertVersionOrRange } from "../version/index.ts";
+
+/** What is asked for. */
+export interface ResolveRequest {
+  readonly deviceType: string;
+  readonly wanted: string;
+  readonly includeDrafts: boolean;
+  readonly scope: string | undefined;
+  /** Aborted by the caller or by closing the manager. */
+  readonly signal: AbortSignal;
+}
+
+/** @throws {ImageManagerError} `INVALID_ARGUMENT`, `INVALID_VERSION`; an aborted signal's reason. */
+export async function checkedRequest(
+  context: ManagerContext,
+  deviceType: unknown,
+  wanted: unknown,
+  options: ResolveOptions & { scope?: string | undefined },
+): Promise<ResolveRequest> {
+  assertDeviceType(deviceType);
+  assertVersionOrRange(wanted);
+  assertScope(options.scope);
+  const { includeDrafts = false, signal: callers } = options;
+  if (typeof includeDrafts !== "boolean")
+    throw new InvalidArgumentError('"includeDrafts" must be true or false');
+  if (callers !== undefined && !(callers instanceof AbortSignal)) {
+    throw new InvalidArgumentError('"signal" must be an AbortSignal');
+  }
+  const signal = callers ? AbortSignal.any([callers, context.closing]) : context.closing;
+  signal.throwIfAborted();
+  const scope = options.scope ?? (await context.source.scope(signal));
+  return { deviceType, wanted, includeDrafts, scope, signal };
+}

@@ -1,0 +1,98 @@
+/** `resolve`: from what the caller asked for to a canonical slug and an exact version, on-line or off. */
+import type { ManagerContext } from "../context.ts";
+import { NotCachedError } from "../errors.ts";
+import type { ImageIdentity } from "../identity.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+import { isUpstreamUnavailable } from "../transfer/retry.ts";
+import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
+import { selectVersion } from "../version/index.ts";
+import { bestCached, cachedExactly } from "./cached-versions.ts";
+import { fetchVersions, freshVersions, recall } from "./known-versions.ts";
+import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
+import { identityOf, selectFrom } from "./select-from.ts";
+
+/** What was asked for, found. */
+export interface Resolved {
+  readonly identity: ImageIdentity;
+  /** Set where the upstream could not be asked: the version is the best that is cached. */
+  readonly unreachable?: unknown;
+}
+
+/** See {@link ImageManager.resolve}. */
+export async function resolve(
+  context: ManagerContext,
+  deviceType: string,
+  wanted = "latest",
+  options: ResolveOptions = {},
+): Promise<string> {
+  const request = await checkedRequest(context, deviceType, wanted, options);
+  const { identity } = await resolveImage(context, request, {}, "default");
+  return identity.version;
+}
+
+/** Finds the image that is meant. How far the cache may answer depends on the mode. */
+export async function resolveImage(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  mode: CacheMode,
+): Promise<Resolved> {
+  if (mode === "no-store" || mode === "reload" || mode === "no-cache") {
+    return { identity: await fromUpstream(context, request, variant, undefined) };
+  }
+  const known = await recall(context, request);
+  const cached = await fromCache(context, request, variant, mode, known);
+  if (cached) return { identity: cached };
+  try {
+    return { identity: await fromUpstream(context, request, variant, known) };
+  } catch (failure) {
+    const best = isUpstreamUnavailable(failure) && (await bestCached(context, request, variant, known));
+    if (!best) throw failure;
+    return { identity: best, unreachable: failure };
+  }
+}
+
+/** The identity that `inspect` and its like mean, without asking anybody. */
+export async function resolveCached(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+): Promise<ImageIdentity | undefined> {
+  const known = await recall(context, request);
+  const exact = await cachedExactly(context, request, variant, known?.deviceType ?? request.deviceType);
+  return exact ?? (await bestCached(context, request, variant, known));
+}
+
+async function fromCache(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  mode: CacheMode,
+  known: CatalogEntry | undefined,
+): Promise<ImageIdentity | undefined> {
+  if (mode === "only-if-cached" || mode === "force-cache") {
+    const cached = await bestCached(context, request, variant, known);
+    if (cached || mode === "force-cache") return cached;
+    throw new NotCachedError(
+      `No version of ${request.deviceType} that satisfies "${request.wanted}" is cached`,
+    );
+  }
+  if (!known) return undefined;
+  const { deviceType } = known;
+  const exact = await cachedExactly(context, request, variant, deviceType);
+  if (exact) return exact;
+  // A version that is not among the remembered ones may be a new one: then the upstream is asked after all.
+  const version = selectFrom(deviceType, freshVersions(context, request, known) ?? [], request.wanted);
+  return version === undefined ? undefined : identityOf(context, request, variant, deviceType, version);
+}
+
+async function fromUpstream(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  known: CatalogEntry | undefined,
+): Promise<ImageIdentity> {
+  const { deviceType, versions } = await fetchVersions(context, request, known);
+  const { version } = selectVersion(deviceType, versions, request.wanted);
+  return identityOf(context, request, variant, deviceType, version);
+}

@@ -1,0 +1,26 @@
+/** `versions`: all versions of a device type, newest first. */
+import type { ManagerContext } from "../context.ts";
+import { isUpstreamUnavailable } from "../transfer/retry.ts";
+import type { OsVersion, ResolveOptions } from "../types.ts";
+import { sortVersions } from "../version/index.ts";
+import { fetchVersions, freshVersions, recall, rememberedVersions } from "./known-versions.ts";
+import { checkedRequest } from "./resolve-request.ts";
+
+/** See {@link ImageManager.versions}. */
+export async function versions(
+  context: ManagerContext,
+  deviceType: string,
+  options: ResolveOptions = {},
+): Promise<OsVersion[]> {
+  const request = await checkedRequest(context, deviceType, "latest", options);
+  const known = await recall(context, request);
+  const fresh = freshVersions(context, request, known);
+  if (fresh) return sortVersions(fresh);
+  try {
+    return sortVersions((await fetchVersions(context, request, known)).versions);
+  } catch (failure) {
+    const remembered = rememberedVersions(request, known);
+    if (!remembered || !isUpstreamUnavailable(failure)) throw failure;
+    return sortVersions(remembered);
+  }
+}

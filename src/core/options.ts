@@ -1,0 +1,77 @@
+/** Checks the options of `createImageManager` and fills in the defaults. */
+import { InvalidArgumentError } from "./errors.ts";
+import type { ImageManagerOptions } from "./types.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range. */
+export function checkedOptions(options: ImageManagerOptions) {
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("createImageManager needs its options");
+  const { freshness = {}, retry = {}, now = Date.now, inflate, onEvent } = options;
+  assertFunctions({ now, inflate, onEvent, fetch: options.fetch });
+  return {
+    prefix: checkedPrefix(options.prefix),
+    chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, 256 * KiB, 64 * MiB),
+    memoryBytes: inRange("memoryBytes", options.memoryBytes, 64 * MiB, 256 * KiB, Number.MAX_SAFE_INTEGER),
+    freshness: {
+      maxAgeMs: duration("freshness.maxAgeMs", freshness.maxAgeMs, 0),
+      staleIfErrorMs: duration(
+        "freshness.staleIfErrorMs",
+        freshness.staleIfErrorMs,
+        Number.POSITIVE_INFINITY,
+      ),
+    },
+    retry: {
+      attempts: inRange("retry.attempts", retry.attempts, 5, 1, 1_000_000),
+      minDelayMs: timer("retry.minDelayMs", retry.minDelayMs, 500, 0),
+      maxDelayMs: timer("retry.maxDelayMs", retry.maxDelayMs, 30_000, 0),
+      idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),
+    },
+    inflater: inflate ?? gunzip,
+    now,
+    // Called as a method of another object, the global `fetch` fails on workerd.
+    fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
+    onEvent,
+  };
+}
+
+// The types of lib.dom want the bytes of a DecompressionStream's input to be no SharedArrayBuffer's; ours never are.
+const gunzip = () => new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
+
+function checkedPrefix(prefix: unknown = "balena-images"): string {
+  if (
+    typeof prefix === "string" &&
+    prefix.length <= 200 &&
+    /^[A-Za-z0-9._~-]+(?::[A-Za-z0-9._~-]+)*$/.test(prefix)
+  )
+    return prefix;
+  throw new InvalidArgumentError(
+    '"prefix" must be made of A-Z a-z 0-9 . _ ~ - in levels parted by ":", for example "team:images"',
+  );
+}
+
+function inRange(name: string, value: unknown, byDefault: number, min: number, max: number): number {
+  if (value === undefined) return byDefault;
+  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max)
+    return value as number;
+  throw new InvalidArgumentError(`"${name}" must be a whole number from ${min} to ${max}`);
+}
+
+function duration(name: string, value: unknown, byDefault: number): number {
+  if (value === undefined) return byDefault;
+  if (typeof value === "number" && value >= 0) return value;
+  throw new InvalidArgumentError(`"${name}" must be a number of milliseconds from 0 to Infinity`);
+}
+
+/** Beyond 2^31 a timer fires at once. */
+const timer = (name: string, value: unknown, byDefault: number, min: number) =>
+  inRange(name, value, byDefault, min, 2 ** 31 - 1);
+
+function assertFunctions(options: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && typeof value !== "function")
+      throw new InvalidArgumentError(`"${name}" must be a function`);
+  }
+}

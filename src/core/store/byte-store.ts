@@ -1,0 +1,128 @@
+/** Bytes in and out of any unstorage driver or storage: one prefix, one kind of error, a time limit on every call. */
+import type { Driver, Storage } from "unstorage";
+import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
+import type { CreateResult, StoreCapabilities, StoreDriver } from "../types.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
+
+/** The store as the core sees it. Keys are relative to the prefix; faults are `STORE` errors. */
+export interface ByteStore {
+  readonly maxValueBytes: number;
+  readonly completeListing: boolean;
+  /** The value, in a buffer that is the caller's own; `undefined` where there is none, or nothing that could be bytes. */
+  read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** The bytes must not change until it settles. */
+  write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  remove(key: string): Promise<void>;
+  /** Keys below a folder (which ends in `:`), as far as the store lists them. */
+  list(folder: string): Promise<string[]>;
+  createIfAbsent(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult>;
+}
+
+/** How long one store call may take: generous, since a chunk may be 64 MiB on a slow disk. */
+const callTimeoutMs = 60_000;
+
+/** Puts a {@link ByteStore} on an unstorage driver or storage. */
+export function createByteStore(storage: Driver | Storage, prefix: string): ByteStore {
+  assertStorage(storage);
+  const capabilities = (storage as Partial<StoreDriver>).capabilities;
+  // unstorage's own memory and lru-cache drivers keep the very buffer that they are given and hand out the very one they keep.
+  const own = capabilities
+    ? (bytes: Uint8Array<ArrayBuffer>) => bytes
+    : (bytes: Uint8Array<ArrayBuffer>) => bytes.slice();
+  const raw = rawAccess(storage as Driver);
+  const fullKey = (key: string) => `${prefix}:${key}`;
+
+  return {
+    ...limitsOf(capabilities),
+    read: (key) =>
+      guarded("read", async () => {
+        const bytes = asBytes(await raw.read(fullKey(key)));
+        return bytes && own(bytes);
+      }),
+    write: (key, bytes) => guarded("write", async () => void (await raw.write(fullKey(key), own(bytes)))),
+    remove: (key) => guarded("remove", async () => (storage as Driver).removeItem?.(fullKey(key), {})),
+    list: (folder) =>
+      guarded("list", async () => {
+        const keys = await (storage as Driver).getKeys(fullKey(folder), {});
+        return ownKeys(keys, fullKey(folder), prefix);
+      }),
+    createIfAbsent: (key, bytes) =>
+      guarded(
+        "create",
+        async () => (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
+      ),
+  };
+}
+
+function limitsOf(capabilities: StoreCapabilities | undefined) {
+  return {
+    maxValueBytes: capabilities?.maxValueBytes ?? Number.POSITIVE_INFINITY,
+    completeListing: capabilities?.completeListing ?? false,
+  };
+}
+
+function assertStorage(storage: unknown): asserts storage is Driver | Storage {
+  const value = (typeof storage === "object" && storage !== null ? storage : {}) as Record<string, unknown>;
+  const has = (...names: string[]) => names.some((name) => typeof value[name] === "function");
+  if (has("getItem", "getItemRaw") && has("getKeys") && has("hasItem")) {
+    if (has("setItem", "setItemRaw") && has("removeItem")) return;
+    throw new InvalidArgumentError('"storage" is read-only: it has no setItem or no removeItem');
+  }
+  throw new InvalidArgumentError(
+    '"storage" must be an unstorage driver or storage, for example memoryAdapter()',
+  );
+}
+
+interface RawAccess {
+  read(key: string): unknown;
+  write(key: string, bytes: Uint8Array<ArrayBuffer>): unknown;
+}
+
+/** A driver without raw methods keeps strings; bytes go in as base64, in the form that unstorage itself uses. */
+function rawAccess(driver: Driver): RawAccess {
+  const { getItemRaw, setItemRaw } = driver;
+  if (getItemRaw && setItemRaw) {
+    return {
+      read: (key) => getItemRaw.call(driver, key, {}),
+      write: (key, bytes) => setItemRaw.call(driver, key, bytes, {}),
+    };
+  }
+  return {
+    read: async (key) => fromBase64(await driver.getItem(key, {})),
+    write: (key, bytes) => driver.setItem?.(key, toBase64(bytes), {}),
+  };
+}
+
+/** Whatever is no bytes (some drivers return an Error or a string where they should throw) is no value. */
+function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
+  return undefined;
+}
+
+/** Drivers list more than they were asked for, and some return things that are no keys. */
+function ownKeys(keys: unknown, folder: string, prefix: string): string[] {
+  if (!Array.isArray(keys)) return [];
+  return keys
+    .filter((key): key is string => typeof key === "string" && key.startsWith(folder))
+    .map((key) => key.slice(prefix.length + 1));
+}
+
+async function guarded<T>(operation: string, call: () => Promise<T> | T): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new StoreError(`The store did not finish a ${operation} within ${callTimeoutMs} ms`)),
+      callTimeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([call(), timeout]);
+  } catch (cause) {
+    if (isImageManagerError(cause)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError(`The store failed to ${operation}: ${reason}`, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}

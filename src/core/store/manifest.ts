@@ -1,0 +1,132 @@
+/** The manifest: the small JSON value, written last, that makes stored chunks an image. */
+import { sha256HexOfText } from "../digest.ts";
+import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
+import type { ImageInfo } from "../types.ts";
+import type { ByteStore } from "./byte-store.ts";
+import { decodeJson, encodeJson } from "./json.ts";
+import { imageKey } from "./keys.ts";
+
+/** What the upstream said about the very representation that was fetched. */
+export interface Validators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** The response's Date header. */
+  readonly date?: string | undefined;
+  /** Bytes of the representation (the `.gz` file, say), where known exactly. */
+  readonly size?: number | undefined;
+  /** The file that was asked for; validators of another one say nothing about it. */
+  readonly fileType: ".img" | ".zip" | ".gz";
+}
+
+/** Digest of each chunk; `null` for a chunk of zeros, which is not stored. */
+export type ChunkDigests = readonly (string | null)[];
+
+/** A stored image. Times are milliseconds since 1970. */
+export interface Manifest {
+  readonly identity: ImageIdentity;
+  readonly mime: string;
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly chunks: ChunkDigests;
+  readonly digest: string;
+  readonly validators: Validators;
+  readonly createdAt: number;
+  readonly validatedAt: number;
+  readonly pinned: boolean;
+}
+
+/** The manifest under an id; one that is missing, unreadable or does not check out is `undefined`, a miss. */
+export async function readManifest(store: ByteStore, id: string): Promise<Manifest | undefined> {
+  const value = decodeJson(await store.read(imageKey(id)));
+  if (!isManifestShape(value)) return undefined;
+  // Values are checked, not trusted: a copied or renamed manifest must not answer for another image.
+  if ((await imageId(value.identity)) !== id) return undefined;
+  if ((await imageDigest(value)) !== value.digest) return undefined;
+  return value;
+}
+
+/** Writes a manifest: the commit. */
+export async function writeManifest(store: ByteStore, id: string, manifest: Manifest): Promise<void> {
+  await store.write(imageKey(id), encodeJson(manifest));
+}
+
+/** SHA-256 over size, chunk size and chunk digests: names the content, and is not the SHA-256 of the file. */
+export function imageDigest(image: Pick<Manifest, "size" | "chunkBytes" | "chunks">): Promise<string> {
+  return sha256HexOfText(
+    [image.size, image.chunkBytes, ...image.chunks.map((chunk) => chunk ?? "hole")].join("\n"),
+  );
+}
+
+/** Length of a chunk: all are `chunkBytes` long but the last. */
+export function chunkLength(image: Pick<Manifest, "size" | "chunkBytes">, index: number): number {
+  return Math.min(image.chunkBytes, image.size - index * image.chunkBytes);
+}
+
+/** The public view of a manifest. */
+export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
+  const { identity, validators } = manifest;
+  const lastModified = parseHttpDate(validators.lastModified);
+  return {
+    id,
+    deviceType: identity.deviceType,
+    version: identity.version,
+    variant: { ...identity.variant, ...(identity.scope !== null && { scope: identity.scope }) },
+    source: identity.source,
+    mime: manifest.mime,
+    size: manifest.size,
+    etag: `"${manifest.digest}"`,
+    ...(lastModified && { lastModified }),
+    createdAt: new Date(manifest.createdAt),
+    validatedAt: new Date(manifest.validatedAt),
+    pinned: manifest.pinned,
+  };
+}
+
+/** A Date, where the header holds one. */
+export function parseHttpDate(header: string | undefined): Date | undefined {
+  if (header === undefined) return undefined;
+  const date = new Date(header);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+const sha256Pattern = /^[0-9a-f]{64}$/;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isOptional = (type: "string" | "number", value: unknown) =>
+  value === undefined || typeof value === type;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+function isManifestShape(value: unknown): value is Manifest {
+  if (!isRecord(value) || !isIdentityShape(value["identity"]) || !isValidatorsShape(value["validators"]))
+    return false;
+  const { size, chunkBytes, chunks } = value;
+  if (!isCount(size) || !isCount(chunkBytes) || chunkBytes === 0 || !Array.isArray(chunks)) return false;
+  if (chunks.length !== Math.ceil(size / chunkBytes)) return false;
+  if (!chunks.every((chunk) => chunk === null || (typeof chunk === "string" && sha256Pattern.test(chunk))))
+    return false;
+  if (!isCount(value["createdAt"]) || !isCount(value["validatedAt"])) return false;
+  return (
+    typeof value["mime"] === "string" &&
+    typeof value["digest"] === "string" &&
+    typeof value["pinned"] === "boolean"
+  );
+}
+
+function isIdentityShape(value: unknown): value is ImageIdentity {
+  if (!isRecord(value) || !isRecord(value["variant"])) return false;
+  const { source, scope, deviceType, version, variant } = value;
+  if (typeof source !== "string" || typeof deviceType !== "string" || typeof version !== "string")
+    return false;
+  if (scope !== null && typeof scope !== "string") return false;
+  try {
+    return JSON.stringify(normalizeVariant(variant)) === JSON.stringify(variant);
+  } catch {
+    return false;
+  }
+}
+
+function isValidatorsShape(value: unknown): value is Validators {
+  if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
+  const { etag, lastModified, date, size } = value;
+  return [etag, lastModified, date].every((text) => isOptional("string", text)) && isOptional("number", size);
+}

@@ -1,0 +1,82 @@
+/** Reads a stored image's chunks in order, a few ahead of the consumer, as far as the memory budget lets it. */
+import type { MemoryBudget } from "../transfer/memory-budget.ts";
+import type { ByteStore } from "./byte-store.ts";
+import { readChunk } from "./chunk-store.ts";
+import { chunkLength, type Manifest } from "./manifest.ts";
+
+/** Chunks of an image, one after the other. Each buffer is the caller's own. */
+export interface ChunkSource {
+  /**
+   * The next chunk; `undefined` after the last one.
+   * @throws {ChunkUnavailable} where it has to be got in another way.
+   */
+  next(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Releases all that is held. May come before the end. */
+  close(): void;
+}
+
+/** Says that a chunk is missing or damaged in the store. */
+export class ChunkUnavailable extends Error {
+  readonly index: number;
+
+  constructor(index: number, options?: ErrorOptions) {
+    super(`Chunk ${index} can't be read from the store`, options);
+    this.index = index;
+  }
+}
+
+/** Chunks read at a time: enough to keep a disk and two hashing threads busy. */
+const readAheadChunks = 4;
+
+/** Reads from chunk `from` to chunk `to`, exclusive. */
+export function readImage(
+  store: ByteStore,
+  memory: MemoryBudget,
+  manifest: Manifest,
+  from: number,
+  to: number,
+): ChunkSource {
+  const account = memory.open();
+  const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+  let position = from;
+
+  const start = (index: number) => {
+    const chunk = readChunk(store, manifest.chunks[index]!, chunkLength(manifest, index));
+    chunk.catch(() => undefined); // it is looked at when its turn comes, if ever
+    pending.set(index, chunk);
+  };
+
+  const readAhead = () => {
+    for (let index = position; index < Math.min(to, position + readAheadChunks); index++) {
+      if (pending.has(index)) continue;
+      if (!account.tryTake(manifest.chunkBytes)) return;
+      start(index);
+    }
+  };
+
+  return {
+    async next() {
+      if (position >= to) return undefined;
+      readAhead();
+      const index = position;
+      const bytes = await takeChunk(pending, index);
+      position = index + 1;
+      account.give(manifest.chunkBytes);
+      readAhead();
+      return bytes;
+    },
+    close: () => account.close(),
+  };
+}
+
+async function takeChunk(pending: Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>, index: number) {
+  try {
+    const bytes = await pending.get(index);
+    if (bytes) return bytes;
+  } catch (cause) {
+    throw new ChunkUnavailable(index, { cause });
+  } finally {
+    pending.delete(index);
+  }
+  throw new ChunkUnavailable(index);
+}

@@ -1,0 +1,98 @@
+/** Cuts raw bytes into chunks, hashes several at a time, publishes them in order and sees them into the store. */
+
+import type { ByteStore } from "../store/byte-store.ts";
+import { chunkDigest, writeChunk } from "../store/chunk-store.ts";
+import type { DownloadSink } from "./download.ts";
+import type { TransferWindow } from "./window.ts";
+
+/** A sink into a window, and into a store for as long as that works. */
+export interface ChunkSink extends DownloadSink {
+  /** Publishes the last, short chunk; settles when all are published and no write is under way. */
+  finish(): Promise<void>;
+  /** Stops writing; what is being written goes on. */
+  stopStoring(): void;
+  /** Settles when no write is under way. */
+  settled(): Promise<void>;
+}
+
+/** Makes one. Without a `store`, chunks stay in memory until the readers have them. */
+export function createChunkSink(
+  window: TransferWindow,
+  store: ByteStore | undefined,
+  onStoreFault: (cause: unknown) => void,
+): ChunkSink {
+  const writes = new Set<Promise<void>>();
+  let isStoring = store !== undefined;
+  let buffer: Uint8Array<ArrayBuffer> | undefined;
+  let filledBytes = 0;
+  let nextIndex = 0;
+  let publishing: Promise<void> = Promise.resolve();
+  let failure: { readonly cause: unknown } | undefined;
+
+  const startWrite = (index: number, digest: string, bytes: Uint8Array<ArrayBuffer>) => {
+    const write = writeChunk(store as ByteStore, digest, bytes).then(
+      () => window.settle(index, "stored"),
+      (cause: unknown) => {
+        if (isStoring) onStoreFault(cause);
+        isStoring = false;
+        window.settle(index, "unstored");
+      },
+    );
+    writes.add(write);
+    void write.finally(() => writes.delete(write));
+  };
+
+  const seal = (bytes: Uint8Array<ArrayBuffer>) => {
+    const index = nextIndex++;
+    const digesting = chunkDigest(bytes);
+    const previous = publishing;
+    publishing = (async () => {
+      await previous;
+      const digest = await digesting;
+      const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
+      if (isToStore) startWrite(index, digest as string, bytes);
+    })();
+    publishing.catch((cause: unknown) => {
+      failure ??= { cause };
+      window.giveBack();
+    });
+  };
+
+  return {
+    begin() {
+      if (buffer) window.giveBack();
+      buffer = undefined;
+      nextIndex = 0;
+      publishing = publishing.catch(() => undefined);
+    },
+    async write(piece) {
+      for (let taken = 0; taken < piece.length; ) {
+        if (failure) throw failure.cause;
+        if (!buffer) {
+          await window.room();
+          buffer = new Uint8Array(window.chunkBytes);
+          filledBytes = 0;
+        }
+        const part = piece.subarray(taken, taken + buffer.length - filledBytes);
+        buffer.set(part, filledBytes);
+        filledBytes += part.length;
+        taken += part.length;
+        if (filledBytes < buffer.length) continue;
+        seal(buffer);
+        buffer = undefined;
+      }
+    },
+    async finish() {
+      if (buffer) seal(buffer.slice(0, filledBytes));
+      buffer = undefined;
+      await publishing;
+      await this.settled();
+    },
+    stopStoring() {
+      isStoring = false;
+    },
+    async settled() {
+      while (writes.size > 0) await Promise.all(writes);
+    },
+  };
+}

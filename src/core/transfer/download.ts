@@ -1,0 +1,201 @@
+/** Brings an image's raw bytes to a sink, from the first to the last, through as many attempts as that takes. */
+import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import type { ImageRequest, ResolvedImage } from "../types.ts";
+import { type Inflater, inflateGzip, isGzip } from "./inflate.ts";
+import { FileRestarted, type OpenedFile, readFile } from "./read-file.ts";
+import { type FileResponse, type RequestConditions, requestFile } from "./request.ts";
+import {
+  createRetries,
+  isUpstreamUnavailable,
+  type Retries,
+  type RetryPolicy,
+  withRetries,
+} from "./retry.ts";
+
+/** Where the bytes go. */
+export interface DownloadSink {
+  /** The image begins, or begins anew: what follows starts at its first byte. */
+  begin(): void;
+  /** Takes a piece (only until it settles); slow ones slow the download. */
+  write(piece: Uint8Array): Promise<void>;
+}
+
+/** What a download is made of. */
+export interface DownloadJob {
+  readonly image: Omit<ResolvedImage, "fileType" | "signal">;
+  /** The file to ask for first; another one that is stored or was asked for. */
+  readonly fileTypes: readonly ResolvedImage["fileType"][];
+  request(image: ResolvedImage): Promise<ImageRequest>;
+  readonly fetch: typeof fetch;
+  readonly inflater: Inflater;
+  readonly retry: RetryPolicy;
+  readonly signal: AbortSignal;
+  onResumed(fromByte: number, cause: unknown): void;
+}
+
+/** A download that came to its end. */
+export interface DownloadResult {
+  /** Its framing, its gzip trailer or its source proves that nothing is missing. */
+  readonly isProven: boolean;
+  /** The file that it was. */
+  readonly opened: OpenedFile;
+}
+
+/** An opened file, or word that the stored one is still right. */
+export type Opening = OpenedFile | { readonly response: { readonly kind: "not-modified" } };
+
+/** Opens the first file type that the upstream hands out. */
+export async function openFile(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
+  for (const [index, fileType] of job.fileTypes.entries()) {
+    try {
+      return await openFileType(job, fileType, conditions);
+    } catch (failure) {
+      if (index === job.fileTypes.length - 1 || !isRefusal(failure)) throw failure;
+    }
+  }
+  throw new UpstreamError("There is no file type to ask for", { unavailable: false });
+}
+
+/** The image, opened file first. Settles when the last byte is in the sink; says whether the whole is proven. */
+export async function downloadImage(
+  job: DownloadJob,
+  first: OpenedFile,
+  sink: DownloadSink,
+): Promise<DownloadResult> {
+  const retries = createRetries(job.retry);
+  let furthest = 0;
+  let opened = first;
+  for (;;) {
+    const attempt = new AbortController();
+    const signal = AbortSignal.any([job.signal, attempt.signal]);
+    const { fileType } = opened.response.validators;
+    try {
+      sink.begin();
+      const file = readFile(opened, {
+        idleTimeoutMs: job.retry.idleTimeoutMs,
+        signal,
+        retries,
+        reopen: (conditions) => reopen({ ...job, signal, fileTypes: [fileType] }, retries, conditions),
+        onResumed: job.onResumed,
+        onPosition(offset) {
+          // Only bytes never seen before count: a file that always breaks at the same place is not getting anywhere.
+          if (offset > furthest) retries.progressed();
+          furthest = Math.max(furthest, offset);
+        },
+      });
+      return { isProven: await deliver(job, opened, file, sink), opened };
+    } catch (failure) {
+      if (failure instanceof FileRestarted) opened = failure.opened;
+      else {
+        await retries.pauseAfter(failure, job.signal);
+        opened = await reopen(job, retries, {});
+      }
+      job.onResumed(0, failure instanceof FileRestarted ? failure.cause : failure);
+    } finally {
+      attempt.abort();
+    }
+  }
+}
+
+async function deliver(
+  job: DownloadJob,
+  { request, response }: OpenedFile,
+  file: AsyncGenerator<Uint8Array>,
+  sink: DownloadSink,
+): Promise<boolean> {
+  const { pieces, isInflated } = request.gzip
+    ? await inflated(file, response.isCoded, job.inflater)
+    : { pieces: file, isInflated: false };
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    await sink.write(piece);
+  }
+  assertExactSize(size, request.exactBytes);
+  return isInflated || response.fileBytes !== undefined || request.exactBytes !== undefined;
+}
+
+/** A server that calls its `.gz` file a content coding has `fetch` inflate it already. */
+async function inflated(file: AsyncGenerator<Uint8Array>, isCoded: boolean, inflater: Inflater) {
+  if (!isCoded) return { pieces: inflateGzip(file, inflater), isInflated: true };
+  const first = await file.next();
+  const pieces = startingWith(first, file);
+  if (!first.done && !isGzip(first.value)) return { pieces, isInflated: false };
+  return { pieces: inflateGzip(pieces, inflater), isInflated: true };
+}
+
+async function* startingWith(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (!first.done) yield first.value;
+  yield* rest;
+}
+
+function assertExactSize(size: number, exactBytes: number | undefined): void {
+  if (exactBytes === undefined || size === exactBytes) return;
+  const message = `The image has ${size} bytes where the source says exactly ${exactBytes}`;
+  if (size < exactBytes) throw new TruncatedDownloadError(message, size, exactBytes);
+  throw new UpstreamError(message, { unavailable: false });
+}
+
+async function reopen(
+  job: DownloadJob,
+  retries: Retries,
+  conditions: RequestConditions,
+): Promise<OpenedFile> {
+  const reopened = await withRetries(retries, job.signal, () => openUnlessUnsatisfiable(job, conditions));
+  return reopened as OpenedFile; // no condition was sent that a 304 could answer
+}
+
+/** A range that the upstream can't satisfy says that the file is not the one that was begun: ask for it whole. */
+async function openUnlessUnsatisfiable(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
+  try {
+    return await openFile(job, conditions);
+  } catch (failure) {
+    if (conditions.resume && (failure as { status?: number }).status === 416) return openFile(job, {});
+    throw failure;
+  }
+}
+
+async function openFileType(
+  job: DownloadJob,
+  fileType: ResolvedImage["fileType"],
+  conditions: RequestConditions,
+): Promise<Opening> {
+  const signal = job.signal;
+  const image = { ...job.image, fileType, signal };
+  const request = await job.request(image);
+  // Validators of another file say nothing about this one.
+  const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
+  const response = await withinTimeout(job.retry.idleTimeoutMs, signal, (timed) =>
+    requestFile(job.fetch, image, request, { ...conditions, unless }, timed),
+  );
+  return response.kind === "body" ? { request, response } : { response };
+}
+
+/** Times the wait for the headers only: the signal that the body hangs on is never timed. */
+async function withinTimeout(
+  timeoutMs: number,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<FileResponse>,
+): Promise<FileResponse> {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  try {
+    return await run(AbortSignal.any([signal, timeout.signal]));
+  } catch (failure) {
+    if (!timeout.signal.aborted || signal.aborted) throw failure;
+    throw new UpstreamError(`The upstream did not answer within ${timeoutMs} ms`, {}, { cause: failure });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The upstream hands out this version, but not as this file (or not at all, which the next file type will tell). */
+function isRefusal(failure: unknown): boolean {
+  if (!isImageManagerError(failure)) return false;
+  return (
+    failure.code === "VERSION_NOT_FOUND" || (failure.code === "UPSTREAM" && !isUpstreamUnavailable(failure))
+  );
+}

@@ -1,0 +1,28 @@
+/** Reads along with a running transfer: from its window where the chunk is in memory, else from the store. */
+import type { ByteStore } from "../store/byte-store.ts";
+import { readChunk } from "../store/chunk-store.ts";
+import { type ChunkSource, ChunkUnavailable } from "../store/read-image.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Chunks of a transfer from an index on, as they come. Ends after the commit. Closing it may end the transfer. */
+export function followTransfer(transfer: Transfer, store: ByteStore, from: number): ChunkSource {
+  const cursor = transfer.read(from);
+  return {
+    async next() {
+      const chunk = await cursor.next();
+      if (!chunk) return undefined;
+      const bytes = chunk.bytes ?? (await readStored(store, chunk));
+      if (bytes) return bytes;
+      throw new ChunkUnavailable(chunk.index);
+    },
+    close: () => cursor.close(),
+  };
+}
+
+async function readStored(store: ByteStore, chunk: { index: number; digest: string | null; length: number }) {
+  try {
+    return await readChunk(store, chunk.digest, chunk.length);
+  } catch (cause) {
+    throw new ChunkUnavailable(chunk.index, { cause });
+  }
+}

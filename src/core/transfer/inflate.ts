@@ -1,0 +1,212 @@
+/**
+ * Inflates a gzip file of one or several members with a web `DecompressionStream`.
+ *
+ * Only Node's goes on after a member's end; the others call the next member junk, and none tells where a member ended. So each
+ * place that looks like the start of a member is checked: it is one if the four bytes before it (ISIZE, RFC 1952) equal
+ * what has been inflated. A chance match takes 2^-61; it would end in an error, not in wrong bytes.
+ */
+import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+
+type Bytes = Uint8Array<ArrayBufferLike>;
+
+/** Makes a decompressor of one gzip member. */
+export type Inflater = () => TransformStream<Uint8Array, Uint8Array>;
+
+/** Yields the inflated bytes; a file that ends early is `TRUNCATED_DOWNLOAD`, one that is no gzip `UPSTREAM`. */
+export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
+  const members = createMemberQueue(inflater);
+  const input = watch(file);
+  const feeding = feed(input.pieces(), members);
+  feeding.catch(() => undefined); // it is looked at below, when the members end
+  try {
+    for await (const member of members.all()) yield* member.output();
+    await feeding;
+  } catch (failure) {
+    throw input.failure ?? translate(failure, input.isRead, input.bytes);
+  } finally {
+    members.abort();
+  }
+  // Some inflaters take no bytes at all for a sound file.
+  if (input.bytes < leastMemberBytes) throw translate(undefined, true, input.bytes);
+}
+
+/** Whether bytes begin as a gzip member does. */
+export function isGzip(bytes: Bytes): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+function translate(cause: unknown, isFileRead: boolean, fileBytes: number): Error {
+  if (isFileRead)
+    return new TruncatedDownloadError("The gzip file ended before the image did", fileBytes, undefined, {
+      cause,
+    });
+  // A later try may get sound bytes: hence "unavailable".
+  return new UpstreamError("The download is not a sound gzip file", { unavailable: true }, { cause });
+}
+
+/** Keeps apart what goes wrong with the file from what goes wrong with inflating it. */
+function watch(file: AsyncIterable<Bytes>) {
+  return {
+    bytes: 0,
+    isRead: false,
+    failure: undefined as unknown,
+    async *pieces(): AsyncGenerator<Bytes> {
+      try {
+        for await (const piece of file) {
+          this.bytes += piece.length;
+          yield piece;
+        }
+        this.isRead = true;
+      } catch (failure) {
+        this.failure = failure;
+        throw failure;
+      }
+    },
+  };
+}
+
+const headBytes = 4; // magic (2), method, flags
+const leastMemberBytes = 20; // 10 of header, 2 of data, 8 of trailer
+
+async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise<void> {
+  try {
+    let member = members.open();
+    let held: Bytes = new Uint8Array(0);
+    for await (const piece of pieces) {
+      const bytes = concat(held, piece);
+      let sent = 0;
+      for (let at = findHead(bytes, 1); at !== -1; at = findHead(bytes, at + 1)) {
+        await member.write(bytes.subarray(sent, at));
+        sent = at;
+        if (!(await member.isComplete())) continue;
+        await member.end();
+        member = members.open();
+      }
+      // The start of the next member may be cut in two: its possible first bytes wait for the next piece.
+      const keep = Math.max(sent, bytes.length - headBytes + 1);
+      await member.write(bytes.subarray(sent, keep));
+      held = bytes.slice(keep);
+    }
+    await member.write(held);
+    await member.end();
+  } catch (failure) {
+    members.abort();
+    throw failure;
+  } finally {
+    members.close();
+  }
+}
+
+function findHead(bytes: Bytes, from: number): number {
+  for (let at = bytes.indexOf(0x1f, from); at !== -1; at = bytes.indexOf(0x1f, at + 1)) {
+    if (at + headBytes > bytes.length) return -1;
+    if (bytes[at + 1] === 0x8b && bytes[at + 2] === 8 && (bytes[at + 3]! & 0xe0) === 0) return at;
+  }
+  return -1;
+}
+
+function concat(head: Bytes, tail: Bytes): Bytes {
+  if (head.length === 0) return tail;
+  const joined = new Uint8Array(head.length + tail.length);
+  joined.set(head);
+  joined.set(tail, head.length);
+  return joined;
+}
+
+type MemberQueue = ReturnType<typeof createMemberQueue>;
+
+function createMemberQueue(inflater: Inflater) {
+  const opened: Member[] = [];
+  let isClosed = false;
+  let notify = () => {};
+  return {
+    open(): Member {
+      const member = createMember(inflater());
+      opened.push(member);
+      notify();
+      return member;
+    },
+    close(): void {
+      isClosed = true;
+      notify();
+    },
+    abort(): void {
+      for (const member of opened) member.abort();
+    },
+    async *all(): AsyncGenerator<Member> {
+      for (;;) {
+        while (opened.length === 0 && !isClosed) await new Promise<void>((resolve) => (notify = resolve));
+        const member = opened[0];
+        if (!member) return;
+        yield member;
+        opened.shift();
+      }
+    },
+  };
+}
+
+type Member = ReturnType<typeof createMember>;
+
+// A write can expand at most 1032-fold; a difference beyond what may still be inside is no member's end.
+const maxPendingBytes = 80 * 1024 * 1024;
+// How long a wanted read may stay unanswered, all writes done, until it is sure that no more comes.
+const settleMs = 250;
+
+function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
+  const writer = stream.writable.getWriter();
+  const reader = stream.readable.getReader();
+  for (const closed of [writer.closed, reader.closed]) closed.catch(() => undefined);
+  let tail: Bytes = new Uint8Array(0);
+  let writtenBytes = 0;
+  let inflatedBytes = 0;
+  let isReadPending = false;
+  let onRead = () => {};
+  let lastWrite: Promise<unknown> = Promise.resolve();
+
+  const pendingBytes = () =>
+    (new DataView(tail.buffer, tail.byteOffset).getUint32(0, true) - inflatedBytes) >>> 0;
+
+  return {
+    async write(bytes: Bytes): Promise<void> {
+      if (bytes.length === 0) return;
+      writtenBytes += bytes.length;
+      tail = (bytes.length >= 4 ? bytes : concat(tail, bytes)).slice(-4);
+      await writer.ready;
+      lastWrite = writer.write(bytes as Uint8Array<ArrayBuffer>);
+      lastWrite.catch(() => undefined);
+    },
+    /** Whether all that was written is exactly one member. */
+    async isComplete(): Promise<boolean> {
+      if (writtenBytes < leastMemberBytes) return false;
+      await lastWrite;
+      for (let quietMs = 0; quietMs < settleMs; ) {
+        if (pendingBytes() === 0) return true;
+        if (pendingBytes() > maxPendingBytes) return false;
+        const before = inflatedBytes;
+        await Promise.race([new Promise<void>((resolve) => (onRead = resolve)), pause(10)]);
+        quietMs = inflatedBytes === before && isReadPending ? quietMs + 10 : 0;
+      }
+      return false;
+    },
+    async end(): Promise<void> {
+      await writer.close();
+    },
+    async *output(): AsyncGenerator<Bytes> {
+      for (;;) {
+        isReadPending = true;
+        const { done, value } = await reader.read();
+        isReadPending = false;
+        if (done) return;
+        inflatedBytes += value.length;
+        onRead();
+        yield value;
+      }
+    },
+    abort(): void {
+      writer.abort().catch(() => undefined);
+      reader.cancel().catch(() => undefined);
+    },
+  };
+}
+
+const pause = (delayMs: number) => new Promise<void>((resolve) => setTimeout(resolve, delayMs));

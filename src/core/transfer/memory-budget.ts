@@ -1,0 +1,57 @@
+/** Shares `memoryBytes` among all streams and transfers of a manager. Each may always hold one chunk, so none can starve. */
+
+/** One stream's or transfer's part of the budget. */
+export interface MemoryAccount {
+  readonly heldBytes: number;
+  /** Takes the bytes if there is room now, or if nothing is held yet. */
+  tryTake(bytes: number): boolean;
+  give(bytes: number): void;
+  /** Gives back all that is held and leaves. */
+  close(): void;
+}
+
+/** The budget; `usedBytes` is for tests and metrics. */
+export interface MemoryBudget {
+  readonly usedBytes: number;
+  /** `reclaim` is called when memory is short: drop something (and give it back) and say `true`, or say `false`. */
+  open(reclaim?: () => boolean): MemoryAccount;
+}
+
+/** Makes a budget of so many bytes. */
+export function createMemoryBudget(limitBytes: number): MemoryBudget {
+  let usedBytes = 0;
+  const reclaimers = new Set<() => boolean>();
+
+  return {
+    get usedBytes() {
+      return usedBytes;
+    },
+    open(reclaim) {
+      let heldBytes = 0;
+      if (reclaim) reclaimers.add(reclaim);
+      const fits = (bytes: number) => heldBytes === 0 || usedBytes + bytes <= limitBytes;
+      const give = (bytes: number) => {
+        const given = Math.min(bytes, heldBytes); // after close() nothing is held
+        heldBytes -= given;
+        usedBytes -= given;
+      };
+      return {
+        get heldBytes() {
+          return heldBytes;
+        },
+        tryTake(bytes) {
+          for (const other of reclaimers) while (!fits(bytes) && other());
+          if (!fits(bytes)) return false;
+          heldBytes += bytes;
+          usedBytes += bytes;
+          return true;
+        },
+        give,
+        close() {
+          if (reclaim) reclaimers.delete(reclaim);
+          give(heldBytes);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** The bytes of one upstream file, read on through breaks where the rest provably belongs to the same file. */
+import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { isStrongEtag } from "../freshness/judge.ts";
+import type { ImageRequest } from "../types.ts";
+import { discard, type FileBody, type RequestConditions } from "./request.ts";
+import type { Retries } from "./retry.ts";
+
+/** A file whose response has begun. */
+export interface OpenedFile {
+  readonly request: ImageRequest;
+  readonly response: FileBody;
+}
+
+/** What reading needs from the download that it is part of. */
+export interface ReadContext {
+  readonly idleTimeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly retries: Retries;
+  /** Sends the request again. */
+  reopen(conditions: RequestConditions): Promise<OpenedFile>;
+  /** Told after each piece how far the file has come. */
+  onPosition(offset: number): void;
+  onResumed(fromByte: number, cause: unknown): void;
+}
+
+/** Thrown when the file can't be continued: the bytes begin anew with the response that is already open. */
+export class FileRestarted extends Error {
+  readonly opened: OpenedFile;
+
+  constructor(opened: OpenedFile, cause: unknown) {
+    super("The file starts over", { cause });
+    this.opened = opened;
+  }
+}
+
+/** Yields the file's bytes. Ends only when they are complete as far as the framing can tell. */
+export async function* readFile(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const { validators, fileBytes, isCoded } = opened.response;
+  const etag = !isCoded && isStrongEtag(validators.etag) ? validators.etag : undefined;
+  let current = opened;
+  let offset = 0;
+  for (;;) {
+    try {
+      for await (const piece of readBody(current.response.body, context)) {
+        offset += piece.length;
+        context.onPosition(offset);
+        yield piece;
+      }
+      assertWhole(offset, fileBytes);
+      return;
+    } catch (failure) {
+      await context.retries.pauseAfter(failure, context.signal);
+      const resume =
+        etag !== undefined && offset > 0 && offset !== fileBytes ? { fromByte: offset, etag } : undefined;
+      current = await context.reopen({ resume });
+      if (!resume || !continues(current.response, offset, opened.response)) {
+        throw new FileRestarted(await whole(current, context), failure);
+      }
+      context.onResumed(offset, failure);
+    }
+  }
+}
+
+/** Whether a response is the rest of the file: RFC 9110 lets a server answer something else at every step. */
+function continues(response: FileBody, offset: number, first: FileBody): boolean {
+  if (response.fromByte !== offset || response.isCoded) return false;
+  if (response.validators.etag !== undefined && response.validators.etag !== first.validators.etag)
+    return false;
+  return first.fileBytes === undefined || response.fileBytes === first.fileBytes;
+}
+
+/** A partial response that is not the one asked for is of no use; the file is asked for whole. */
+async function whole(opened: OpenedFile, context: ReadContext): Promise<OpenedFile> {
+  if (opened.response.fromByte === 0) return opened;
+  await discard(opened.response);
+  return context.reopen({});
+}
+
+function assertWhole(offset: number, fileBytes: number | undefined): void {
+  if (fileBytes === undefined || offset === fileBytes) return;
+  throw new TruncatedDownloadError(
+    `The download ended after ${offset} of ${fileBytes} bytes`,
+    offset,
+    fileBytes,
+  );
+}
+
+async function* readBody(body: ReadableStream<Uint8Array>, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  // Closes the connection at once, also while a read is pending.
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  context.signal.addEventListener("abort", cancel, { once: true });
+  try {
+    context.signal.throwIfAborted();
+    for (;;) {
+      const { done, value } = await withinIdleTimeout(reader.read(), context);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    context.signal.removeEventListener("abort", cancel);
+    cancel();
+  }
+}
+
+/** Only a pending read is timed: a consumer may take as long as it likes. */
+async function withinIdleTimeout<T>(pending: Promise<T>, { idleTimeoutMs, signal }: ReadContext): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const idle = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new UpstreamError(`The download brought no byte for ${idleTimeoutMs} ms`)),
+      idleTimeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([pending, idle]);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof UpstreamError) throw cause;
+    throw new UpstreamError("The connection was lost during the download", {}, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}

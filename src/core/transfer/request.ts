@@ -1,0 +1,173 @@
+/** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
+import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
+import type { Validators } from "../store/manifest.ts";
+import type { ImageRequest, ResolvedImage } from "../types.ts";
+
+/** What is asked for beyond the file itself. */
+export interface RequestConditions {
+  /** Answer 304 if it is still this one. */
+  readonly unless?: Validators | undefined;
+  /** From this byte on, if it still has this strong ETag. */
+  readonly resume?: { readonly fromByte: number; readonly etag: string } | undefined;
+}
+
+/** A response to read from, or word that nothing changed. */
+export type FileResponse = { readonly kind: "not-modified" } | FileBody;
+
+/** A body and its facts. */
+export interface FileBody {
+  readonly kind: "body";
+  readonly body: ReadableStream<Uint8Array>;
+  readonly validators: Validators;
+  readonly mime: string | undefined;
+  /** Bytes of the whole file, where the framing proves them. */
+  readonly fileBytes: number | undefined;
+  /** The first byte of the body; `undefined` for a 206 that does not say it well. */
+  readonly fromByte: number | undefined;
+  /** A content coding hides lengths and truncation: nothing about sizes can be believed. */
+  readonly isCoded: boolean;
+}
+
+const maxRedirects = 10;
+
+/** Sends it. Rejects with the typed error of the status; whatever `fetch` throws becomes `UPSTREAM`. */
+export async function requestFile(
+  fetchFn: typeof fetch,
+  image: ResolvedImage,
+  request: ImageRequest,
+  conditions: RequestConditions,
+  signal: AbortSignal,
+): Promise<FileResponse> {
+  const headers = new Headers(request.headers);
+  headers.set("accept-encoding", "identity");
+  addConditions(headers, conditions);
+  const response = await followRedirects(fetchFn, parseUrl(request.url), headers, signal);
+  if (response.status === 304 && conditions.unless) {
+    await discard(response);
+    return { kind: "not-modified" };
+  }
+  if (response.status !== 200 && !(response.status === 206 && conditions.resume)) {
+    await discard(response);
+    throw errorOfStatus(image, response);
+  }
+  return describeBody(response, image.fileType);
+}
+
+function addConditions(headers: Headers, { unless, resume }: RequestConditions): void {
+  if (unless?.etag) headers.set("if-none-match", unless.etag);
+  if (unless?.lastModified) headers.set("if-modified-since", unless.lastModified);
+  if (!resume) return;
+  headers.set("range", `bytes=${resume.fromByte}-`);
+  headers.set("if-range", resume.etag);
+}
+
+/** By hand, because some runtimes send Authorization on to another origin (workerd did). */
+async function followRedirects(
+  fetchFn: typeof fetch,
+  start: URL,
+  headers: Headers,
+  signal: AbortSignal,
+): Promise<Response> {
+  let url = start;
+  for (let hop = 0; hop <= maxRedirects; hop++) {
+    const response = await send(fetchFn, url, headers, signal);
+    const location = response.headers.get("location");
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+    await discard(response);
+    const next = parseUrl(location, url);
+    if (next.origin !== url.origin) {
+      headers.delete("authorization");
+      headers.delete("cookie");
+    }
+    url = next;
+  }
+  throw new UpstreamError(`${start.origin} redirected more than ${maxRedirects} times`, {
+    unavailable: false,
+  });
+}
+
+async function send(
+  fetchFn: typeof fetch,
+  url: URL,
+  headers: Headers,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    return await fetchFn(url, { headers, signal, redirect: "manual" });
+  } catch (cause) {
+    signal.throwIfAborted();
+    // Only the origin: the URL of a configured image carries a Wi-Fi key.
+    throw new UpstreamError(`${url.origin} could not be reached`, {}, { cause });
+  }
+}
+
+function parseUrl(url: string | URL, base?: URL): URL {
+  const parsed = URL.parse(url, base);
+  if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return parsed;
+  throw new UpstreamError("The upstream named a download address that is no http(s) URL", {
+    unavailable: false,
+  });
+}
+
+function describeBody(response: Response, fileType: ResolvedImage["fileType"]): FileBody {
+  const header = (name: string) => response.headers.get(name) ?? undefined;
+  const coding = header("content-encoding")?.trim().toLowerCase();
+  const isCoded = coding !== undefined && coding !== "" && coding !== "identity";
+  const span = spanOf(response, isCoded);
+  return {
+    kind: "body",
+    body: response.body ?? new Blob([]).stream(),
+    mime: header("content-type"),
+    isCoded,
+    fileBytes: span.fileBytes,
+    fromByte: span.fromByte,
+    validators: {
+      etag: header("etag"),
+      lastModified: header("last-modified"),
+      date: header("date"),
+      size: span.fileBytes,
+      fileType,
+    },
+  };
+}
+
+function spanOf(response: Response, isCoded: boolean): Pick<FileBody, "fileBytes" | "fromByte"> {
+  if (response.status === 206) {
+    const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
+    const [from, last, total] = (match ?? []).slice(1).map(Number);
+    // One that stops before the end is not the rest that was asked for.
+    if (isCoded || from === undefined || last! + 1 !== total)
+      return { fileBytes: undefined, fromByte: undefined };
+    return { fileBytes: total, fromByte: from };
+  }
+  const length = response.headers.get("content-length");
+  const isProof = !isCoded && length !== null && /^\d+$/.test(length);
+  return { fileBytes: isProof ? Number(length) : undefined, fromByte: 0 };
+}
+
+function errorOfStatus(image: ResolvedImage, response: Response): ImageManagerError {
+  const { status } = response;
+  const what = `${image.deviceType} ${image.version}`;
+  if (status === 401 || status === 403) {
+    return new UnauthorizedError(
+      `The upstream refused to hand out ${what} (HTTP ${status}): check the token`,
+      status,
+    );
+  }
+  if (status === 404 || status === 410) return new VersionNotFoundError(image.deviceType, image.version);
+  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), response.headers.get("date"));
+  return new UpstreamError(`The upstream answered ${what} with HTTP ${status}`, { status, retryAfterMs });
+}
+
+/** Seconds or a date (RFC 9110, 10.2.3); a date counts from the response's own clock. */
+export function parseRetryAfter(value: string | null, dateHeader: string | null): number | undefined {
+  if (value === null) return undefined;
+  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
+  const delayMs = Date.parse(value) - (dateHeader === null ? Date.now() : Date.parse(dateHeader));
+  return Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs);
+}
+
+/** Frees the connection. What the cancel itself meets does not matter. */
+export async function discard(response: { readonly body: ReadableStream | null }): Promise<void> {
+  await response.body?.cancel().catch(() => undefined);
+}
