@@ -1,0 +1,69 @@
+/** Decides which balena SDK a source talks through, and opens it when it is first needed. */
+import type { BalenaSDK } from "balena-sdk";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
+import { isToken } from "../balena/token.ts";
+
+/** Options of `balenaSdkSource`. */
+export interface BalenaSdkSourceOptions {
+  /**
+   * A ready SDK instance, with its own API and login; excludes the other options. Default: one of the source's own,
+   * imported when it is first needed.
+   */
+  sdk?: BalenaSDK | undefined;
+  /** The balena API. Default `https://api.balena-cloud.com`; only the origin counts. */
+  apiUrl?: string | undefined;
+  /**
+   * Session token or API key, kept in memory. Default: for balenaCloud the login that the balena CLI and SDK keep in
+   * the user's home, if there is one; for any other `apiUrl` none, for that login belongs to balenaCloud.
+   */
+  token?: string | undefined;
+}
+
+/** An SDK that may not be there yet. */
+export interface SdkConnection {
+  readonly apiOrigin: string;
+  /** The same instance each time. */
+  open(): Promise<BalenaSDK>;
+}
+
+/** Checks the options and prepares the connection; does no I/O. */
+export function sdkConnection(options: BalenaSdkSourceOptions): SdkConnection {
+  const { sdk, apiUrl = balenaCloudUrl, token } = options;
+  if (sdk !== undefined) return connectionOf(sdk, options);
+  if (token !== undefined && !isToken(token)) {
+    throw new InvalidArgumentError(
+      "token must be a session token or API key: printable ASCII, no spaces or line ends",
+    );
+  }
+  const origin = apiOrigin(apiUrl);
+  return { apiOrigin: origin, open: once(() => ownSdk(origin, token)) };
+}
+
+function connectionOf(sdk: BalenaSDK, { apiUrl, token }: BalenaSdkSourceOptions): SdkConnection {
+  if (apiUrl !== undefined || token !== undefined) {
+    throw new InvalidArgumentError("sdk brings its own API and login: pass either sdk, or apiUrl and token");
+  }
+  // The one place where an instance tells its API without being asked over the network.
+  const apiPrefix: unknown = sdk?.pine?.apiPrefix;
+  if (typeof apiPrefix !== "string") throw new InvalidArgumentError("sdk must be a balena SDK instance");
+  return { apiOrigin: apiOrigin(apiPrefix), open: async () => sdk };
+}
+
+async function ownSdk(apiUrl: string, token: string | undefined): Promise<BalenaSDK> {
+  // Imported late: it takes a quarter of a second, and whoever passes `sdk` has it already.
+  const { getSdk } = await import("balena-sdk");
+  const usesStoredLogin = token === undefined && apiUrl === balenaCloudUrl;
+  const sdk = getSdk(usesStoredLogin ? { apiUrl } : { apiUrl, dataDirectory: false });
+  if (token !== undefined) await sdk.auth.loginWithToken(token);
+  return sdk;
+}
+
+/** Runs a task once for all callers. A failure stays: a broken install or an expired token does not mend by itself. */
+function once<T>(task: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= task();
+    return running;
+  };
+}

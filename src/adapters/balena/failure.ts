@@ -1,0 +1,71 @@
+/** Translates a failed request to a balena API into the library's errors. */
+import {
+  DeviceTypeNotFoundError,
+  type ImageManagerError,
+  UnauthorizedError,
+  UpstreamError,
+  type UpstreamErrorFacts,
+} from "../../core/errors.ts";
+import { parseRetryAfter } from "../../core/transfer/request.ts";
+import { withoutSecrets } from "./without-secrets.ts";
+
+/** What is known about a request that failed. */
+export interface Failure {
+  /** Where the API is. */
+  readonly apiOrigin: string;
+  /** What was being done, to follow "could not": `list the versions of raspberrypi4-64`. */
+  readonly action: string;
+  /** The device type that a 404 is about. */
+  readonly deviceType?: string | undefined;
+  /** HTTP status; `undefined` when no answer came, or none that makes sense. */
+  readonly status?: number | undefined;
+  /** The answer's headers, for Retry-After. */
+  readonly headers?: Headers | undefined;
+  /** An answer came, but made no sense: nothing that a cached copy should stand in for. */
+  readonly isNonsense?: boolean | undefined;
+  /** The token that was sent, to keep it out of the error. */
+  readonly token?: string | undefined;
+  /** The original error. */
+  readonly cause: unknown;
+}
+
+/**
+ * The error for a failure: `UNAUTHORIZED` for 401 and 403, `DEVICE_TYPE_NOT_FOUND` for 404 on a device type, else
+ * `UPSTREAM`. Its `cause` is a copy of the original without the request that this one drags along.
+ *
+ * @example
+ * ```ts
+ * throw failureError({ apiOrigin, action: "list device types", status: response.status, cause: undefined });
+ * ```
+ */
+export function failureError(failure: Failure): ImageManagerError {
+  const { status, deviceType } = failure;
+  if (status === 401 || status === 403) return unauthorizedError(failure);
+  const cause = withoutSecrets(failure.cause, failure.token);
+  if (status === 404 && deviceType !== undefined) return new DeviceTypeNotFoundError(deviceType, { cause });
+  const reason = status === undefined ? messageOf(cause) : `it answered ${status}`;
+  return new UpstreamError(`${sentence(failure)}: ${reason}`, factsOf(failure), { cause });
+}
+
+/** The error for credentials that were refused, by the API or even before it was asked. */
+export function unauthorizedError(failure: Failure): UnauthorizedError {
+  const { status, token, cause } = failure;
+  const reason = status === undefined ? "the token is not usable" : `it answered ${status}`;
+  const message = `${sentence(failure)}: ${reason}; sign in, or check the token and what it may see`;
+  return new UnauthorizedError(message, status, { cause: withoutSecrets(cause, token) });
+}
+
+function factsOf({ status, headers, isNonsense }: Failure): UpstreamErrorFacts {
+  const retryAfterMs = parseRetryAfter(headers?.get("retry-after") ?? null, headers?.get("date") ?? null);
+  return { status, retryAfterMs, unavailable: isNonsense ? false : undefined };
+}
+
+function sentence({ apiOrigin, action }: Failure): string {
+  return `Could not ${action} at ${apiOrigin}`;
+}
+
+/** Native fetch says only "fetch failed"; what happened is the code of its cause. */
+function messageOf(error: Error | undefined): string {
+  const code = (error?.cause as { code?: string } | undefined)?.code;
+  return `${error?.message ?? "no answer"}${code === undefined ? "" : ` (${code})`}`;
+}

@@ -1,0 +1,205 @@
+// The balena SDK source: the source contract with the real SDK against a loopback API, and what is the SDK's own.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { inspect, promisify } from "node:util";
+import { type BalenaSDK, getSdk } from "balena-sdk";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
+import { DeviceTypeNotFoundError, InvalidArgumentError, UnauthorizedError } from "../../src/core/errors.ts";
+import { rejections } from "../contract/source/support.ts";
+import { type SourceContractApi, sourceContract } from "../contract/source-contract.ts";
+import { type BalenaApi, startBalenaApi } from "../support/balena-api/index.ts";
+
+// Where the SDK looks for a stored login. It reads the setting once, so it is made before the first SDK is.
+const dataDirectory = await mkdtemp(join(tmpdir(), "balena-sdk-test-"));
+process.env["BALENARC_DATA_DIRECTORY"] = dataDirectory;
+afterAll(() => rm(dataDirectory, { recursive: true }));
+
+const imageBytes = 1024 * 1024;
+const print = (value: unknown) => inspect(value, { depth: 10, showHidden: true });
+
+describe("source contract", () => {
+  sourceContract({
+    test,
+    assert,
+    inspect: print,
+    start: async () => steer(await startBalenaApi({ imageBytes })),
+    source: balenaSdkSource,
+  });
+});
+
+describe("balena SDK source", () => {
+  let api: BalenaApi;
+  beforeEach(async () => {
+    api = await startBalenaApi({ imageBytes });
+  });
+  afterEach(() => api.close());
+
+  test("an SDK that is handed in brings its API and its login, asked anew each time", async () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    const source = balenaSdkSource({ sdk });
+    expect(source.id).toBe(api.url);
+    await expect(source.resolveDeviceType("acme-gw", {})).rejects.toBeInstanceOf(DeviceTypeNotFoundError);
+    await sdk.auth.loginWithToken(api.token);
+    expect(await source.resolveDeviceType("acme-gw", {})).toBe("acme-gateway");
+    expect(await source.scope?.()).toBe("user-42");
+    await sdk.auth.logout();
+    expect(await source.scope?.()).toBeUndefined();
+  });
+
+  test("the SDK's memo neither answers nor is spoilt", async () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    const memo = await sdk.models.os.getAvailableOsVersions("raspberrypi4-64");
+    const before = structuredClone(memo);
+    api.releases.push({ deviceType: "raspberrypi4-64", version: "6.9.9" });
+    const list = await balenaSdkSource({ sdk }).versions("raspberrypi4-64", {});
+    expect(list.length).toBe(memo.length + 1);
+    expect(await sdk.models.os.getAvailableOsVersions("raspberrypi4-64")).toEqual(before);
+  });
+
+  test("the download's parameters are those of the SDK's own download", async () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    const variant = {
+      developmentMode: true,
+      imageType: "raw",
+      appId: 5,
+      network: "wifi",
+      wifiSsid: "a b",
+      wifiKey: "c+d&é",
+      appUpdatePollInterval: 11,
+    } as const;
+    const image = { deviceType: "raspberrypi4-64", version: "6.0.10+rev1", fileType: ".zip" } as const;
+    api.counters.reset();
+    const stream = await sdk.models.os.download({ ...image, ...variant });
+    stream.on("error", () => {}).resume();
+    const asked = api.counters.requestLog.find((request) => request.url.startsWith("/download?"));
+    const { url } = await balenaSdkSource({ sdk }).request({
+      ...image,
+      variant: { ...variant, fileType: ".zip" },
+    });
+    expect(parameters(String(url))).toEqual(parameters(`${api.url}${asked?.url}`));
+    expect(parameters(String(url))).toHaveLength(10);
+  });
+
+  test("a device type that the API makes up never gets out", async () => {
+    api.deviceTypes.push({ slug: "../../etc", name: "Evil", aliases: ["evil"] });
+    const attempt = balenaSdkSource({ apiUrl: api.url }).resolveDeviceType("evil", {});
+    await expect(attempt).rejects.toMatchObject({ code: "UPSTREAM", unavailable: false });
+  });
+
+  test("an expired session is UNAUTHORIZED and its token stays out of the error", async () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const token = `${part({ alg: "none" })}.${part({ id: 42, exp: 1_000_000 })}.planted-secret`;
+    const source = balenaSdkSource({ apiUrl: api.url, token });
+    const image = { deviceType: "intel-nuc", version: "6.3.2", fileType: ".gz", variant: {} } as const;
+    const attempts = [
+      source.versions("intel-nuc", {}),
+      Promise.resolve(source.scope?.()),
+      source.request(image),
+    ];
+    for (const error of await rejections(attempts)) {
+      expect(error).toBeInstanceOf(UnauthorizedError);
+      expect(print(error)).not.toContain("planted-secret");
+    }
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test("a stored token that fits no header is UNAUTHORIZED and is not repeated", async () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    await sdk.auth.loginWithToken("planted secret key");
+    const source = balenaSdkSource({ sdk });
+    const attempts = [Promise.resolve(source.scope?.()), source.versions("intel-nuc", {})];
+    for (const error of await rejections(attempts)) {
+      expect(error).toBeInstanceOf(Error);
+      for (const part of ["planted", "secret", "key"]) expect(print(error)).not.toContain(part);
+    }
+  });
+
+  test("the SDK is imported when it is first needed", async () => {
+    const script = `
+      import { Module } from "node:module";
+      import { balenaSdkSource } from "./src/adapters/balena-sdk/index.ts";
+      const isLoaded = () => Object.keys(Module._cache).some((path) => path.includes("balena-sdk"));
+      const source = balenaSdkSource({ apiUrl: "${api.url}" });
+      const before = isLoaded();
+      await source.scope();
+      console.log(before, isLoaded());`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
+      cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    });
+    expect(stdout.trim()).toBe("false true");
+  });
+
+  test("a token that the SDK's error quotes is blotted out", async () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    await sdk.auth.loginWithToken("planted-key");
+    const request = () => {
+      throw new Error("planted-key in a message", {
+        cause: new TypeError('"Bearer older-planted" is no header value'),
+      });
+    };
+    sdk.interceptors.push({ request });
+    const attempt = balenaSdkSource({ sdk }).versions("intel-nuc", {});
+    const error = await attempt.catch((reason: unknown) => reason);
+    expect(print(error)).toContain("[secret] in a message");
+    expect(print(error)).not.toContain("planted");
+  });
+
+  test("one SDK instance serves all calls", async () => {
+    const source = balenaSdkSource({ apiUrl: api.url });
+    const image = { deviceType: "intel-nuc", version: "6.3.2", fileType: ".gz", variant: {} } as const;
+    const estimate = async () => {
+      const { estimatedBytes } = await source.request(image);
+      return typeof estimatedBytes === "function" ? estimatedBytes() : undefined;
+    };
+    expect(await estimate()).toBe(imageBytes);
+    api.counters.reset();
+    // The SDK's own memo answers.
+    expect(await estimate()).toBe(imageBytes);
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test("sdk excludes apiUrl and token, and must be one", () => {
+    const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
+    expect(() => balenaSdkSource({ sdk, apiUrl: api.url })).toThrow(InvalidArgumentError);
+    expect(() => balenaSdkSource({ sdk, token: "t" })).toThrow(InvalidArgumentError);
+    expect(() => balenaSdkSource({ sdk: {} as BalenaSDK })).toThrow(/sdk must be a balena SDK/);
+  });
+
+  test("the login stored on this machine is for balenaCloud alone", async () => {
+    await writeFile(join(dataDirectory, "token"), "stored-api-key");
+    const byDefault = balenaSdkSource();
+    expect(byDefault.id).toBe("https://api.balena-cloud.com");
+    const image = { deviceType: "intel-nuc", version: "6.3.2", fileType: ".gz", variant: {} } as const;
+    expect((await byDefault.request(image)).headers).toEqual({ authorization: "Bearer stored-api-key" });
+
+    const elsewhere = balenaSdkSource({ apiUrl: api.url });
+    expect((await elsewhere.request(image)).headers).toEqual({});
+    await elsewhere.versions("intel-nuc", {});
+    expect(api.counters.requestLog.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+  });
+});
+
+/** The loopback API as the contract steers it. */
+function steer(api: BalenaApi): SourceContractApi {
+  return {
+    url: api.url,
+    token: api.token,
+    imageBytes,
+    addRelease: async (release) => void api.releases.push(release),
+    failMetadata: async ({ status, retryAfter }) => {
+      Object.assign(api.faults.metadata, { refuse: undefined, lose: undefined });
+      if (status === undefined) api.faults.metadata.lose = {};
+      else api.faults.metadata.refuse = { status, ...(retryAfter !== undefined && { retryAfter }) };
+    },
+    delayMetadata: async (latencyMs) => void Object.assign(api.faults.metadata, { latencyMs }),
+    takeRequests: async () => api.counters.requestLog.splice(0),
+    close: () => api.close(),
+  };
+}
+
+const parameters = (url: string) => [...new URL(url).searchParams].sort();

@@ -1,0 +1,80 @@
+// Source contract: the request for an image, and that it fetches one.
+import type { ImageVariant, ResolvedImage } from "../../../src/core/types.ts";
+import { type Case, image } from "./support.ts";
+
+export const requestCases: Record<string, Case> = {
+  "the request names every field of the variant as the SDK does": async (api, { source, assert }) => {
+    const variant: ImageVariant = {
+      developmentMode: true,
+      imageType: "flasher",
+      appId: 12,
+      network: "wifi",
+      wifiSsid: "a b&c=d+e",
+      wifiKey: "p%4 ü",
+      appUpdatePollInterval: 30,
+      scope: "mine",
+    };
+    const { url } = await source({ apiUrl: api.url }).request(image(variant, { version: "6.0.10+rev1" }));
+    assert.equal(
+      String(url),
+      `${api.url}/download?deviceType=raspberrypi4-64&version=6.0.10%2Brev1&developmentMode=true&fileType=.gz` +
+        "&imageType=flasher&appId=12&network=wifi&wifiSsid=a%20b%26c%3Dd%2Be&wifiKey=p%254%20%C3%BC&appUpdatePollInterval=30",
+    );
+  },
+  "the defaults are said once and nothing is invented": async (api, { source, assert }) => {
+    const { url } = await source({ apiUrl: api.url }).request(image({}));
+    assert.equal(
+      String(url),
+      `${api.url}/download?deviceType=raspberrypi4-64&version=6.1.0&developmentMode=false&fileType=.gz`,
+    );
+  },
+  "the token goes into Authorization alone": async (api, { source, assert, inspect }) => {
+    const anonymous = await source({ apiUrl: api.url }).request(image({}));
+    assert.equal(new Headers(anonymous.headers).get("authorization"), null);
+    const { headers, ...rest } = await source({ apiUrl: api.url, token: api.token }).request(image({}));
+    assert.deepEqual([...new Headers(headers)], [["authorization", `Bearer ${api.token}`]]);
+    assert.ok(!inspect(rest).includes(api.token));
+  },
+  "the request fetches the image: inflated .gz, .img, and files as they are": async (
+    api,
+    { source, assert },
+  ) => {
+    const anonymous = source({ apiUrl: api.url });
+    const bytesOf = async (variant: ImageVariant, fileType: ResolvedImage["fileType"]) => {
+      const { url, headers = {}, gzip } = await anonymous.request(image(variant, { fileType }));
+      const response = await fetch(url, { headers: { ...headers, "accept-encoding": "identity" } });
+      assert.equal(response.status, 200);
+      const body = gzip ? response.body?.pipeThrough(new DecompressionStream("gzip")) : response.body;
+      return { gzip, bytes: (await new Response(body).arrayBuffer()).byteLength };
+    };
+    assert.deepEqual(await bytesOf({}, ".gz"), { gzip: true, bytes: api.imageBytes });
+    assert.deepEqual(await bytesOf({ developmentMode: true }, ".gz"), { gzip: true, bytes: api.imageBytes });
+    assert.deepEqual(await bytesOf({ fileType: ".img" }, ".img"), { gzip: false, bytes: api.imageBytes });
+    for (const fileType of [".gz", ".zip"] as const) {
+      const { gzip, bytes } = await bytesOf({ fileType }, fileType);
+      assert.ok(!gzip && bytes > 0 && bytes < api.imageBytes, `${fileType}: ${bytes} bytes, gzip ${gzip}`);
+    }
+  },
+  "a private image is fetched with the headers given": async (api, { source, assert }) => {
+    const asked = image({}, { deviceType: "acme-gateway", version: "6.1.1" });
+    const { url, headers = {} } = await source({ apiUrl: api.url, token: api.token }).request(asked);
+    const response = await fetch(url, { headers });
+    await response.body?.cancel();
+    assert.equal(response.status, 200);
+  },
+  "the estimate is asked for lazily, is that of the raw image, and never rejects": async (
+    api,
+    { source, assert },
+  ) => {
+    const anonymous = source({ apiUrl: api.url });
+    const estimateOf = async (variant: ImageVariant) =>
+      (await anonymous.request(image(variant))).estimatedBytes;
+    const lazy = await estimateOf({});
+    assert.equal((await api.takeRequests()).length, 0);
+    assert.equal(typeof lazy === "function" && (await lazy()), api.imageBytes);
+    assert.equal(await estimateOf({ fileType: ".gz" }), undefined);
+    await api.failMetadata({ status: 500 });
+    const failing = (await anonymous.request(image({}, { version: "6.0.10" }))).estimatedBytes;
+    assert.equal(typeof failing === "function" && (await failing()), undefined);
+  },
+};
