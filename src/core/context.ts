@@ -3,6 +3,7 @@ import type { FreshnessPolicy } from "./freshness/plan.ts";
 import type { Source } from "./source.ts";
 import type { ByteStore } from "./store/byte-store.ts";
 import type { Inflater } from "./transfer/inflate.ts";
+import type { LeaseTimes } from "./transfer/lease.ts";
 import type { MemoryBudget } from "./transfer/memory-budget.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
 import type { Transfer } from "./transfer/transfer.ts";
@@ -15,6 +16,7 @@ export interface ManagerContext {
   readonly chunkBytes: number;
   readonly freshness: FreshnessPolicy;
   readonly retry: RetryPolicy;
+  readonly lease: LeaseTimes;
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
   readonly fetch: typeof fetch;

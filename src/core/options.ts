@@ -1,6 +1,7 @@
 /** Checks the options of `createImageManager` and fills in the defaults. */
 import { InvalidArgumentError } from "./errors.ts";
-import type { ImageManagerOptions } from "./types.ts";
+import type { LeaseTimes } from "./transfer/lease.ts";
+import type { ImageManagerOptions, LeaseOptions } from "./types.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -29,12 +30,23 @@ export function checkedOptions(options: ImageManagerOptions) {
       maxDelayMs: timer("retry.maxDelayMs", retry.maxDelayMs, 30_000, 0),
       idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),
     },
+    lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     now,
     // Called as a method of another object, the global `fetch` fails on workerd.
     fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
     onEvent,
   };
+}
+
+function checkedLease({ heartbeatMs, ttlMs, pollMs }: LeaseOptions = {}): LeaseTimes {
+  const times = {
+    heartbeatMs: timer("lease.heartbeatMs", heartbeatMs, 2_000, 1),
+    ttlMs: timer("lease.ttlMs", ttlMs, 10_000, 1),
+    pollMs: timer("lease.pollMs", pollMs, 250, 1),
+  };
+  if (times.ttlMs > 2 * times.heartbeatMs) return times;
+  throw new InvalidArgumentError('"lease.ttlMs" must be more than twice "lease.heartbeatMs"');
 }
 
 // The types of lib.dom want the bytes of a DecompressionStream's input to be no SharedArrayBuffer's; ours never are.

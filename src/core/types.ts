@@ -226,6 +226,8 @@ export interface ImageManagerOptions {
   freshness?: FreshnessOptions | undefined;
   /** How a broken transfer is retried. */
   retry?: RetryOptions | undefined;
+  /** How processes that share a store take turns. */
+  lease?: LeaseOptions | undefined;
   /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */
   inflate?: (() => TransformStream<Uint8Array, Uint8Array>) | undefined;
   /** The time, in milliseconds since 1970. Default `Date.now`. */
@@ -254,6 +256,16 @@ export interface RetryOptions {
   maxDelayMs?: number | undefined;
   /** A transfer that brings no byte for this long while one is wanted counts as broken. Default 30,000. */
   idleTimeoutMs?: number | undefined;
+}
+
+/** How processes that share a store take turns at a transfer. All of them should have the same. */
+export interface LeaseOptions {
+  /** How often the one that transfers shows that it lives. Default 2,000. */
+  heartbeatMs?: number | undefined;
+  /** After how long without a sign of life another one takes over. Default 10,000; more than twice `heartbeatMs`. */
+  ttlMs?: number | undefined;
+  /** How often the others look for new chunks. Default 250. */
+  pollMs?: number | undefined;
 }
 
 /** The cache of images in front of a source. */

@@ -1,9 +1,11 @@
 /** `cleanCache`: deletes everything under the prefix, key by key, and nothing outside it. */
 import type { ManagerContext } from "../context.ts";
+import { StoreError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 
 /** See {@link ImageManager.cleanCache}. */
 export async function cleanCache(context: ManagerContext): Promise<void> {
+  context.closing.throwIfAborted();
   // A chunk that arrives after its listing would stay behind, so writing ends first. Deliveries go on.
   await Promise.all([...context.running].map((transfer) => transfer.stopStoring()));
   let previous: string | undefined;
@@ -12,16 +14,25 @@ export async function cleanCache(context: ManagerContext): Promise<void> {
     const keys = await context.store.list("");
     if (keys.length === 0) return;
     const seen = keys.join("\n");
-    if (seen === previous) return; // keys that can't be deleted: foreign files, say
+    if (seen === previous) return assertGone(context.store, keys);
     previous = seen;
-    await removeAll(context.store, keys);
+    await inBatches(keys, (key) => context.store.remove(key));
   }
 }
 
-const removalsAtATime = 32;
+/** Keys may be listed for a while after they are gone; a value that can still be read was not deleted. */
+async function assertGone(store: ByteStore, keys: readonly string[]): Promise<void> {
+  let left = 0;
+  await inBatches(keys, async (key) => {
+    if (await store.read(key)) left += 1;
+  });
+  if (left > 0) throw new StoreError(`The store did not delete ${left} of the keys that it was asked to delete`);
+}
 
-async function removeAll(store: ByteStore, keys: readonly string[]): Promise<void> {
-  for (let start = 0; start < keys.length; start += removalsAtATime) {
-    await Promise.all(keys.slice(start, start + removalsAtATime).map((key) => store.remove(key)));
+const callsAtATime = 32;
+
+async function inBatches(keys: readonly string[], call: (key: string) => Promise<void>): Promise<void> {
+  for (let start = 0; start < keys.length; start += callsAtATime) {
+    await Promise.all(keys.slice(start, start + callsAtATime).map(call));
   }
 }

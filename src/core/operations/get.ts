@@ -5,8 +5,9 @@ import { mayServeStale, planGet } from "../freshness/plan.ts";
 import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
+import type { OpenedBody } from "../transfer/opened.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
-import { type Opened, Transfer, type TransferOptions } from "../transfer/transfer.ts";
+import { Transfer, type TransferOptions } from "../transfer/transfer.ts";
 import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
 import { checkedGetOptions } from "./get-options.ts";
 import { type ImageRead, joinTransfer, streamCached, streamTransfer } from "./open-image.ts";
@@ -51,7 +52,7 @@ export type Way =
   | {
       readonly kind: "transfer";
       readonly transfer: Transfer;
-      readonly opened: Extract<Opened, { kind: "body" }>;
+      readonly opened: OpenedBody;
       /** Must be called once the transfer is held in another way, or not wanted after all. */
       readonly release: () => void;
     };
@@ -73,19 +74,21 @@ export async function findWay(
       throw unreachable;
     }
     const plan = planGet(mode, manifest?.validatedAt, context.now(), context.freshness);
+    if (!manifest && plan !== "bypass" && mode !== "reload") context.emit({ type: "miss", image: id });
     if (plan === "fail") throw new NotCachedError(`${identity.deviceType} ${identity.version} is not cached`);
     if (plan === "serve") {
       context.emit({ type: "hit", image: id });
       return { kind: "cached", manifest: manifest!, origin: "cache" };
     }
-    const unless = plan === "revalidate" ? manifest : undefined;
+    const isConditional = plan === "revalidate";
+    const isImpatient = isConditional && staleWay !== undefined;
     const options = {
       id,
       identity,
       isStored: plan !== "bypass",
-      unless,
-      storedFileType: manifest?.validators.fileType,
-      isImpatient: unless && staleWay !== undefined,
+      previous: manifest,
+      isConditional,
+      isImpatient,
     };
     const way = await askUpstream(context, options, signal, staleWay);
     if (way) return way;
@@ -110,9 +113,10 @@ async function askUpstream(
       return { kind: "transfer", transfer, opened, release };
     }
     const { manifest } = await unlessAborted(signal, () => transfer.outcome);
-    return options.unless && manifest ? { kind: "cached", manifest, origin: "cache" } : undefined;
+    const isNews = options.isConditional || manifest?.createdAt !== options.previous?.createdAt;
+    return manifest && isNews ? { kind: "cached", manifest, origin: "cache" } : undefined;
   } catch (failure) {
-    if (options.unless && staleWay && isUpstreamUnavailable(failure)) return staleWay();
+    if (options.isConditional && staleWay && isUpstreamUnavailable(failure)) return staleWay();
     throw failure;
   } finally {
     if (!isHandedOver) release();

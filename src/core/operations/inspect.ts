@@ -30,16 +30,10 @@ export async function isFresh(
   if (!found) return false;
   const { id, identity, manifest } = found;
   if (isWithinMaxAge(manifest.validatedAt, context.now(), context.freshness)) return true;
-  const storedFileType = manifest.validators.fileType;
-  const { transfer, release } = joinTransfer(context, {
-    id,
-    identity,
-    isStored: true,
-    unless: manifest,
-    storedFileType,
-  });
+  const options = { id, identity, isStored: true, previous: manifest, isConditional: true };
+  const { transfer, release } = joinTransfer(context, options);
   try {
-    return (await transfer.opened).kind === "not-modified";
+    return (await transfer.opened).kind === "cached";
   } finally {
     release(); // where nobody else wants the new bytes, their transfer ends here
   }

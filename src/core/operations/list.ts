@@ -6,6 +6,7 @@ import type { ImageInfo } from "../types.ts";
 
 /** See {@link ImageManager.list}. */
 export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo> {
+  context.closing.throwIfAborted();
   for (const key of await context.store.list(folders.images)) {
     const id = key.slice(folders.images.length);
     const manifest = await readManifest(context.store, id);

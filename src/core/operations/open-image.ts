@@ -8,8 +8,9 @@ import { type Manifest, parseHttpDate, toImageInfo } from "../store/manifest.ts"
 import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { followTransfer } from "../transfer/follow.ts";
 import { createBodyStream, type Span } from "../transfer/image-stream.ts";
+import type { OpenedBody } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
-import { type Opened, Transfer, type TransferOptions } from "../transfer/transfer.ts";
+import { Transfer, type TransferOptions } from "../transfer/transfer.ts";
 import type { CacheMode, GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import { orStoreFault } from "./store-fault.ts";
 
@@ -22,8 +23,6 @@ export interface ImageRead {
   readonly signal: AbortSignal;
   readonly onProgress: GetOptions["onProgress"];
 }
-
-type BodyOpened = Extract<Opened, { kind: "body" }>;
 
 /** Streams a cached image. A chunk that is missing or damaged is fetched again and rewritten on the way. */
 export function streamCached(
@@ -69,7 +68,7 @@ export function streamTransfer(
   context: ManagerContext,
   read: ImageRead,
   transfer: Transfer,
-  opened: BodyOpened,
+  opened: OpenedBody,
   release: () => void,
 ): ImageStream {
   const { span } = read;
@@ -123,7 +122,7 @@ function assertSpanWithin({ start }: Span, size: number): void {
 async function setTotal(
   progress: ReturnType<typeof createProgress>,
   { span, onProgress }: ImageRead,
-  opened: BodyOpened,
+  opened: OpenedBody,
 ): Promise<void> {
   if (!onProgress) return;
   const size = opened.size ?? (await opened.estimate());
@@ -191,7 +190,7 @@ async function heal(
     isStored: true,
     expected: manifest.chunks,
     chunkBytes: manifest.chunkBytes,
-    storedFileType: manifest.validators.fileType,
+    previous: manifest,
   };
   try {
     const chunks = await followNew(context, options, index, signal);
@@ -214,16 +213,16 @@ async function continueElsewhere(
 ): Promise<ChunkSource> {
   const { id, identity, signal } = read;
   const { chunkBytes, digests } = transfer.window;
-  const { storedFileType } = transfer.options;
+  const { previous } = transfer.options;
   if (failure instanceof ChunkUnavailable) {
-    const options = { id, identity, isStored: false, expected: [...digests], chunkBytes, storedFileType };
+    const options = { id, identity, isStored: false, expected: [...digests], chunkBytes, previous };
     return followNew(context, options, index, signal);
   }
   // Who has nothing yet may as well have the new bytes.
   if (failure instanceof ImageChangedError && !delivered && !transfer.options.expected) {
     return followNew(
       context,
-      { id, identity, isStored: transfer.options.isStored, chunkBytes, storedFileType },
+      { id, identity, isStored: transfer.options.isStored, chunkBytes, previous },
       index,
       signal,
     );

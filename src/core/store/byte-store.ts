@@ -8,6 +8,8 @@ import { fromBase64, toBase64 } from "./base64.ts";
 export interface ByteStore {
   readonly maxValueBytes: number;
   readonly completeListing: boolean;
+  /** Leases need both a listing to rely on and `createIfAbsent`. */
+  readonly canLease: boolean;
   /** The value, in a buffer that is the caller's own; `undefined` where there is none, or nothing that could be bytes. */
   read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** The bytes must not change until it settles. */
@@ -34,6 +36,7 @@ export function createByteStore(storage: Driver | Storage, prefix: string): Byte
 
   return {
     ...limitsOf(capabilities),
+    canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
     read: (key) =>
       guarded("read", async () => {
         const bytes = asBytes(await raw.read(fullKey(key)));

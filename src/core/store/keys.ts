@@ -18,6 +18,15 @@ export const imageKey = (id: string): string => `${folders.images}${id}`;
 /** Key of a chunk. The two-digit level keeps directories small. */
 export const chunkKey = (digest: string): string => `${folders.chunks}${digest.slice(0, 2)}:${digest}`;
 
+/** Folder of an image's leases, one for each epoch in which somebody transferred it. */
+export const leaseFolder = (id: string): string => `${folders.leases}${id}:`;
+export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id)}${epoch}`;
+
+/** Folder of an image's journals: `<epoch>:<segment>`. */
+export const partialFolder = (id: string): string => `${folders.partials}${id}:`;
+export const partialKey = (id: string, epoch: number, segment: number): string =>
+  `${partialFolder(id)}${epoch}:${segment}`;
+
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>
   `${folders.catalog}${space}:${slugOrAlias}`;

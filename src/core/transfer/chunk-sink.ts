@@ -59,10 +59,10 @@ export function createChunkSink(
   };
 
   return {
-    begin() {
+    begin(fromByte) {
       if (buffer) window.giveBack();
       buffer = undefined;
-      nextIndex = 0;
+      nextIndex = fromByte / window.chunkBytes;
       publishing = publishing.catch(() => undefined);
     },
     async write(piece) {

@@ -14,8 +14,8 @@ import {
 
 /** Where the bytes go. */
 export interface DownloadSink {
-  /** The image begins, or begins anew: what follows starts at its first byte. */
-  begin(): void;
+  /** What follows starts at this byte: the image's first, or the first of the rest. */
+  begin(fromByte: number): void;
   /** Takes a piece (only until it settles); slow ones slow the download. */
   write(piece: Uint8Array): Promise<void>;
 }
@@ -63,14 +63,14 @@ export async function downloadImage(
   sink: DownloadSink,
 ): Promise<DownloadResult> {
   const retries = createRetries(job.retry);
-  let furthest = 0;
+  let furthest = first.response.fromByte ?? 0;
   let opened = first;
   for (;;) {
     const attempt = new AbortController();
     const signal = AbortSignal.any([job.signal, attempt.signal]);
     const { fileType } = opened.response.validators;
     try {
-      sink.begin();
+      sink.begin(opened.response.fromByte ?? 0);
       const file = readFile(opened, {
         idleTimeoutMs: job.retry.idleTimeoutMs,
         signal,
@@ -106,7 +106,7 @@ async function deliver(
   const { pieces, isInflated } = request.gzip
     ? await inflated(file, response.isCoded, job.inflater)
     : { pieces: file, isInflated: false };
-  let size = 0;
+  let size = response.fromByte ?? 0;
   for await (const piece of pieces) {
     size += piece.length;
     await sink.write(piece);

@@ -38,7 +38,7 @@ export async function* readFile(opened: OpenedFile, context: ReadContext): Async
   const { validators, fileBytes, isCoded } = opened.response;
   const etag = !isCoded && isStrongEtag(validators.etag) ? validators.etag : undefined;
   let current = opened;
-  let offset = 0;
+  let offset = opened.response.fromByte ?? 0;
   for (;;) {
     try {
       for await (const piece of readBody(current.response.body, context)) {

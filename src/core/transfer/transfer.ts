@@ -11,17 +11,21 @@ import { judgeFreshness } from "../freshness/judge.ts";
 import type { ImageIdentity } from "../identity.ts";
 import {
   type ChunkDigests,
-  imageDigest,
+  chunkLength,
   type Manifest,
   readManifest,
   type Validators,
   writeManifest,
 } from "../store/manifest.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
-import { type DownloadJob, type DownloadResult, downloadImage, openFile } from "./download.ts";
+import { buildManifest } from "./commit.ts";
+import { type DownloadJob, type DownloadResult, downloadImage, type Opening, openFile } from "./download.ts";
+import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
 import type { OpenedFile } from "./read-file.ts";
-import { discard } from "./request.ts";
+import { discard, type RequestConditions } from "./request.ts";
+import { resumeFrom } from "./resume.ts";
 import { createRetries, withRetries } from "./retry.ts";
+import { Share } from "./share.ts";
 import { type Cursor, TransferWindow } from "./window.ts";
 
 /** What a transfer is to do. */
@@ -30,16 +34,16 @@ export interface TransferOptions {
   readonly identity: ImageIdentity;
   /** Keep the image in the store. */
   readonly isStored: boolean;
-  /** A copy to revalidate: the transfer ends at once where the upstream says that it is still right. */
-  readonly unless?: Manifest | undefined;
+  /** The copy that the store has. */
+  readonly previous?: Manifest | undefined;
+  /** End at once where the upstream says that `previous` is still right. */
+  readonly isConditional?: boolean | undefined;
+  /** Try the first request once only, because `previous` can stand in for it. */
+  readonly isImpatient?: boolean | undefined;
   /** What the chunks must turn out to be, as far as it goes. */
   readonly expected?: ChunkDigests | undefined;
   /** Default: the manager's. */
   readonly chunkBytes?: number | undefined;
-  /** The file that the stored copy came as; asked for first. */
-  readonly storedFileType?: Validators["fileType"] | undefined;
-  /** Try the first request once only, because something can stand in for it. */
-  readonly isImpatient?: boolean | undefined;
 }
 
 /** How a transfer ended that did not fail. */
@@ -47,18 +51,6 @@ export type Outcome =
   | { readonly manifest: Manifest; readonly obstacle?: undefined }
   /** Delivered, but not committed, and why. */
   | { readonly manifest?: undefined; readonly obstacle: ImageManagerError };
-
-/** How a transfer began. */
-export type Opened =
-  | { readonly kind: "not-modified" }
-  | {
-      readonly kind: "body";
-      readonly mime: string;
-      /** Bytes of the image, where certain before they have come. */
-      readonly size: number | undefined;
-      readonly validators: Validators;
-      estimate(): Promise<number | undefined>;
-    };
 
 /** A transfer under way. Its promises never become unhandled rejections. */
 export class Transfer {
@@ -70,8 +62,11 @@ export class Transfer {
   readonly outcome: Promise<Outcome>;
   readonly #context: ManagerContext;
   readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
   readonly #sink: ChunkSink;
+  readonly #share: Share;
   #users = 0;
+  #committing: Promise<void> = Promise.resolve();
   /** Why the image is not going to be committed. */
   #obstacle: ImageManagerError | undefined;
 
@@ -87,6 +82,8 @@ export class Transfer {
     this.#sink = createChunkSink(this.window, options.isStored ? context.store : undefined, (cause) =>
       this.#storeFault("write", cause),
     );
+    this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
+    this.#share = this.#createShare();
     const opening = Promise.withResolvers<Opened>();
     this.opened = opening.promise;
     this.outcome = this.#run(opening.resolve);
@@ -126,36 +123,80 @@ export class Transfer {
     this.window.fail(reason);
   }
 
-  /** Gives up the commit but not the delivery; settles when no write is under way. */
+  /** Gives up the commit but not the delivery; settles when nothing is being written any more. */
   async stopStoring(): Promise<void> {
     this.#obstacle ??= new StoreError("The cache was cleaned while the image was on its way");
     this.#sink.stopStoring();
+    await this.#share.leave(false);
     await this.#sink.settled();
+    await this.#committing.catch(() => undefined); // #commit tells of it
   }
 
   async #run(setOpened: (opened: Opened) => void): Promise<Outcome> {
     this.#context.running.add(this);
     try {
-      const signal = AbortSignal.any([this.#abort.signal, this.#context.closing]);
-      const job = this.#job(signal);
-      const first = await this.#open(job);
-      if (!first) {
-        const outcome = await this.#confirm();
-        setOpened({ kind: "not-modified" });
-        return outcome;
-      }
-      setOpened(describe(first));
-      return await this.#finish(await downloadImage(job, first, this.#sink));
+      const outcome = await this.#obtain(setOpened);
+      await this.#share.leave(true);
+      this.window.end();
+      return outcome;
     } catch (failure) {
       this.window.fail(failure);
       await this.#sink.settled();
+      await this.#share.leave(failure instanceof ImageChangedError);
       throw failure;
     } finally {
-      this.window.end();
       this.#unregister();
       this.#context.running.delete(this);
       this.#context.endedTransfers.count += 1;
     }
+  }
+
+  /** From the upstream, or along with another process that is at it already. */
+  async #obtain(setOpened: (opened: Opened) => void): Promise<Outcome> {
+    let first = this.options.isConditional ? await this.#openUnlessFresh() : undefined;
+    if (this.options.isConditional && !first) {
+      const outcome = await this.#confirm();
+      setOpened({ kind: "cached" });
+      return outcome;
+    }
+    for (;;) {
+      const turn = await this.#share.contend();
+      // Before it was our turn, another process may have come to its end.
+      const manifest = turn.kind === "own" && turn.lease && (await this.#committedMeanwhile());
+      if (manifest) {
+        if (first) await discard(first.response);
+        return this.#takeOver(manifest, setOpened);
+      }
+      if (turn.kind === "own") return this.#transfer(first, turn.journals, setOpened);
+      if (first) await discard(first.response);
+      first = undefined;
+      await this.#share.follow(turn, (header) => setOpened(openedByJournal(header)));
+    }
+  }
+
+  async #transfer(
+    first: OpenedFile | undefined,
+    journals: readonly number[],
+    setOpened: (opened: Opened) => void,
+  ): Promise<Outcome> {
+    const opened = (await this.#resume(first, journals)) ?? first ?? (await this.#open({}));
+    setOpened(openedByUpstream(opened));
+    this.#share.keepJournal(journalHeader(opened, this.window.chunkBytes));
+    return this.#finish(await downloadImage(this.#job(), opened, this.#sink));
+  }
+
+  /** The rest of what an earlier transfer left, where its file can be read on. */
+  async #resume(first: OpenedFile | undefined, journals: readonly number[]): Promise<OpenedFile | undefined> {
+    const journal = journals.length > 0 ? await this.#share.readJournal(journals) : undefined;
+    const validators = journal?.header.validators;
+    if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
+      return undefined;
+    const open = (conditions: RequestConditions) => this.#open(conditions, [validators.fileType]);
+    const opened = await resumeFrom(journal, this.window, open);
+    if (!opened) return undefined;
+    if (first) await discard(first.response);
+    this.#job().onResumed(opened.response.fromByte ?? 0, undefined);
+    return opened;
   }
 
   #unregister(): void {
@@ -163,48 +204,106 @@ export class Transfer {
     if (transfers.get(this.options.id) === this) transfers.delete(this.options.id);
   }
 
-  #job(signal: AbortSignal): DownloadJob {
-    const { identity, id, storedFileType } = this.options;
+  #createShare(): Share {
+    const { store, lease } = this.#context;
+    return new Share(
+      {
+        store,
+        id: this.options.id,
+        times: lease,
+        signal: this.#signal,
+        window: this.window,
+        onFault: (operation, cause) => this.#context.emit({ type: "store-fault", operation, cause }),
+      },
+      !this.options.isStored || !store.canLease,
+    );
+  }
+
+  #job(fileTypes = this.#fileTypes()): DownloadJob {
+    const { identity, id } = this.options;
     const { source, fetch, inflater, retry, emit } = this.#context;
     return {
       image: { deviceType: identity.deviceType, version: identity.version, variant: identity.variant },
-      fileTypes: fileTypesToAsk(identity.variant.fileType, storedFileType),
+      fileTypes,
       request: (image) => source.request(image),
       fetch,
       inflater,
       retry,
-      signal,
+      signal: this.#signal,
       onResumed: (fromByte, cause) => emit({ type: "resumed", image: id, fromByte, cause }),
     };
   }
 
-  /** The opened file; `undefined` where the stored copy is still right. */
-  async #open(job: DownloadJob): Promise<OpenedFile | undefined> {
-    const { unless, isImpatient } = this.options;
-    const retries = createRetries(isImpatient ? { ...job.retry, attempts: 1 } : job.retry);
-    const opening = await withRetries(retries, job.signal, () =>
-      openFile(job, { unless: unless?.validators }),
-    );
+  #fileTypes(): readonly Validators["fileType"][] {
+    const { identity, previous } = this.options;
+    if (identity.variant.fileType) return [identity.variant.fileType];
+    return previous?.validators.fileType === ".img" ? [".img", ".gz"] : [".gz", ".img"];
+  }
+
+  async #open(conditions: RequestConditions, fileTypes = this.#fileTypes()): Promise<OpenedFile> {
+    return (await this.#ask(conditions, fileTypes)) as OpenedFile; // only `unless` is answered in another way
+  }
+
+  #ask(conditions: RequestConditions, fileTypes: readonly Validators["fileType"][]): Promise<Opening> {
+    const job = this.#job(fileTypes);
+    const retries = createRetries(this.options.isImpatient ? { ...job.retry, attempts: 1 } : job.retry);
+    return withRetries(retries, job.signal, () => openFile(job, conditions));
+  }
+
+  /** The upstream's newer file; `undefined` where the stored copy is still right. */
+  async #openUnlessFresh(): Promise<OpenedFile | undefined> {
+    const stored = this.options.previous?.validators;
+    const opening = await this.#ask({ unless: stored }, this.#fileTypes());
     if (!("request" in opening)) return undefined;
-    if (!unless || !isStillFresh(unless.validators, opening.response.validators)) return opening;
+    const { validators } = opening.response;
+    const isFresh =
+      stored?.fileType === validators.fileType && judgeFreshness(stored, validators) === "fresh";
+    if (!isFresh) return opening;
     await discard(opening.response);
     return undefined;
   }
 
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
   async #confirm(): Promise<Outcome> {
-    const { id, unless } = this.options;
+    const { id, previous } = this.options;
     const { store, emit, now } = this.#context;
-    const manifest: Manifest = { ...(unless as Manifest), validatedAt: now() };
+    const manifest: Manifest = { ...(previous as Manifest), validatedAt: now() };
     emit({ type: "revalidated", image: id });
     try {
       const current = await readManifest(store, id);
       if (current?.digest === manifest.digest && !this.#obstacle) {
-        await writeManifest(store, id, { ...current, validatedAt: manifest.validatedAt });
+        this.#committing = writeManifest(store, id, { ...current, validatedAt: manifest.validatedAt });
+        await this.#committing;
       }
     } catch (cause) {
       this.#storeFault("write", cause);
     }
+    return { manifest };
+  }
+
+  /** A manifest that was not there when this transfer was decided on. */
+  async #committedMeanwhile(): Promise<Manifest | undefined> {
+    const { id, previous } = this.options;
+    try {
+      const manifest = await readManifest(this.#context.store, id);
+      const isNew = manifest?.createdAt !== previous?.createdAt || manifest?.digest !== previous?.digest;
+      return isNew ? manifest : undefined;
+    } catch (cause) {
+      this.#context.emit({ type: "store-fault", operation: "read", cause });
+      return undefined;
+    }
+  }
+
+  /** Another process has committed the image: who reads along gets the rest from the store. */
+  #takeOver(manifest: Manifest, setOpened: (opened: Opened) => void): Outcome {
+    const { window } = this;
+    const isOtherSize = manifest.chunkBytes !== window.chunkBytes && !window.resize(manifest.chunkBytes);
+    if (isOtherSize || window.digests.length > manifest.chunks.length) {
+      throw new ImageChangedError("Another process has committed other bytes under the same version");
+    }
+    for (const [index, digest] of manifest.chunks.entries())
+      window.adopt(index, digest, chunkLength(manifest, index));
+    setOpened({ kind: "cached" });
     return { manifest };
   }
 
@@ -225,23 +324,11 @@ export class Transfer {
   async #commit(opened: OpenedFile): Promise<Outcome> {
     const { id, identity } = this.options;
     const { now, store, emit } = this.#context;
-    const content = {
-      size: this.window.size,
-      chunkBytes: this.window.chunkBytes,
-      chunks: [...this.window.digests],
-    };
-    const manifest: Manifest = {
-      identity,
-      mime: mimeOf(opened),
-      ...content,
-      digest: await imageDigest(content),
-      validators: opened.response.validators,
-      createdAt: now(),
-      validatedAt: now(),
-      pinned: false,
-    };
+    const manifest = await buildManifest(identity, this.window, opened, now());
+    if (this.#obstacle) return { obstacle: this.#obstacle };
     try {
-      await writeManifest(store, id, manifest);
+      this.#committing = writeManifest(store, id, manifest);
+      await this.#committing;
     } catch (cause) {
       return { obstacle: this.#storeFault("commit", cause) };
     }
@@ -249,41 +336,11 @@ export class Transfer {
     return { manifest };
   }
 
+  /** Ends the caching, not the delivery; and others need not wait for a commit that is not coming. */
   #storeFault(operation: string, cause: unknown): ImageManagerError {
     this.#context.emit({ type: "store-fault", operation, cause });
     this.#obstacle ??= isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause });
+    void this.#share.leave(false);
     return this.#obstacle;
   }
-}
-
-function describe(opened: OpenedFile): Opened {
-  const { request, response } = opened;
-  const rawBytes = request.gzip ? undefined : response.fileBytes;
-  return {
-    kind: "body",
-    mime: mimeOf(opened),
-    size: request.exactBytes ?? rawBytes,
-    validators: response.validators,
-    async estimate() {
-      const { estimatedBytes } = request;
-      return typeof estimatedBytes === "function" ? estimatedBytes().catch(() => undefined) : estimatedBytes;
-    },
-  };
-}
-
-/** What the image is once it is inflated; only a file that is taken as it is keeps the upstream's word for it. */
-function mimeOf({ request, response }: OpenedFile): string {
-  return (request.gzip ? undefined : response.mime) ?? "application/octet-stream";
-}
-
-function fileTypesToAsk(
-  wanted: Validators["fileType"] | undefined,
-  stored: Validators["fileType"] | undefined,
-): Validators["fileType"][] {
-  if (wanted) return [wanted];
-  return stored === ".img" ? [".img", ".gz"] : [".gz", ".img"];
-}
-
-function isStillFresh(stored: Validators, upstream: Validators): boolean {
-  return stored.fileType === upstream.fileType && judgeFreshness(stored, upstream) === "fresh";
 }

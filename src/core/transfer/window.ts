@@ -43,8 +43,10 @@ interface Place {
 const maxResidentChunks = 8;
 
 export class TransferWindow {
-  readonly chunkBytes: number;
+  chunkBytes: number;
   readonly digests: (string | null)[] = [];
+  /** Published, but not (or not yet) in the store; in order. */
+  readonly #unstored = new Set<number>();
   readonly #residents = new Map<number, Resident>();
   readonly #places = new Set<Place>();
   readonly #account: MemoryAccount;
@@ -59,6 +61,14 @@ export class TransferWindow {
     this.#lastLength = chunkBytes;
     this.#expected = expected;
     this.#account = memory.open(() => this.#dropOne());
+  }
+
+  /** Takes over another transfer's chunk size, where nothing depends on ours yet. */
+  resize(chunkBytes: number): boolean {
+    if (this.digests.length > 0 || this.#expected.length > 0 || this.#places.size > 0) return false;
+    this.chunkBytes = chunkBytes;
+    this.#lastLength = chunkBytes;
+    return true;
   }
 
   /** Settles when there is memory for one more chunk, and takes it. Rejects when nobody is going to want it. */
@@ -87,23 +97,48 @@ export class TransferWindow {
     bytes: Uint8Array<ArrayBuffer>,
     residence: Residence,
   ): boolean {
-    const known = index < this.digests.length ? this.digests[index] : this.#expected[index];
-    if (known !== undefined && known !== digest) {
-      throw new ImageChangedError(`The upstream's bytes changed under the same version (chunk ${index})`);
-    }
-    const isNew = index === this.digests.length;
-    if (isNew) {
-      this.digests.push(digest);
-      this.#lastLength = bytes.length;
-    }
+    const isNew = this.#append(index, digest, bytes.length);
+    if (isNew && digest !== null) this.#unstored.add(index);
     if (isNew && digest !== null) this.#residents.set(index, { bytes, residence });
     else this.#account.give(this.chunkBytes);
     this.#changed();
     return isNew && digest !== null && residence === "writing";
   }
 
+  /**
+   * Adds a chunk that the store already has, or compares it with what is known.
+   * @throws {ImageChangedError} `IMAGE_CHANGED`
+   */
+  adopt(index: number, digest: string | null, length: number): void {
+    if (this.#append(index, digest, length)) this.#changed();
+  }
+
+  /** Settles when more than so many chunks from the first on are in the store, or when no more come. */
+  async storedBeyond(count: number): Promise<void> {
+    while (this.storedCount <= count && !this.#end) await this.#change();
+  }
+
+  /** How many chunks from the first on are in the store. */
+  get storedCount(): number {
+    const [first = this.digests.length] = this.#unstored;
+    return first;
+  }
+
+  /** Says whether it is new. */
+  #append(index: number, digest: string | null, length: number): boolean {
+    const known = index < this.digests.length ? this.digests[index] : this.#expected[index];
+    if (known !== undefined && known !== digest) {
+      throw new ImageChangedError(`The upstream's bytes changed under the same version (chunk ${index})`);
+    }
+    if (index !== this.digests.length) return false;
+    this.digests.push(digest);
+    this.#lastLength = length;
+    return true;
+  }
+
   /** A chunk's write is done, or has failed. */
   settle(index: number, residence: "stored" | "unstored"): void {
+    if (residence === "stored") this.#unstored.delete(index);
     const resident = this.#residents.get(index);
     if (resident) resident.residence = residence;
     this.#changed();

@@ -1,0 +1,26 @@
+/** The manifest of a transfer that came to its end. */
+import type { ImageIdentity } from "../identity.ts";
+import { imageDigest, type Manifest } from "../store/manifest.ts";
+import { mimeOf } from "./opened.ts";
+import type { OpenedFile } from "./read-file.ts";
+import type { TransferWindow } from "./window.ts";
+
+/** Describes what the window holds, all of it. */
+export async function buildManifest(
+  identity: ImageIdentity,
+  window: TransferWindow,
+  opened: OpenedFile,
+  now: number,
+): Promise<Manifest> {
+  const content = { size: window.size, chunkBytes: window.chunkBytes, chunks: [...window.digests] };
+  return {
+    identity,
+    mime: mimeOf(opened),
+    ...content,
+    digest: await imageDigest(content),
+    validators: opened.response.validators,
+    createdAt: now,
+    validatedAt: now,
+    pinned: false,
+  };
+}

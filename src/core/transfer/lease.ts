@@ -1,0 +1,150 @@
+/**
+ * Who transfers an image, among processes that share a store. Whoever creates `leases:<id>:<epoch>` does; the others follow
+ * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, is passed over by creating the
+ * next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
+ */
+import type { ByteStore } from "../store/byte-store.ts";
+import { decodeJson, encodeJson } from "../store/json.ts";
+import { leaseFolder, leaseKey, partialFolder } from "../store/keys.ts";
+import { sleep } from "./retry.ts";
+
+/** How a lease is kept and watched, in milliseconds. */
+export interface LeaseTimes {
+  readonly heartbeatMs: number;
+  readonly ttlMs: number;
+  readonly pollMs: number;
+}
+
+/** What stands under a lease's key. */
+export interface LeaseRecord {
+  readonly owner: string;
+  readonly beat: number;
+}
+
+/** A lease that this process holds. */
+export interface Lease {
+  readonly epoch: number;
+  readonly owner: string;
+  /** Stops the heartbeat and deletes the lease, unless somebody else has. */
+  release(): Promise<void>;
+}
+
+/** Whose turn it is. */
+export type Turn =
+  | { readonly kind: "own"; readonly lease: Lease | undefined; readonly journals: readonly number[] }
+  | { readonly kind: "follow"; readonly epoch: number; readonly owner: string };
+
+/** One transfer's part in the contest for an image's lease. */
+export interface Contest {
+  /** Takes the turn, or says whom to follow. Rejects when the store fails. */
+  contend(): Promise<Turn>;
+  /** Whether the lease that is followed is gone or has stood still too long. */
+  isOver(epoch: number): Promise<boolean>;
+}
+
+/** Makes one. `onFault` is told when the heartbeat fails. */
+export function createContest(
+  store: ByteStore,
+  id: string,
+  times: LeaseTimes,
+  signal: AbortSignal,
+  onFault: (cause: unknown) => void,
+): Contest {
+  let seen: { epoch: number; owner: string; beat: number; sinceMs: number } | undefined;
+
+  // Only whether the heartbeat moves counts: clocks of other machines are never compared with ours.
+  const isStalled = (epoch: number, { owner, beat }: LeaseRecord): boolean => {
+    const nowMs = performance.now();
+    if (seen?.epoch !== epoch || seen.owner !== owner || seen.beat !== beat)
+      seen = { epoch, owner, beat, sinceMs: nowMs };
+    return nowMs - seen.sinceMs > times.ttlMs;
+  };
+
+  return {
+    async contend() {
+      for (;;) {
+        const [leases, journals] = await Promise.all([
+          epochsIn(store, leaseFolder(id)),
+          epochsIn(store, partialFolder(id)),
+        ]);
+        const current = leases.at(-1);
+        const record = current === undefined ? undefined : await readLease(store, id, current);
+        if (current !== undefined && record && !isStalled(current, record))
+          return { kind: "follow", epoch: current, owner: record.owner };
+        const epoch = Math.max(0, current ?? 0, journals.at(-1) ?? 0) + 1;
+        const owner = crypto.randomUUID();
+        const result = await store.createIfAbsent(
+          leaseKey(id, epoch),
+          encodeJson({ owner, beat: 0 } satisfies LeaseRecord),
+        );
+        if (result === "unsupported") return { kind: "own", lease: undefined, journals: [] };
+        if (result === "exists") continue; // somebody was faster
+        // An owner that was only paused sees by this that it has lost.
+        await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
+        return {
+          kind: "own",
+          lease: keepLease(store, id, { epoch, owner }, times, signal, onFault),
+          journals,
+        };
+      }
+    },
+    async isOver(epoch) {
+      const record = await readLease(store, id, epoch);
+      return record === undefined || isStalled(epoch, record);
+    },
+  };
+}
+
+function keepLease(
+  store: ByteStore,
+  id: string,
+  { epoch, owner }: { epoch: number; owner: string },
+  times: LeaseTimes,
+  signal: AbortSignal,
+  onFault: (cause: unknown) => void,
+): Lease {
+  const key = leaseKey(id, epoch);
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([stop.signal, signal]);
+  let isLost = false;
+  const beating = (async () => {
+    for (let beat = 1; ; beat++) {
+      await sleep(times.heartbeatMs, stopped);
+      isLost = (await readLease(store, id, epoch))?.owner !== owner;
+      if (isLost) return;
+      await store.write(key, encodeJson({ owner, beat } satisfies LeaseRecord));
+    }
+  })().catch((cause: unknown) => {
+    if (!stopped.aborted) onFault(cause);
+  });
+  let released: Promise<void> | undefined;
+  return {
+    epoch,
+    owner,
+    release() {
+      released ??= (async () => {
+        stop.abort();
+        await beating;
+        if (!isLost) await store.remove(key).catch(onFault);
+      })();
+      return released;
+    },
+  };
+}
+
+/** A lease that can't be read is one that never beats. */
+async function readLease(store: ByteStore, id: string, epoch: number): Promise<LeaseRecord | undefined> {
+  const bytes = await store.read(leaseKey(id, epoch));
+  if (!bytes) return undefined;
+  const record = decodeJson(bytes) as Partial<LeaseRecord> | null | undefined;
+  const isRecord = typeof record?.owner === "string" && typeof record.beat === "number";
+  return isRecord ? (record as LeaseRecord) : { owner: "", beat: -1 };
+}
+
+/** Epochs that have a key in a folder, ascending. */
+async function epochsIn(store: ByteStore, folder: string): Promise<number[]> {
+  const epochs = (await store.list(folder)).map((key) => Number.parseInt(key.slice(folder.length), 10));
+  return [...new Set(epochs)]
+    .filter((epoch) => Number.isSafeInteger(epoch) && epoch > 0)
+    .sort((a, b) => a - b);
+}

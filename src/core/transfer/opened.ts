@@ -1,0 +1,58 @@
+/** What is known of an image as soon as its transfer has begun. */
+import type { Validators } from "../store/manifest.ts";
+import type { JournalHeader } from "./journal.ts";
+import type { OpenedFile } from "./read-file.ts";
+
+/** How a transfer began. */
+export type Opened =
+  /** The store has it: the copy is still right, or another process has just committed one. See the outcome. */
+  { readonly kind: "cached" } | OpenedBody;
+
+/** Bytes are on their way. */
+export interface OpenedBody {
+  readonly kind: "body";
+  readonly mime: string;
+  /** Bytes of the image, where certain before they have come. */
+  readonly size: number | undefined;
+  readonly validators: Validators;
+  estimate(): Promise<number | undefined>;
+}
+
+/** Of a response of the upstream. */
+export function openedByUpstream(opened: OpenedFile): OpenedBody {
+  const { estimatedBytes } = opened.request;
+  return {
+    kind: "body",
+    mime: mimeOf(opened),
+    size: sizeOf(opened),
+    validators: opened.response.validators,
+    estimate: async () =>
+      typeof estimatedBytes === "function" ? estimatedBytes().catch(() => undefined) : estimatedBytes,
+  };
+}
+
+/** Of another process' transfer. */
+export function openedByJournal({ mime, size, validators }: JournalHeader): OpenedBody {
+  return { kind: "body", mime, size, validators, estimate: async () => undefined };
+}
+
+/** What the journal of a transfer says of it. */
+export function journalHeader(opened: OpenedFile, chunkBytes: number): JournalHeader {
+  const { request, response } = opened;
+  return {
+    chunkBytes,
+    mime: mimeOf(opened),
+    size: sizeOf(opened),
+    validators: response.validators,
+    isInflated: request.gzip || response.isCoded,
+  };
+}
+
+/** What the image is once it is inflated; only a file that is taken as it is keeps the upstream's word for it. */
+export function mimeOf({ request, response }: OpenedFile): string {
+  return (request.gzip ? undefined : response.mime) ?? "application/octet-stream";
+}
+
+function sizeOf({ request, response }: OpenedFile): number | undefined {
+  return request.exactBytes ?? (request.gzip ? undefined : response.fileBytes);
+}

@@ -1,0 +1,48 @@
+/** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
+import { isStrongEtag } from "../freshness/judge.ts";
+import type { Journal } from "./journal.ts";
+import type { OpenedFile } from "./read-file.ts";
+import { discard, type RequestConditions } from "./request.ts";
+import type { TransferWindow } from "./window.ts";
+
+/**
+ * Asks for the rest and adds what is there to the window. Gives the opened rest, the whole file where the upstream sent that
+ * instead, or `undefined` where the journal is of no use.
+ */
+export async function resumeFrom(
+  journal: Journal,
+  window: TransferWindow,
+  open: (conditions: RequestConditions) => Promise<OpenedFile>,
+): Promise<OpenedFile | undefined> {
+  const { validators, size } = journal.header;
+  if (!isResumable(journal, window) || !isStrongEtag(validators.etag)) return undefined;
+  const chunks = chunksToKeep(journal);
+  const fromByte = chunks * journal.header.chunkBytes;
+  const opened = await open({ resume: { fromByte, etag: validators.etag } });
+  const { response } = opened;
+  if (response.fromByte === 0) return opened;
+  const isSameFile = response.validators.etag === undefined || response.validators.etag === validators.etag;
+  if (response.fromByte !== fromByte || !isSameFile || (size !== undefined && response.fileBytes !== size)) {
+    await discard(response);
+    return undefined;
+  }
+  // Only now: had the file changed, these chunks would be none of it.
+  for (let index = 0; index < chunks; index++)
+    window.adopt(index, journal.digests[index]!, journal.header.chunkBytes);
+  return opened;
+}
+
+/** The image's bytes must be the file's, and the chunks those that readers already have. */
+function isResumable({ header, digests }: Journal, window: TransferWindow): boolean {
+  if (header.isInflated) return false;
+  if (header.chunkBytes !== window.chunkBytes && !window.resize(header.chunkBytes)) return false;
+  return (
+    digests.length >= window.digests.length &&
+    window.digests.every((digest, index) => digest === digests[index])
+  );
+}
+
+/** At least one byte must be left to ask for. */
+function chunksToKeep({ header, digests }: Journal): number {
+  return digests.length * header.chunkBytes === header.size ? digests.length - 1 : digests.length;
+}

@@ -1,0 +1,83 @@
+// Processes that share one fs store: one transfer for all, and nobody loses when its owner is killed, stopped or comes back.
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startChild } from "../../support/children.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+
+const MiB = 1024 * 1024;
+const chunkBytes = MiB;
+const imageBytes = 32 * MiB;
+const api = await sharedApi({ imageBytes, holeFree: true });
+const lease = { heartbeatMs: 100, ttlMs: 600, pollMs: 20 };
+
+let base = "";
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), "sharing-"));
+});
+afterEach(() => rm(base, { recursive: true, force: true }));
+
+const sha256 = () => api.image(slug, version).sha256;
+const start = (options: object = { fileType: ".img" }) =>
+  startChild({ apiUrl: api.url, base, deviceType: slug, version, options, chunkBytes, lease });
+
+/** Names of what is left of leases and journals. */
+async function leftovers(): Promise<string[]> {
+  const files = await readdir(base, { recursive: true });
+  return files.filter((file) => /(leases|partials).*\.bin$/.test(file));
+}
+
+test("8 processes make one upstream transfer", async () => {
+  api.faults.linkBytesPerSecond = 8 * MiB;
+  const reports = await Promise.all(Array.from({ length: 8 }, () => start({}).ended()));
+  for (const report of reports) expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256() });
+  expect(api.counters.transfers).toBe(1);
+  expect(reports.filter(({ events }) => events.includes("committed"))).toHaveLength(1);
+  expect(await leftovers()).toEqual([]);
+});
+
+test("after a kill at 50 % the next process fetches no more than two chunks again", async () => {
+  api.faults.linkBytesPerSecond = 16 * MiB;
+  const killed = start();
+  await killed.delivered(imageBytes / 2);
+  killed.kill("SIGKILL");
+  await killed.ended();
+  const { bytesSent } = api.counters;
+  api.faults.linkBytesPerSecond = undefined;
+
+  const report = await start().ended();
+  expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256(), isCommitted: true });
+  expect(report.events).toContain("resumed");
+  // What was on the wire when the process died had not been received: only chunks count.
+  expect(api.counters.bytesSent - bytesSent).toBeLessThanOrEqual(imageBytes / 2 + 2 * chunkBytes);
+  expect(await leftovers()).toEqual([]);
+});
+
+test.each([{ fileType: ".img" }, {}])("a follower takes over from a killed owner (%o)", async (options) => {
+  api.faults.linkBytesPerSecond = options.fileType ? 16 * MiB : 4 * MiB;
+  const owner = start(options);
+  await owner.delivered(2 * chunkBytes);
+  const follower = start(options);
+  await follower.delivered(2 * chunkBytes);
+  owner.kill("SIGKILL");
+  api.faults.linkBytesPerSecond = undefined;
+  expect(await follower.ended()).toMatchObject({ bytes: imageBytes, sha256: await sha256(), isCommitted: true });
+  expect(api.counters.transfers).toBe(2);
+  expect(await leftovers()).toEqual([]);
+});
+
+test("an owner that is stopped loses its lease, and ends right when it comes back", async () => {
+  api.faults.linkBytesPerSecond = 16 * MiB;
+  const owner = start();
+  await owner.delivered(2 * chunkBytes);
+  const follower = start();
+  await follower.delivered(2 * chunkBytes);
+  owner.kill("SIGSTOP");
+  await follower.delivered(imageBytes / 2);
+  owner.kill("SIGCONT");
+  const reports = await Promise.all([owner.ended(), follower.ended()]);
+  for (const report of reports) expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256() });
+  expect(api.counters.transfers).toBeLessThanOrEqual(3);
+  expect(await leftovers()).toEqual([]);
+});

@@ -1,0 +1,44 @@
+// A process that gets one image over an fs store and tells the parent, a JSON line each, what happens. See `startChild`.
+import { createHash } from "node:crypto";
+import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
+import { fsAdapter } from "../../src/adapters/fs/index.ts";
+import { createImageManager, type GetOptions, type LeaseOptions } from "../../src/core/index.ts";
+
+/** What the parent asks for. */
+export interface ChildTask {
+  readonly apiUrl: string;
+  readonly base: string;
+  readonly deviceType: string;
+  readonly version: string;
+  readonly options?: GetOptions;
+  readonly chunkBytes: number;
+  readonly lease?: LeaseOptions;
+}
+
+const task = JSON.parse(process.argv[2] ?? "") as ChildTask;
+const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const manager = createImageManager({
+  source: balenaSdkSource({ apiUrl: task.apiUrl }),
+  storage: fsAdapter({ base: task.base }),
+  chunkBytes: task.chunkBytes,
+  lease: task.lease,
+  retry: { minDelayMs: 10 },
+  onEvent: ({ type }) => tell({ event: type }),
+});
+
+try {
+  const image = await manager.get(task.deviceType, task.version, task.options);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const piece of image) {
+    hash.update(piece);
+    bytes += piece.length;
+    tell({ bytes });
+  }
+  tell({ origin: image.origin, sha256: hash.digest("hex"), isCommitted: (await image.committed()) !== undefined });
+} catch (error) {
+  tell({ error: String(error) });
+} finally {
+  await manager.close();
+}
