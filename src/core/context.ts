@@ -1,10 +1,12 @@
 /** What every operation works with: the two ports, the checked options and the state of one manager. */
 import type { FreshnessPolicy } from "./freshness/plan.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { Source } from "./source.ts";
 import type { ByteStore } from "./store/byte-store.ts";
+import type { Manifest } from "./store/manifest.ts";
+import type { UseRecorder } from "./store/uses.ts";
 import type { Inflater } from "./transfer/inflate.ts";
 import type { LeaseTimes } from "./transfer/lease.ts";
-import type { MemoryBudget } from "./transfer/memory-budget.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
 import type { Transfer } from "./transfer/transfer.ts";
 import type { ImageManagerEvent } from "./types.ts";
@@ -14,6 +16,7 @@ export interface ManagerContext {
   readonly source: Source;
   readonly store: ByteStore;
   readonly chunkBytes: number;
+  readonly maxBytes: number | undefined;
   readonly freshness: FreshnessPolicy;
   readonly retry: RetryPolicy;
   readonly lease: LeaseTimes;
@@ -29,6 +32,13 @@ export interface ManagerContext {
   readonly transfers: Map<string, Transfer>;
   /** All running transfers, shared or not. */
   readonly running: Set<Transfer>;
+  /** Manifests that streams of this process are reading, with their ids. */
+  readonly reading: Map<Manifest, string>;
+  readonly uses: UseRecorder;
+  /** Runs changes of manifests one after the other. */
+  serially<T>(change: () => Promise<T>): Promise<T>;
+  /** Work that nobody waits for, until the manager is closed. */
+  readonly background: Set<Promise<unknown>>;
   /** Counts the transfers that have ended, whichever way. */
   readonly endedTransfers: { count: number };
 }

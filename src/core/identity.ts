@@ -21,6 +21,20 @@ export async function imageId(identity: ImageIdentity): Promise<string> {
   return `${deviceType}~${escapeVersion(version)}~${hash.slice(0, 32)}`;
 }
 
+/** Whether a value that was read is a complete identity, with a variant as {@link normalizeVariant} leaves it. */
+export function isIdentity(value: unknown): value is ImageIdentity {
+  const { source, scope, deviceType, version, variant } = (value ?? {}) as Partial<ImageIdentity>;
+  if (typeof source !== "string" || typeof deviceType !== "string" || typeof version !== "string")
+    return false;
+  if ((scope !== null && typeof scope !== "string") || typeof variant !== "object" || variant === null)
+    return false;
+  try {
+    return JSON.stringify(normalizeVariant(variant)) === JSON.stringify(variant);
+  } catch {
+    return false;
+  }
+}
+
 /** The start of the ids of all images of a device type. */
 export function imageIdPrefix(deviceType: string): string {
   return `${deviceType}~`;

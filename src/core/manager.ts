@@ -1,17 +1,22 @@
 /** Wires the ports and the options together; every method is one file of `operations/`. */
 import type { ManagerContext } from "./context.ts";
-import { InvalidArgumentError } from "./errors.ts";
+import { InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
+import { createMemoryBudget } from "./memory-budget.ts";
 import { cleanCache } from "./operations/clean.ts";
 import { get } from "./operations/get.ts";
 import { inspect, isFresh } from "./operations/inspect.ts";
 import { list } from "./operations/list.ts";
+import { setPinned } from "./operations/pin.ts";
 import { prefetch } from "./operations/prefetch.ts";
+import { prune } from "./operations/prune.ts";
+import { remove } from "./operations/remove.ts";
 import { resolve } from "./operations/resolve.ts";
+import { verify } from "./operations/verify.ts";
 import { versions } from "./operations/versions.ts";
 import { checkedOptions } from "./options.ts";
 import { checkedSource } from "./source.ts";
 import { createByteStore } from "./store/byte-store.ts";
-import { createMemoryBudget } from "./transfer/memory-budget.ts";
+import { createUseRecorder } from "./store/uses.ts";
 import type { ImageManager, ImageManagerOptions } from "./types.ts";
 
 /**
@@ -40,6 +45,11 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     inspect: (...args) => inspect(context, ...args),
     isFresh: (...args) => isFresh(context, ...args),
     list: () => list(context),
+    remove: (...args) => remove(context, ...args),
+    pin: (...args) => setPinned(context, true, ...args),
+    unpin: (...args) => setPinned(context, false, ...args),
+    prune: (limits) => prune(context, limits),
+    verify: (options) => verify(context, options),
     cleanCache: () => cleanCache(context),
     close,
     [Symbol.asyncDispose]: close,
@@ -53,6 +63,11 @@ function createContext(options: ImageManagerOptions): {
   const { prefix, chunkBytes, memoryBytes, onEvent, ...checked } = checkedOptions(options);
   const source = checkedSource(options.source);
   const store = createByteStore(options.storage, prefix);
+  if (checked.maxBytes !== undefined && !store.completeListing) {
+    throw new ListingIncompleteError(
+      '"maxBytes" needs a store whose listing is complete (capabilities.completeListing)',
+    );
+  }
   const closing = new AbortController();
   const context: ManagerContext = {
     ...checked,
@@ -71,12 +86,27 @@ function createContext(options: ImageManagerOptions): {
     transfers: new Map(),
     running: new Set(),
     endedTransfers: { count: 0 },
+    reading: new Map(),
+    uses: createUseRecorder(store, checked.now),
+    serially: createQueue(),
+    background: new Set(),
   };
   const close = async () => {
     closing.abort(new InvalidArgumentError("The image manager is closed"));
     await Promise.allSettled([...context.running].map(({ outcome }) => outcome));
+    await Promise.allSettled(context.background);
   };
   return { context, close };
+}
+
+/** One after the other, whatever becomes of each. */
+function createQueue(): ManagerContext["serially"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (change) => {
+    const result = last.then(change);
+    last = result.catch(() => undefined);
+    return result;
+  };
 }
 
 const minChunkBytes = 256 * 1024;

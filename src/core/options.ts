@@ -16,6 +16,10 @@ export function checkedOptions(options: ImageManagerOptions) {
     prefix: checkedPrefix(options.prefix),
     chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, 256 * KiB, 64 * MiB),
     memoryBytes: inRange("memoryBytes", options.memoryBytes, 64 * MiB, 256 * KiB, Number.MAX_SAFE_INTEGER),
+    maxBytes:
+      options.maxBytes === undefined
+        ? undefined
+        : inRange("maxBytes", options.maxBytes, 0, 0, Number.MAX_SAFE_INTEGER),
     freshness: {
       maxAgeMs: duration("freshness.maxAgeMs", freshness.maxAgeMs, 0),
       staleIfErrorMs: duration(

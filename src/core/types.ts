@@ -124,7 +124,83 @@ export interface ImageInfo {
   readonly createdAt: Date;
   /** When the upstream last confirmed it. */
   readonly validatedAt: Date;
+  /** Kept whatever `prune` and `maxBytes` want to go. */
   readonly pinned: boolean;
+  readonly isComplete: true;
+  /** Last use, noted at most every 5 minutes. From `list` alone. */
+  readonly lastUsedAt?: Date;
+  /** Stored bytes that this image alone needs. From `list` alone. */
+  readonly ownBytes?: number;
+  /** Stored bytes that other images need as well. From `list` alone. */
+  readonly sharedBytes?: number;
+}
+
+/** An image that is on its way, or whose transfer did not come to its end: the next one takes up what there is. */
+export interface PartialImageInfo
+  extends Pick<ImageInfo, "id" | "deviceType" | "version" | "variant" | "source" | "mime"> {
+  readonly isComplete: false;
+  readonly startedAt: Date;
+  /** Bytes of the image that are there. */
+  readonly transferredBytes: number;
+  /** Bytes that there will be, where known. */
+  readonly size?: number;
+  /** 0 to 100, where the size is known. */
+  readonly percent?: number;
+}
+
+/** What is to be kept within by {@link ImageManager.prune}. */
+export interface PruneLimits {
+  /** Bytes of stored images. Default: the manager's `maxBytes`. */
+  maxBytes?: number | undefined;
+  /** Images that were not used for longer go, in milliseconds. Default: none. */
+  unusedForMs?: number | undefined;
+}
+
+/** What {@link ImageManager.prune} did. */
+export interface PruneReport {
+  /** Ids of the images that went. */
+  readonly evicted: readonly string[];
+  /** Bytes of chunks that went with them. */
+  readonly freedBytes: number;
+  /** Chunks that nobody needed, seen for the second time. */
+  readonly orphans: number;
+  /** Transfers that did not end, older than a day. */
+  readonly partials: number;
+  /** Leases that nobody renewed for a day. */
+  readonly leases: number;
+}
+
+/** Options of {@link ImageManager.verify}. */
+export interface VerifyOptions {
+  /** Fetch damaged chunks again, delete manifests that can't be read. Default `false`: look only. */
+  repair?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** An image with bad chunks. */
+export interface DamagedImage {
+  readonly id: string;
+  readonly deviceType: string;
+  readonly version: string;
+  /** Indexes of chunks that are missing or damaged. */
+  readonly chunks: readonly number[];
+  /** Whether `repair` mended it. */
+  readonly isRepaired: boolean;
+}
+
+/** What {@link ImageManager.verify} found. */
+export interface VerifyReport {
+  readonly images: number;
+  /** Distinct chunks that were read, and their bytes. */
+  readonly chunks: number;
+  readonly checkedBytes: number;
+  readonly damaged: readonly DamagedImage[];
+  /** Ids whose manifest can't be read. */
+  readonly unreadable: readonly string[];
+  /** Chunks that nobody needs; `prune` sweeps them. */
+  readonly orphans: number;
+  readonly reclaimableBytes: number;
 }
 
 /** What an {@link ImageSource} is asked to request. */
@@ -204,6 +280,7 @@ export type ImageManagerEvent =
   /** A broken transfer went on; `fromByte` of the upstream's file (0: it started over and is compared). */
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
   | { readonly type: "healed"; readonly image: string; readonly chunks: number }
+  | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
   | { readonly type: "committed"; readonly image: string; readonly size: number }
   /** Delivered, but nothing proved it complete: not stored. */
   | { readonly type: "unproven"; readonly image: string; readonly size: number }
@@ -222,6 +299,11 @@ export interface ImageManagerOptions {
   chunkBytes?: number | undefined;
   /** Chunk buffers in flight over all streams. Default 64 MiB; each stream gets at least one chunk. */
   memoryBytes?: number | undefined;
+  /**
+   * Cap on the bytes of stored images, chunks that several share counted once. Least recently used ones go first; an image that
+   * does not fit is delivered, not stored. Default: none. Needs a store that lists completely (`LISTING_INCOMPLETE`).
+   */
+  maxBytes?: number | undefined;
   /** When a copy counts as fresh. */
   freshness?: FreshnessOptions | undefined;
   /** How a broken transfer is retried. */
@@ -286,8 +368,25 @@ export interface ImageManager {
   inspect(deviceType: string, version: string, variant?: ImageVariant): Promise<ImageInfo | undefined>;
   /** Whether the cached copy is fresh, asking the upstream where `maxAgeMs` has passed. `false` where there is none. */
   isFresh(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
-  /** All cached images, in no particular order. */
-  list(): AsyncIterable<ImageInfo>;
+  /** All cached images, and those on their way, in no particular order. */
+  list(): AsyncIterable<ImageInfo | PartialImageInfo>;
+  /** Deletes an image from the cache; streams that are reading it go on. `false` where it was not there. */
+  remove(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
+  /** Keeps an image whatever `prune` and `maxBytes` want to go. `false` where it is not cached. */
+  pin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
+  /** Takes a pin back. `false` where the image is not cached. */
+  unpin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
+  /**
+   * Deletes what the limits want to go, least recently used first, and sweeps what nobody needs. Pinned images and those that
+   * this process reads or writes are spared.
+   * @throws {@link ListingIncompleteError} (`LISTING_INCOMPLETE`)
+   */
+  prune(limits?: PruneLimits): Promise<PruneReport>;
+  /**
+   * Reads all that is stored and reports damage.
+   * @throws {@link ListingIncompleteError} (`LISTING_INCOMPLETE`)
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Deletes everything under the prefix and nothing outside it. Running transfers go on, uncached. */
   cleanCache(): Promise<void>;
   /** Ends transfers and releases what the manager opened. Calls after it reject with `INVALID_ARGUMENT`. */

@@ -26,7 +26,8 @@ async function assertGone(store: ByteStore, keys: readonly string[]): Promise<vo
   await inBatches(keys, async (key) => {
     if (await store.read(key)) left += 1;
   });
-  if (left > 0) throw new StoreError(`The store did not delete ${left} of the keys that it was asked to delete`);
+  if (left > 0)
+    throw new StoreError(`The store did not delete ${left} of the keys that it was asked to delete`);
 }
 
 const callsAtATime = 32;

@@ -9,8 +9,10 @@ import type { OpenedBody } from "../transfer/opened.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import { Transfer, type TransferOptions } from "../transfer/transfer.ts";
 import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
+import { joinTransfer } from "./follow-new.ts";
 import { checkedGetOptions } from "./get-options.ts";
-import { type ImageRead, joinTransfer, streamCached, streamTransfer } from "./open-image.ts";
+import type { ImageRead } from "./image-read.ts";
+import { streamCached, streamTransfer } from "./open-image.ts";
 import { resolveImage } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
 import { orStoreFault } from "./store-fault.ts";
@@ -36,7 +38,10 @@ export async function get(
   };
 
   const way = await findWay(context, read.id, identity, mode, request.signal, unreachable);
-  if (way.kind === "cached") return streamCached(context, read, way.manifest, way.origin);
+  if (way.kind === "cached") {
+    noteUse(context, read.id);
+    return streamCached(context, read, way.manifest, way.origin);
+  }
   waitUntil?.(outlive(way.transfer));
   try {
     return streamTransfer(context, read, way.transfer, way.opened, way.release);
@@ -157,6 +162,13 @@ async function findManifest(context: ManagerContext, id: string): Promise<Manife
     if (manifest || endedBefore === context.endedTransfers.count || context.transfers.has(id))
       return manifest;
   }
+}
+
+/** Nobody waits for it: a use that is not noted costs an eviction too early at worst. */
+function noteUse(context: ManagerContext, id: string): void {
+  const noting = orStoreFault(context, "write", () => context.uses.note(id));
+  context.background.add(noting);
+  void noting.finally(() => context.background.delete(noting));
 }
 
 /** Holds a transfer to its end, whatever becomes of its readers. */

@@ -2,7 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
-import { createRetries, withRetries } from "../transfer/retry.ts";
+import { createRetries, type Retries, withRetries } from "../transfer/retry.ts";
 import type { OsVersion } from "../types.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
 import { orStoreFault } from "./store-fault.ts";
@@ -25,11 +25,10 @@ export async function fetchVersions(
   context: ManagerContext,
   request: ResolveRequest,
   known: CatalogEntry | undefined,
+  retries: Retries,
 ): Promise<{ deviceType: string; versions: readonly OsVersion[] }> {
-  const { source, retry } = context;
+  const { source } = context;
   const { signal, includeDrafts } = request;
-  // Where the cache may be able to answer instead, it should do so at once.
-  const retries = createRetries(known ? { ...retry, attempts: 1 } : retry);
   const deviceType =
     known?.deviceType ??
     (await withRetries(retries, signal, () => source.resolveDeviceType(request.deviceType, signal)));
@@ -39,6 +38,11 @@ export async function fetchVersions(
   const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
   await orStoreFault(context, "write", () => remember(context, request, entry));
   return entry;
+}
+
+/** Retries of a look-up. Where the cache may be able to answer instead (`isImpatient`), it should do so at once. */
+export function lookUpRetries({ retry }: ManagerContext, isImpatient: boolean): Retries {
+  return createRetries(isImpatient ? { ...retry, attempts: 1 } : retry);
 }
 
 /** The remembered versions that a request may choose from; `undefined` where they were never asked for. */

@@ -1,15 +1,36 @@
-/** `list`: all cached images. */
+/** `list`: all cached images, and those on their way. */
 import type { ManagerContext } from "../context.ts";
-import { folders } from "../store/keys.ts";
-import { readManifest, toImageInfo } from "../store/manifest.ts";
-import type { ImageInfo } from "../types.ts";
+import { chunkUses, shareOf } from "../retention/accounting.ts";
+import { readInventory } from "../store/inventory.ts";
+import type { Journal } from "../store/journal.ts";
+import { toImageInfo, variantOf } from "../store/manifest.ts";
+import type { ImageInfo, PartialImageInfo } from "../types.ts";
 
 /** See {@link ImageManager.list}. */
-export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo> {
+export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo | PartialImageInfo> {
   context.closing.throwIfAborted();
-  for (const key of await context.store.list(folders.images)) {
-    const id = key.slice(folders.images.length);
-    const manifest = await readManifest(context.store, id);
-    if (manifest) yield toImageInfo(id, manifest);
+  const { images, journals, usedAt } = await readInventory(context.store);
+  const uses = chunkUses(images.values());
+  for (const [id, manifest] of images) {
+    const lastUsedAt = new Date(Math.max(manifest.createdAt, usedAt.get(id) ?? 0));
+    yield { ...toImageInfo(id, manifest), lastUsedAt, ...shareOf(manifest, uses) };
   }
+  for (const [id, journal] of journals) yield toPartialInfo(id, journal);
+}
+
+function toPartialInfo(id: string, { header, digests }: Journal): PartialImageInfo {
+  const { identity, mime, size, chunkBytes, startedAt } = header;
+  const transferredBytes = digests.length * chunkBytes;
+  return {
+    id,
+    deviceType: identity.deviceType,
+    version: identity.version,
+    variant: variantOf(identity),
+    source: identity.source,
+    mime,
+    isComplete: false,
+    startedAt: new Date(startedAt),
+    transferredBytes,
+    ...(size !== undefined && { size, percent: size === 0 ? 100 : (100 * transferredBytes) / size }),
+  };
 }

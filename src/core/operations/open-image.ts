@@ -1,28 +1,18 @@
 /** From a resolved image to its bytes: out of the cache, along with a transfer, or by a transfer of its own. */
 import type { ManagerContext } from "../context.ts";
-import { ImageChangedError, IntegrityError, InvalidArgumentError, isImageManagerError } from "../errors.ts";
-import type { ImageIdentity } from "../identity.ts";
+import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { unlessAborted } from "../source.ts";
-import { imageKey } from "../store/keys.ts";
 import { type Manifest, parseHttpDate, toImageInfo } from "../store/manifest.ts";
 import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { followTransfer } from "../transfer/follow.ts";
 import { createBodyStream, type Span } from "../transfer/image-stream.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
-import { Transfer, type TransferOptions } from "../transfer/transfer.ts";
-import type { CacheMode, GetOptions, ImageInfo, ImageStream } from "../types.ts";
-import { orStoreFault } from "./store-fault.ts";
-
-/** One get, as far as it is decided. */
-export interface ImageRead {
-  readonly id: string;
-  readonly identity: ImageIdentity;
-  readonly mode: CacheMode;
-  readonly span: Span;
-  readonly signal: AbortSignal;
-  readonly onProgress: GetOptions["onProgress"];
-}
+import type { Transfer } from "../transfer/transfer.ts";
+import type { ImageInfo, ImageStream } from "../types.ts";
+import { followNew } from "./follow-new.ts";
+import { createHealer } from "./heal.ts";
+import type { ImageRead } from "./image-read.ts";
 
 /** Streams a cached image. A chunk that is missing or damaged is fetched again and rewritten on the way. */
 export function streamCached(
@@ -38,20 +28,17 @@ export function streamCached(
   const info = toImageInfo(id, manifest);
   const progress = createProgress(read.onProgress, context.now);
   progress.setTotal(end - span.start);
+  const [first, last] = [Math.floor(span.start / manifest.chunkBytes), Math.ceil(end / manifest.chunkBytes)];
+  const reading = { ...manifest }; // a key of its own: the same image may be read many times at once
+  context.reading.set(reading, id);
   const body = createBodyStream({
     chunkBytes: manifest.chunkBytes,
     span: { start: span.start, end },
     signal: read.signal,
-    chunks: readImage(
-      store,
-      memory,
-      manifest,
-      Math.floor(span.start / manifest.chunkBytes),
-      Math.ceil(end / manifest.chunkBytes),
-    ),
-    recover: (index, failure) => heal(context, read, manifest, index, failure),
+    chunks: readImage(store, memory, manifest, first, last),
+    recover: createHealer(context, read, manifest, last),
     onDelivered: progress.report,
-    onEnd: () => undefined,
+    onEnd: () => context.reading.delete(reading),
   });
   return describe(body, read, {
     mime: manifest.mime,
@@ -97,21 +84,6 @@ export function streamTransfer(
     origin: "network",
     committed: () => committed(read.id, transfer, ended.promise),
   });
-}
-
-/** Joins the running transfer of an image, or starts it. The caller holds it until it calls `release`. */
-export function joinTransfer(
-  context: ManagerContext,
-  options: TransferOptions,
-): { transfer: Transfer; release: () => void } {
-  const transfer = context.transfers.get(options.id) ?? startTransfer(context, options);
-  return { transfer, release: transfer.hold() };
-}
-
-function startTransfer(context: ManagerContext, options: TransferOptions): Transfer {
-  const transfer = new Transfer(context, options);
-  context.transfers.set(options.id, transfer);
-  return transfer;
 }
 
 function assertSpanWithin({ start }: Span, size: number): void {
@@ -168,40 +140,6 @@ async function committed(
   return result;
 }
 
-/** A cached image with a bad chunk: a transfer brings the image again, compared with the manifest, and rewrites its chunks. */
-async function heal(
-  context: ManagerContext,
-  read: ImageRead,
-  manifest: Manifest,
-  index: number,
-  failure: unknown,
-): Promise<ChunkSource> {
-  const { id, identity, mode, signal } = read;
-  if (failure instanceof ImageChangedError) {
-    // The rest of the stored image is nowhere to be had: the next get is to fetch the new one.
-    await orStoreFault(context, "remove", () => context.store.remove(imageKey(id)));
-    throw failure;
-  }
-  if (!(failure instanceof ChunkUnavailable)) throw failure;
-  if (mode === "only-if-cached") throw new IntegrityError(id, index, { cause: failure });
-  const options: TransferOptions = {
-    id,
-    identity,
-    isStored: true,
-    expected: manifest.chunks,
-    chunkBytes: manifest.chunkBytes,
-    previous: manifest,
-  };
-  try {
-    const chunks = await followNew(context, options, index, signal);
-    context.emit({ type: "healed", image: id, chunks: 1 });
-    return chunks;
-  } catch (cause) {
-    if (!isImageManagerError(cause) || cause.code !== "UPSTREAM") throw cause;
-    throw new IntegrityError(id, index, { cause });
-  }
-}
-
 /** A reader that lags behind what memory and store have goes on with a transfer of its own, checked against what it was given. */
 async function continueElsewhere(
   context: ManagerContext,
@@ -218,8 +156,9 @@ async function continueElsewhere(
     const options = { id, identity, isStored: false, expected: [...digests], chunkBytes, previous };
     return followNew(context, options, index, signal);
   }
-  // Who has nothing yet may as well have the new bytes.
+  // Who has nothing yet may as well have the new bytes: all by one transfer, once the old one has let go of its lease.
   if (failure instanceof ImageChangedError && !delivered && !transfer.options.expected) {
+    await unlessAborted(signal, () => transfer.outcome.catch(() => undefined));
     return followNew(
       context,
       { id, identity, isStored: transfer.options.isStored, chunkBytes, previous },
@@ -228,24 +167,4 @@ async function continueElsewhere(
     );
   }
   throw failure;
-}
-
-/** Starts a transfer and reads along. It is shared with later gets where no other one runs. */
-async function followNew(
-  context: ManagerContext,
-  options: TransferOptions,
-  index: number,
-  signal: AbortSignal,
-): Promise<ChunkSource> {
-  const isShared = options.isStored && !context.transfers.has(options.id);
-  const transfer = isShared
-    ? startTransfer(context, options)
-    : new Transfer(context, { ...options, isStored: false });
-  const release = transfer.hold();
-  try {
-    await unlessAborted(signal, () => transfer.opened);
-    return followTransfer(transfer, context.store, index);
-  } finally {
-    release();
-  }
 }

@@ -48,7 +48,9 @@ async function report(
   if (!onProgress) return;
   const { window } = way.transfer;
   const progress = createProgress(onProgress, context.now);
-  progress.setTotal(way.opened.size ?? (await way.opened.estimate()));
+  progress.setTotal(way.opened.size);
+  // Not waited for: an estimate may be late, or never come.
+  if (way.opened.size === undefined) void way.opened.estimate().then(progress.setTotal);
   for (let seen = 0; await window.hasMoreThan(seen); seen = window.digests.length)
     progress.report(window.size);
 }

@@ -7,7 +7,7 @@ import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
 import { selectVersion } from "../version/index.ts";
 import { bestCached, cachedExactly } from "./cached-versions.ts";
-import { fetchVersions, freshVersions, recall } from "./known-versions.ts";
+import { fetchVersions, freshVersions, lookUpRetries, recall } from "./known-versions.ts";
 import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
 import { identityOf, selectFrom } from "./select-from.ts";
 
@@ -43,12 +43,17 @@ export async function resolveImage(
   const known = await recall(context, request);
   const cached = await fromCache(context, request, variant, mode, known);
   if (cached) return { identity: cached };
+  const isImpatient = known !== undefined;
   try {
-    return { identity: await fromUpstream(context, request, variant, known) };
+    return { identity: await fromUpstream(context, request, variant, known, isImpatient) };
   } catch (failure) {
-    const best = isUpstreamUnavailable(failure) && (await bestCached(context, request, variant, known));
-    if (!best) throw failure;
-    return { identity: best, unreachable: failure };
+    if (!isUpstreamUnavailable(failure)) throw failure;
+    const best = await bestCached(context, request, variant, known);
+    if (best) return { identity: best, unreachable: failure };
+    if (!isImpatient) throw failure;
+    // Nothing can stand in for the upstream: now it is worth waiting for.
+    await lookUpRetries(context, false).pauseAfter(failure, request.signal);
+    return { identity: await fromUpstream(context, request, variant, known, false) };
   }
 }
 
@@ -91,8 +96,10 @@ async function fromUpstream(
   request: ResolveRequest,
   variant: ImageVariant,
   known: CatalogEntry | undefined,
+  isImpatient = false,
 ): Promise<ImageIdentity> {
-  const { deviceType, versions } = await fetchVersions(context, request, known);
+  const retries = lookUpRetries(context, isImpatient);
+  const { deviceType, versions } = await fetchVersions(context, request, known, retries);
   const { version } = selectVersion(deviceType, versions, request.wanted);
   return identityOf(context, request, variant, deviceType, version);
 }

@@ -3,7 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { OsVersion, ResolveOptions } from "../types.ts";
 import { sortVersions } from "../version/index.ts";
-import { fetchVersions, freshVersions, recall, rememberedVersions } from "./known-versions.ts";
+import { fetchVersions, freshVersions, lookUpRetries, recall, rememberedVersions } from "./known-versions.ts";
 import { checkedRequest } from "./resolve-request.ts";
 
 /** See {@link ImageManager.versions}. */
@@ -16,10 +16,11 @@ export async function versions(
   const known = await recall(context, request);
   const fresh = freshVersions(context, request, known);
   if (fresh) return sortVersions(fresh);
+  const remembered = rememberedVersions(request, known);
+  const retries = lookUpRetries(context, remembered !== undefined);
   try {
-    return sortVersions((await fetchVersions(context, request, known)).versions);
+    return sortVersions((await fetchVersions(context, request, known, retries)).versions);
   } catch (failure) {
-    const remembered = rememberedVersions(request, known);
     if (!remembered || !isUpstreamUnavailable(failure)) throw failure;
     return sortVersions(remembered);
   }

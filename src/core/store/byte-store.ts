@@ -23,8 +23,12 @@ export interface ByteStore {
 /** How long one store call may take: generous, since a chunk may be 64 MiB on a slow disk. */
 const callTimeoutMs = 60_000;
 
-/** Puts a {@link ByteStore} on an unstorage driver or storage. */
-export function createByteStore(storage: Driver | Storage, prefix: string): ByteStore {
+/** Puts a {@link ByteStore} on an unstorage driver or storage. `timeoutMs` is for tests: nobody waits a minute there. */
+export function createByteStore(
+  storage: Driver | Storage,
+  prefix: string,
+  timeoutMs: number = callTimeoutMs,
+): ByteStore {
   assertStorage(storage);
   const capabilities = (storage as Partial<StoreDriver>).capabilities;
   // unstorage's own memory and lru-cache drivers keep the very buffer that they are given and hand out the very one they keep.
@@ -33,6 +37,7 @@ export function createByteStore(storage: Driver | Storage, prefix: string): Byte
     : (bytes: Uint8Array<ArrayBuffer>) => bytes.slice();
   const raw = rawAccess(storage as Driver);
   const fullKey = (key: string) => `${prefix}:${key}`;
+  const guarded = guardedBy(timeoutMs);
 
   return {
     ...limitsOf(capabilities),
@@ -107,25 +112,29 @@ function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
 function ownKeys(keys: unknown, folder: string, prefix: string): string[] {
   if (!Array.isArray(keys)) return [];
   return keys
-    .filter((key): key is string => typeof key === "string" && key.startsWith(folder))
+    .filter((key): key is string => typeof key === "string")
+    .map((key) => key.replace(/[/\\]/g, ":")) // unstorage's fs drivers list paths; no key of ours has a slash
+    .filter((key) => key.startsWith(folder))
     .map((key) => key.slice(prefix.length + 1));
 }
 
-async function guarded<T>(operation: string, call: () => Promise<T> | T): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new StoreError(`The store did not finish a ${operation} within ${callTimeoutMs} ms`)),
-      callTimeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([call(), timeout]);
-  } catch (cause) {
-    if (isImageManagerError(cause)) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError(`The store failed to ${operation}: ${reason}`, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
+function guardedBy(timeoutMs: number) {
+  return async <T>(operation: string, call: () => Promise<T> | T): Promise<T> => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new StoreError(`The store did not finish a ${operation} within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    });
+    try {
+      return await Promise.race([call(), timeout]);
+    } catch (cause) {
+      if (isImageManagerError(cause)) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StoreError(`The store failed to ${operation}: ${reason}`, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 }

@@ -2,7 +2,7 @@
 import { sha256HexOfText } from "../digest.ts";
 import type { OsVersion } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { decodeJson, encodeJson } from "./json.ts";
+import { decodeSealed, encodeSealed } from "./json.ts";
 import { catalogKey } from "./keys.ts";
 
 /** A remembered answer. An alias' entry has the slug alone, the versions are under the slug. */
@@ -25,9 +25,8 @@ export async function readCatalog(
   space: string,
   slugOrAlias: string,
 ): Promise<CatalogEntry | undefined> {
-  const value = decodeJson(await store.read(catalogKey(space, slugOrAlias))) as
-    | Partial<CatalogEntry>
-    | undefined;
+  const key = catalogKey(space, slugOrAlias);
+  const value = (await decodeSealed(key, await store.read(key))) as Partial<CatalogEntry> | undefined;
   if (typeof value?.deviceType !== "string" || typeof value.seenAt !== "number") return undefined;
   if (value.versions !== undefined && !isVersionList(value.versions)) return undefined;
   return value as CatalogEntry;
@@ -40,7 +39,8 @@ export async function writeCatalog(
   slugOrAlias: string,
   entry: CatalogEntry,
 ): Promise<void> {
-  await store.write(catalogKey(space, slugOrAlias), encodeJson(entry));
+  const key = catalogKey(space, slugOrAlias);
+  await store.write(key, await encodeSealed(key, entry));
 }
 
 /** Whether a value is a list of versions: also asked of what a source returns. */

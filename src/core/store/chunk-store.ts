@@ -15,6 +15,16 @@ export async function readChunk(
   return (await sha256Hex(bytes)) === digest ? bytes : undefined;
 }
 
+/** Whether a stored chunk is there and is what its name says. */
+export async function isChunkSound(store: ByteStore, digest: string, length: number): Promise<boolean> {
+  return (await readChunk(store, digest, length)) !== undefined;
+}
+
+/** Bytes under a chunk's key, whatever they are. */
+export async function storedLength(store: ByteStore, digest: string): Promise<number> {
+  return (await store.read(chunkKey(digest)))?.length ?? 0;
+}
+
 /** Always puts, even where the chunk exists: the one that is there may be damaged, or about to be deleted. */
 export async function writeChunk(
   store: ByteStore,

@@ -1,4 +1,5 @@
 /** JSON values as UTF-8 bytes, so that every value in the store goes in and out the same way. */
+import { sha256HexOfText } from "../digest.ts";
 
 export function encodeJson(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
@@ -12,4 +13,22 @@ export function decodeJson(bytes: Uint8Array | undefined): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The same with a checksum over key and value: what was damaged, or moved to another key, is nothing. */
+export async function encodeSealed(key: string, value: object): Promise<Uint8Array<ArrayBuffer>> {
+  return encodeJson({ ...value, seal: await sealOf(key, value) });
+}
+
+/** The value; `undefined` where the seal does not fit. */
+export async function decodeSealed(key: string, bytes: Uint8Array | undefined): Promise<unknown> {
+  const decoded = decodeJson(bytes);
+  if (typeof decoded !== "object" || decoded === null) return undefined;
+  const { seal, ...value } = decoded as Record<string, unknown>;
+  return seal === (await sealOf(key, value)) ? value : undefined;
+}
+
+/** Members keep their order through JSON, so equal values make equal texts. */
+async function sealOf(key: string, value: object): Promise<string> {
+  return (await sha256HexOfText(`${key}\n${JSON.stringify(value)}`)).slice(0, 32);
 }

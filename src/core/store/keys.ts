@@ -18,6 +18,15 @@ export const imageKey = (id: string): string => `${folders.images}${id}`;
 /** Key of a chunk. The two-digit level keeps directories small. */
 export const chunkKey = (digest: string): string => `${folders.chunks}${digest.slice(0, 2)}:${digest}`;
 
+/** Digest of the chunk under a key. */
+export const digestOfChunkKey = (key: string): string => key.slice(key.lastIndexOf(":") + 1);
+
+/** Key of an image's last use. */
+export const useKey = (id: string): string => `${folders.uses}${id}`;
+
+/** Chunks that nobody seemed to need when last looked. */
+export const orphansKey = `${format}:orphans`;
+
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */
 export const leaseFolder = (id: string): string => `${folders.leases}${id}:`;
 export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id)}${epoch}`;

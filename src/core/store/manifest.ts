@@ -1,7 +1,7 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
 import { sha256HexOfText } from "../digest.ts";
-import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
-import type { ImageInfo } from "../types.ts";
+import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
+import type { ImageInfo, ImageVariant } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { imageKey } from "./keys.ts";
@@ -70,7 +70,7 @@ export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
     id,
     deviceType: identity.deviceType,
     version: identity.version,
-    variant: { ...identity.variant, ...(identity.scope !== null && { scope: identity.scope }) },
+    variant: variantOf(identity),
     source: identity.source,
     mime: manifest.mime,
     size: manifest.size,
@@ -79,7 +79,13 @@ export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
     createdAt: new Date(manifest.createdAt),
     validatedAt: new Date(manifest.validatedAt),
     pinned: manifest.pinned,
+    isComplete: true,
   };
+}
+
+/** The variant as a caller would ask for it. */
+export function variantOf({ variant, scope }: ImageIdentity): ImageVariant {
+  return { ...variant, ...(scope !== null && { scope }) };
 }
 
 /** A Date, where the header holds one. */
@@ -97,7 +103,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
 function isManifestShape(value: unknown): value is Manifest {
-  if (!isRecord(value) || !isIdentityShape(value["identity"]) || !isValidatorsShape(value["validators"]))
+  if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidatorsShape(value["validators"]))
     return false;
   const { size, chunkBytes, chunks } = value;
   if (!isCount(size) || !isCount(chunkBytes) || chunkBytes === 0 || !Array.isArray(chunks)) return false;
@@ -110,19 +116,6 @@ function isManifestShape(value: unknown): value is Manifest {
     typeof value["digest"] === "string" &&
     typeof value["pinned"] === "boolean"
   );
-}
-
-function isIdentityShape(value: unknown): value is ImageIdentity {
-  if (!isRecord(value) || !isRecord(value["variant"])) return false;
-  const { source, scope, deviceType, version, variant } = value;
-  if (typeof source !== "string" || typeof deviceType !== "string" || typeof version !== "string")
-    return false;
-  if (scope !== null && typeof scope !== "string") return false;
-  try {
-    return JSON.stringify(normalizeVariant(variant)) === JSON.stringify(variant);
-  } catch {
-    return false;
-  }
 }
 
 function isValidatorsShape(value: unknown): value is Validators {

@@ -1,5 +1,5 @@
 /** Reads a stored image's chunks in order, a few ahead of the consumer, as far as the memory budget lets it. */
-import type { MemoryBudget } from "../transfer/memory-budget.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
@@ -32,13 +32,14 @@ const readAheadChunks = 4;
 export function readImage(
   store: ByteStore,
   memory: MemoryBudget,
-  manifest: Manifest,
+  manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks">,
   from: number,
   to: number,
 ): ChunkSource {
   const account = memory.open();
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
   let position = from;
+  let isClosed = false;
 
   const start = (index: number) => {
     const chunk = readChunk(store, manifest.chunks[index]!, chunkLength(manifest, index));
@@ -47,6 +48,7 @@ export function readImage(
   };
 
   const readAhead = () => {
+    if (isClosed) return; // while a chunk was being read: nobody would give back what is taken now
     for (let index = position; index < Math.min(to, position + readAheadChunks); index++) {
       if (pending.has(index)) continue;
       if (!account.tryTake(manifest.chunkBytes)) return;
@@ -65,7 +67,10 @@ export function readImage(
       readAhead();
       return bytes;
     },
-    close: () => account.close(),
+    close() {
+      isClosed = true;
+      account.close();
+    },
   };
 }
 

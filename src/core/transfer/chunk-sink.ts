@@ -15,10 +15,11 @@ export interface ChunkSink extends DownloadSink {
   settled(): Promise<void>;
 }
 
-/** Makes one. Without a `store`, chunks stay in memory until the readers have them. */
+/** Makes one. Without a `store`, or once `mayStore` has refused a chunk, chunks stay in memory until the readers have them. */
 export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,
+  mayStore: (bytes: number) => boolean,
   onStoreFault: (cause: unknown) => void,
 ): ChunkSink {
   const writes = new Set<Promise<void>>();
@@ -49,6 +50,7 @@ export function createChunkSink(
     publishing = (async () => {
       await previous;
       const digest = await digesting;
+      if (isStoring && digest !== null) isStoring = mayStore(bytes.length);
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);
     })();

@@ -65,8 +65,8 @@ export async function downloadImage(
   const retries = createRetries(job.retry);
   let furthest = first.response.fromByte ?? 0;
   let opened = first;
+  let attempt = new AbortController();
   for (;;) {
-    const attempt = new AbortController();
     const signal = AbortSignal.any([job.signal, attempt.signal]);
     const { fileType } = opened.response.validators;
     try {
@@ -85,14 +85,15 @@ export async function downloadImage(
       });
       return { isProven: await deliver(job, opened, file, sink), opened };
     } catch (failure) {
+      // The response that the file starts over with hangs on this attempt's signal: the attempt goes on.
       if (failure instanceof FileRestarted) opened = failure.opened;
       else {
+        attempt.abort();
         await retries.pauseAfter(failure, job.signal);
+        attempt = new AbortController();
         opened = await reopen(job, retries, {});
       }
       job.onResumed(0, failure instanceof FileRestarted ? failure.cause : failure);
-    } finally {
-      attempt.abort();
     }
   }
 }
@@ -149,7 +150,10 @@ async function reopen(
 }
 
 /** A range that the upstream can't satisfy says that the file is not the one that was begun: ask for it whole. */
-async function openUnlessUnsatisfiable(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
+export async function openUnlessUnsatisfiable(
+  job: DownloadJob,
+  conditions: RequestConditions,
+): Promise<Opening> {
   try {
     return await openFile(job, conditions);
   } catch (failure) {

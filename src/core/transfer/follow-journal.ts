@@ -1,7 +1,7 @@
 /** Follows another process's transfer by its journal, for as long as that lives. */
 import { ImageChangedError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
-import { type JournalHeader, type JournalSegment, readSegment } from "./journal.ts";
+import { type JournalHeader, type JournalSegment, readSegment } from "../store/journal.ts";
 import type { Contest, LeaseTimes, Turn } from "./lease.ts";
 import { sleep } from "./retry.ts";
 import type { TransferWindow } from "./window.ts";
@@ -28,7 +28,8 @@ export async function followJournal(options: FollowOptions): Promise<void> {
   const readOn = async () => {
     for (;;) {
       const segment = await readSegment(store, id, turn.epoch, next, turn.owner);
-      if (!segment) return;
+      // One that does not go on where the window ends is none of this journal's.
+      if (!segment || segment.from > window.digests.length) return;
       if (segment.header) acceptHeader(options, segment.header);
       adopt(window, segment);
       next += 1;

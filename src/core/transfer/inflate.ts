@@ -22,7 +22,7 @@ export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflate
     for await (const member of members.all()) yield* member.output();
     await feeding;
   } catch (failure) {
-    throw input.failure ?? translate(failure, input.isRead, input.bytes);
+    throw input.failure ?? translate(failure, input.isRead && mayBeGzip(input.start), input.bytes);
   } finally {
     members.abort();
   }
@@ -35,8 +35,10 @@ export function isGzip(bytes: Bytes): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-function translate(cause: unknown, isFileRead: boolean, fileBytes: number): Error {
-  if (isFileRead)
+const mayBeGzip = (start: Bytes) => start.length < 2 || isGzip(start);
+
+function translate(cause: unknown, isCutShort: boolean, fileBytes: number): Error {
+  if (isCutShort)
     return new TruncatedDownloadError("The gzip file ended before the image did", fileBytes, undefined, {
       cause,
     });
@@ -48,11 +50,13 @@ function translate(cause: unknown, isFileRead: boolean, fileBytes: number): Erro
 function watch(file: AsyncIterable<Bytes>) {
   return {
     bytes: 0,
+    start: new Uint8Array(0) as Bytes,
     isRead: false,
     failure: undefined as unknown,
     async *pieces(): AsyncGenerator<Bytes> {
       try {
         for await (const piece of file) {
+          if (this.start.length < 2) this.start = concat(this.start, piece.slice(0, 2));
           this.bytes += piece.length;
           yield piece;
         }
@@ -75,7 +79,9 @@ async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise
     for await (const piece of pieces) {
       const bytes = concat(held, piece);
       let sent = 0;
-      for (let at = findHead(bytes, 1); at !== -1; at = findHead(bytes, at + 1)) {
+      // The first byte of all is the head of the member that is open; later ones may begin the next member.
+      const from = member.isEmpty() ? 1 : 0;
+      for (let at = findHead(bytes, from); at !== -1; at = findHead(bytes, at + 1)) {
         await member.write(bytes.subarray(sent, at));
         sent = at;
         if (!(await member.isComplete())) continue;
@@ -167,6 +173,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     (new DataView(tail.buffer, tail.byteOffset).getUint32(0, true) - inflatedBytes) >>> 0;
 
   return {
+    isEmpty: () => writtenBytes === 0,
     async write(bytes: Bytes): Promise<void> {
       if (bytes.length === 0) return;
       writtenBytes += bytes.length;

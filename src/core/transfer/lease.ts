@@ -19,6 +19,8 @@ export interface LeaseTimes {
 export interface LeaseRecord {
   readonly owner: string;
   readonly beat: number;
+  /** By the owner's clock, for `prune` alone: whether an owner lives is never judged by clocks. */
+  readonly renewedAt: number;
 }
 
 /** A lease that this process holds. */
@@ -48,6 +50,7 @@ export function createContest(
   id: string,
   times: LeaseTimes,
   signal: AbortSignal,
+  now: () => number,
   onFault: (cause: unknown) => void,
 ): Contest {
   let seen: { epoch: number; owner: string; beat: number; sinceMs: number } | undefined;
@@ -73,17 +76,14 @@ export function createContest(
           return { kind: "follow", epoch: current, owner: record.owner };
         const epoch = Math.max(0, current ?? 0, journals.at(-1) ?? 0) + 1;
         const owner = crypto.randomUUID();
-        const result = await store.createIfAbsent(
-          leaseKey(id, epoch),
-          encodeJson({ owner, beat: 0 } satisfies LeaseRecord),
-        );
+        const result = await store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now));
         if (result === "unsupported") return { kind: "own", lease: undefined, journals: [] };
         if (result === "exists") continue; // somebody was faster
         // An owner that was only paused sees by this that it has lost.
         await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
         return {
           kind: "own",
-          lease: keepLease(store, id, { epoch, owner }, times, signal, onFault),
+          lease: keepLease(store, id, { epoch, owner }, times, signal, now, onFault),
           journals,
         };
       }
@@ -101,6 +101,7 @@ function keepLease(
   { epoch, owner }: { epoch: number; owner: string },
   times: LeaseTimes,
   signal: AbortSignal,
+  now: () => number,
   onFault: (cause: unknown) => void,
 ): Lease {
   const key = leaseKey(id, epoch);
@@ -112,7 +113,7 @@ function keepLease(
       await sleep(times.heartbeatMs, stopped);
       isLost = (await readLease(store, id, epoch))?.owner !== owner;
       if (isLost) return;
-      await store.write(key, encodeJson({ owner, beat } satisfies LeaseRecord));
+      await store.write(key, encodeLease(owner, beat, now));
     }
   })().catch((cause: unknown) => {
     if (!stopped.aborted) onFault(cause);
@@ -132,13 +133,17 @@ function keepLease(
   };
 }
 
+function encodeLease(owner: string, beat: number, now: () => number): Uint8Array<ArrayBuffer> {
+  return encodeJson({ owner, beat, renewedAt: now() } satisfies LeaseRecord);
+}
+
 /** A lease that can't be read is one that never beats. */
 async function readLease(store: ByteStore, id: string, epoch: number): Promise<LeaseRecord | undefined> {
   const bytes = await store.read(leaseKey(id, epoch));
   if (!bytes) return undefined;
   const record = decodeJson(bytes) as Partial<LeaseRecord> | null | undefined;
   const isRecord = typeof record?.owner === "string" && typeof record.beat === "number";
-  return isRecord ? (record as LeaseRecord) : { owner: "", beat: -1 };
+  return isRecord ? (record as LeaseRecord) : { owner: "", beat: -1, renewedAt: 0 };
 }
 
 /** Epochs that have a key in a folder, ascending. */

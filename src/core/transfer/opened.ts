@@ -1,6 +1,7 @@
 /** What is known of an image as soon as its transfer has begun. */
+import type { ImageIdentity } from "../identity.ts";
+import type { JournalHeader } from "../store/journal.ts";
 import type { Validators } from "../store/manifest.ts";
-import type { JournalHeader } from "./journal.ts";
 import type { OpenedFile } from "./read-file.ts";
 
 /** How a transfer began. */
@@ -37,9 +38,16 @@ export function openedByJournal({ mime, size, validators }: JournalHeader): Open
 }
 
 /** What the journal of a transfer says of it. */
-export function journalHeader(opened: OpenedFile, chunkBytes: number): JournalHeader {
+export function journalHeader(
+  identity: ImageIdentity,
+  opened: OpenedFile,
+  chunkBytes: number,
+  startedAt: number,
+): JournalHeader {
   const { request, response } = opened;
   return {
+    identity,
+    startedAt,
     chunkBytes,
     mime: mimeOf(opened),
     size: sizeOf(opened),

@@ -9,6 +9,8 @@ export interface RequestConditions {
   readonly unless?: Validators | undefined;
   /** From this byte on, if it still has this strong ETag. */
   readonly resume?: { readonly fromByte: number; readonly etag: string } | undefined;
+  /** Only these bytes (`toByte` exclusive), of whatever file it is now: for who can tell right bytes from wrong ones. */
+  readonly span?: { readonly fromByte: number; readonly toByte: number } | undefined;
 }
 
 /** A response to read from, or word that nothing changed. */
@@ -46,16 +48,17 @@ export async function requestFile(
     await discard(response);
     return { kind: "not-modified" };
   }
-  if (response.status !== 200 && !(response.status === 206 && conditions.resume)) {
+  if (response.status !== 200 && !(response.status === 206 && (conditions.resume || conditions.span))) {
     await discard(response);
     throw errorOfStatus(image, response);
   }
-  return describeBody(response, image.fileType);
+  return describeBody(response, image.fileType, conditions.span !== undefined);
 }
 
-function addConditions(headers: Headers, { unless, resume }: RequestConditions): void {
+function addConditions(headers: Headers, { unless, resume, span }: RequestConditions): void {
   if (unless?.etag) headers.set("if-none-match", unless.etag);
   if (unless?.lastModified) headers.set("if-modified-since", unless.lastModified);
+  if (span) headers.set("range", `bytes=${span.fromByte}-${span.toByte - 1}`);
   if (!resume) return;
   headers.set("range", `bytes=${resume.fromByte}-`);
   headers.set("if-range", resume.etag);
@@ -109,11 +112,15 @@ function parseUrl(url: string | URL, base?: URL): URL {
   });
 }
 
-function describeBody(response: Response, fileType: ResolvedImage["fileType"]): FileBody {
+function describeBody(
+  response: Response,
+  fileType: ResolvedImage["fileType"],
+  mayEndEarly: boolean,
+): FileBody {
   const header = (name: string) => response.headers.get(name) ?? undefined;
   const coding = header("content-encoding")?.trim().toLowerCase();
   const isCoded = coding !== undefined && coding !== "" && coding !== "identity";
-  const span = spanOf(response, isCoded);
+  const span = spanOf(response, isCoded, mayEndEarly);
   return {
     kind: "body",
     body: response.body ?? new Blob([]).stream(),
@@ -131,13 +138,17 @@ function describeBody(response: Response, fileType: ResolvedImage["fileType"]): 
   };
 }
 
-function spanOf(response: Response, isCoded: boolean): Pick<FileBody, "fileBytes" | "fromByte"> {
+function spanOf(
+  response: Response,
+  isCoded: boolean,
+  mayEndEarly: boolean,
+): Pick<FileBody, "fileBytes" | "fromByte"> {
   if (response.status === 206) {
     const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
     const [from, last, total] = (match ?? []).slice(1).map(Number);
     // One that stops before the end is not the rest that was asked for.
-    if (isCoded || from === undefined || last! + 1 !== total)
-      return { fileBytes: undefined, fromByte: undefined };
+    const isShort = last! + 1 !== total && !mayEndEarly;
+    if (isCoded || from === undefined || isShort) return { fileBytes: undefined, fromByte: undefined };
     return { fileBytes: total, fromByte: from };
   }
   const length = response.headers.get("content-length");

@@ -1,9 +1,20 @@
 /** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
 import { isStrongEtag } from "../freshness/judge.ts";
-import type { Journal } from "./journal.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
+import type { ByteStore } from "../store/byte-store.ts";
+import type { Journal } from "../store/journal.ts";
+import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { OpenedFile } from "./read-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import type { TransferWindow } from "./window.ts";
+
+/** What is looked at beyond the journal. */
+export interface ResumeContext {
+  readonly store: ByteStore;
+  readonly memory: MemoryBudget;
+  readonly signal: AbortSignal;
+  open(conditions: RequestConditions): Promise<OpenedFile>;
+}
 
 /**
  * Asks for the rest and adds what is there to the window. Gives the opened rest, the whole file where the upstream sent that
@@ -12,13 +23,14 @@ import type { TransferWindow } from "./window.ts";
 export async function resumeFrom(
   journal: Journal,
   window: TransferWindow,
-  open: (conditions: RequestConditions) => Promise<OpenedFile>,
+  context: ResumeContext,
 ): Promise<OpenedFile | undefined> {
   const { validators, size } = journal.header;
   if (!isResumable(journal, window) || !isStrongEtag(validators.etag)) return undefined;
-  const chunks = chunksToKeep(journal);
+  const chunks = Math.min(chunksToKeep(journal), await soundChunks(journal, window.digests.length, context));
+  if (chunks === 0) return undefined;
   const fromByte = chunks * journal.header.chunkBytes;
-  const opened = await open({ resume: { fromByte, etag: validators.etag } });
+  const opened = await context.open({ resume: { fromByte, etag: validators.etag } });
   const { response } = opened;
   if (response.fromByte === 0) return opened;
   const isSameFile = response.validators.etag === undefined || response.validators.etag === validators.etag;
@@ -40,6 +52,28 @@ function isResumable({ header, digests }: Journal, window: TransferWindow): bool
     digests.length >= window.digests.length &&
     window.digests.every((digest, index) => digest === digests[index])
   );
+}
+
+/**
+ * Chunks from the first on that the store really has: a journal outlives chunks that were lost with a power cut or deleted,
+ * and an image without them would be fetched twice by everyone and never be cached. Who read along (`known`) saw them come.
+ */
+async function soundChunks(
+  { header: { chunkBytes }, digests }: Journal,
+  known: number,
+  { store, memory, signal }: ResumeContext,
+): Promise<number> {
+  const image = { chunkBytes, size: digests.length * chunkBytes, chunks: digests };
+  const source = readImage(store, memory, image, known, digests.length);
+  try {
+    while (await source.next()) signal.throwIfAborted();
+    return digests.length;
+  } catch (failure) {
+    if (failure instanceof ChunkUnavailable) return failure.index;
+    throw failure;
+  } finally {
+    source.close();
+  }
 }
 
 /** At least one byte must be left to ask for. */

@@ -1,8 +1,9 @@
 /** A transfer's part in sharing through the store: its turn, its lease and its journal. A store that fails ends the sharing only. */
 import { isImageManagerError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
+import { type Journal, type JournalHeader, readJournal, removeJournals } from "../store/journal.ts";
 import { followJournal } from "./follow-journal.ts";
-import { type Journal, type JournalHeader, keepJournal, readJournal, removeJournals } from "./journal.ts";
+import { keepJournal } from "./keep-journal.ts";
 import { type Contest, createContest, type Lease, type LeaseTimes, type Turn } from "./lease.ts";
 import type { TransferWindow } from "./window.ts";
 
@@ -13,6 +14,7 @@ export interface ShareOptions {
   readonly times: LeaseTimes;
   readonly signal: AbortSignal;
   readonly window: TransferWindow;
+  now(): number;
   onFault(operation: string, cause: unknown): void;
 }
 
@@ -26,10 +28,10 @@ export class Share {
 
   /** `isOff`: a transfer that is not stored, or a store that can't hold leases. */
   constructor(options: ShareOptions, isOff: boolean) {
-    const { store, id, times, signal } = options;
+    const { store, id, times, signal, now } = options;
     this.#options = options;
     this.#isOff = isOff;
-    this.#contest = createContest(store, id, times, signal, (cause) => options.onFault("lease", cause));
+    this.#contest = createContest(store, id, times, signal, now, (cause) => options.onFault("lease", cause));
   }
 
   /** Takes the turn, or says whom to follow. */

@@ -9,6 +9,7 @@ import {
 } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import type { ImageIdentity } from "../identity.ts";
+import { makeRoom, makeRoomFor } from "../retention/room.ts";
 import {
   type ChunkDigests,
   chunkLength,
@@ -19,8 +20,14 @@ import {
 } from "../store/manifest.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { buildManifest } from "./commit.ts";
-import { type DownloadJob, type DownloadResult, downloadImage, type Opening, openFile } from "./download.ts";
-import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
+import {
+  type DownloadJob,
+  type DownloadResult,
+  downloadImage,
+  type Opening,
+  openUnlessUnsatisfiable,
+} from "./download.ts";
+import { journalHeader, type Opened, type OpenedBody, openedByJournal, openedByUpstream } from "./opened.ts";
 import type { OpenedFile } from "./read-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import { resumeFrom } from "./resume.ts";
@@ -66,7 +73,8 @@ export class Transfer {
   readonly #sink: ChunkSink;
   readonly #share: Share;
   #users = 0;
-  #committing: Promise<void> = Promise.resolve();
+  #storedBytes = 0;
+
   /** Why the image is not going to be committed. */
   #obstacle: ImageManagerError | undefined;
 
@@ -79,8 +87,11 @@ export class Transfer {
       context.memory,
       options.expected,
     );
-    this.#sink = createChunkSink(this.window, options.isStored ? context.store : undefined, (cause) =>
-      this.#storeFault("write", cause),
+    this.#sink = createChunkSink(
+      this.window,
+      options.isStored ? context.store : undefined,
+      (bytes) => this.#mayStore(bytes),
+      (cause) => this.#storeFault("write", cause),
     );
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
     this.#share = this.#createShare();
@@ -129,7 +140,7 @@ export class Transfer {
     this.#sink.stopStoring();
     await this.#share.leave(false);
     await this.#sink.settled();
-    await this.#committing.catch(() => undefined); // #commit tells of it
+    await this.#context.serially(async () => undefined); // a commit that is under way is done first
   }
 
   async #run(setOpened: (opened: Opened) => void): Promise<Outcome> {
@@ -180,8 +191,11 @@ export class Transfer {
     setOpened: (opened: Opened) => void,
   ): Promise<Outcome> {
     const opened = (await this.#resume(first, journals)) ?? first ?? (await this.#open({}));
-    setOpened(openedByUpstream(opened));
-    this.#share.keepJournal(journalHeader(opened, this.window.chunkBytes));
+    const body = openedByUpstream(opened);
+    setOpened(body);
+    await this.#makeRoom(body);
+    const { identity } = this.options;
+    this.#share.keepJournal(journalHeader(identity, opened, this.window.chunkBytes, this.#context.now()));
     return this.#finish(await downloadImage(this.#job(), opened, this.#sink));
   }
 
@@ -192,7 +206,8 @@ export class Transfer {
     if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
       return undefined;
     const open = (conditions: RequestConditions) => this.#open(conditions, [validators.fileType]);
-    const opened = await resumeFrom(journal, this.window, open);
+    const { store, memory } = this.#context;
+    const opened = await resumeFrom(journal, this.window, { store, memory, signal: this.#signal, open });
     if (!opened) return undefined;
     if (first) await discard(first.response);
     this.#job().onResumed(opened.response.fromByte ?? 0, undefined);
@@ -213,6 +228,7 @@ export class Transfer {
         times: lease,
         signal: this.#signal,
         window: this.window,
+        now: this.#context.now,
         onFault: (operation, cause) => this.#context.emit({ type: "store-fault", operation, cause }),
       },
       !this.options.isStored || !store.canLease,
@@ -247,7 +263,7 @@ export class Transfer {
   #ask(conditions: RequestConditions, fileTypes: readonly Validators["fileType"][]): Promise<Opening> {
     const job = this.#job(fileTypes);
     const retries = createRetries(this.options.isImpatient ? { ...job.retry, attempts: 1 } : job.retry);
-    return withRetries(retries, job.signal, () => openFile(job, conditions));
+    return withRetries(retries, job.signal, () => openUnlessUnsatisfiable(job, conditions));
   }
 
   /** The upstream's newer file; `undefined` where the stored copy is still right. */
@@ -266,15 +282,15 @@ export class Transfer {
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
   async #confirm(): Promise<Outcome> {
     const { id, previous } = this.options;
-    const { store, emit, now } = this.#context;
+    const { store, emit, now, serially } = this.#context;
     const manifest: Manifest = { ...(previous as Manifest), validatedAt: now() };
     emit({ type: "revalidated", image: id });
     try {
-      const current = await readManifest(store, id);
-      if (current?.digest === manifest.digest && !this.#obstacle) {
-        this.#committing = writeManifest(store, id, { ...current, validatedAt: manifest.validatedAt });
-        await this.#committing;
-      }
+      await serially(async () => {
+        const current = await readManifest(store, id);
+        if (current?.digest !== manifest.digest || this.#obstacle) return;
+        await writeManifest(store, id, { ...current, validatedAt: manifest.validatedAt });
+      });
     } catch (cause) {
       this.#storeFault("write", cause);
     }
@@ -321,19 +337,51 @@ export class Transfer {
     return this.#obstacle ? { obstacle: this.#obstacle } : this.#commit(opened);
   }
 
-  async #commit(opened: OpenedFile): Promise<Outcome> {
+  /** Done under a lock, so that no two commits take the same room, and no pin is lost. */
+  #commit(opened: OpenedFile): Promise<Outcome> {
     const { id, identity } = this.options;
-    const { now, store, emit } = this.#context;
-    const manifest = await buildManifest(identity, this.window, opened, now());
-    if (this.#obstacle) return { obstacle: this.#obstacle };
+    const { now, store, emit, serially } = this.#context;
+    return serially(async () => {
+      try {
+        const pinned = (await readManifest(store, id))?.pinned ?? false;
+        const manifest = { ...(await buildManifest(identity, this.window, opened, now())), pinned };
+        if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
+        if (this.#obstacle) return { obstacle: this.#obstacle };
+        await writeManifest(store, id, manifest);
+        emit({ type: "committed", image: id, size: manifest.size });
+        return { manifest };
+      } catch (cause) {
+        return { obstacle: this.#storeFault("commit", cause) };
+      }
+    });
+  }
+
+  /** Evicts what has to go for it, as far as the size is known before. The commit knows it exactly. */
+  async #makeRoom({ size, estimate }: OpenedBody): Promise<void> {
+    const { maxBytes, serially } = this.#context;
+    if (maxBytes === undefined || this.#obstacle) return;
+    const bytes = size ?? (await estimate()) ?? 0;
+    if (bytes > maxBytes) return; // holes and shared chunks may still let it fit
     try {
-      this.#committing = writeManifest(store, id, manifest);
-      await this.#committing;
+      await serially(() => makeRoom(this.#context, bytes));
     } catch (cause) {
-      return { obstacle: this.#storeFault("commit", cause) };
+      this.#storeFault("evict", cause);
     }
-    emit({ type: "committed", image: id, size: manifest.size });
-    return { manifest };
+  }
+
+  /** An image whose chunks alone exceed the cap is delivered, not stored. */
+  #mayStore(bytes: number): boolean {
+    this.#storedBytes += bytes;
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.#context;
+    if (this.#storedBytes <= maxBytes) return true;
+    this.#tooLarge();
+    void this.#share.leave(true);
+    return false;
+  }
+
+  #tooLarge(): ImageManagerError {
+    this.#obstacle ??= new StoreError(`The image does not fit into "maxBytes" (${this.#context.maxBytes})`);
+    return this.#obstacle;
   }
 
   /** Ends the caching, not the delivery; and others need not wait for a commit that is not coming. */

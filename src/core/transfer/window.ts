@@ -3,8 +3,8 @@
  * read by any number of cursors, each at its own pace.
  */
 import { ImageChangedError } from "../errors.ts";
+import type { MemoryAccount, MemoryBudget } from "../memory-budget.ts";
 import type { ChunkDigests } from "../store/manifest.ts";
-import type { MemoryAccount, MemoryBudget } from "./memory-budget.ts";
 
 /** A published chunk as a cursor gets it. */
 export interface WindowChunk {
@@ -184,14 +184,24 @@ export class TransferWindow {
   }
 
   async #next(place: Place): Promise<WindowChunk | undefined> {
-    for (;;) {
-      if (this.#end?.failure) throw this.#end.failure;
-      if (place.position < this.digests.length) return this.#hand(place);
-      if (this.#end) return undefined;
-      place.isWaiting = true;
-      await this.#change();
+    try {
+      for (;;) {
+        if (this.#end?.failure) throw this.#end.failure;
+        if (place.position < this.digests.length) return this.#hand(place);
+        if (this.#end) return undefined;
+        this.#beginToWait(place);
+        await this.#change();
+      }
+    } finally {
       place.isWaiting = false;
     }
+  }
+
+  /** Told once, not at each turn: two that wait would else wake each other for ever. */
+  #beginToWait(place: Place): void {
+    if (place.isWaiting) return;
+    place.isWaiting = true;
+    this.#changed(); // room() may now forget what others lag behind with
   }
 
   #hand(place: Place): WindowChunk {

@@ -62,7 +62,11 @@ test.each([{ fileType: ".img" }, {}])("a follower takes over from a killed owner
   await follower.delivered(2 * chunkBytes);
   owner.kill("SIGKILL");
   api.faults.linkBytesPerSecond = undefined;
-  expect(await follower.ended()).toMatchObject({ bytes: imageBytes, sha256: await sha256(), isCommitted: true });
+  expect(await follower.ended()).toMatchObject({
+    bytes: imageBytes,
+    sha256: await sha256(),
+    isCommitted: true,
+  });
   expect(api.counters.transfers).toBe(2);
   expect(await leftovers()).toEqual([]);
 });

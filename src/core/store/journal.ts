@@ -2,15 +2,17 @@
  * The journal of a transfer under way: which chunks are in the store already, appended in segments that are never rewritten.
  * Other processes read along by it, and what a dead one left is taken up from it.
  */
-import type { ByteStore } from "../store/byte-store.ts";
-import { decodeJson, encodeJson } from "../store/json.ts";
-import { partialFolder, partialKey } from "../store/keys.ts";
-import type { ChunkDigests, Validators } from "../store/manifest.ts";
-import type { Lease } from "./lease.ts";
-import type { TransferWindow } from "./window.ts";
+import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
+import type { ByteStore } from "./byte-store.ts";
+import { decodeSealed, encodeSealed } from "./json.ts";
+import { partialFolder, partialKey } from "./keys.ts";
+import type { ChunkDigests, Validators } from "./manifest.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {
+  readonly identity: ImageIdentity;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
   readonly chunkBytes: number;
   readonly mime: string;
   /** Bytes of the image, where known. */
@@ -33,60 +35,6 @@ export interface JournalSegment {
 export interface Journal {
   readonly header: JournalHeader;
   readonly digests: ChunkDigests;
-}
-
-/** Writes the journal of a window until `stop`, which settles when all that is stored by then is written down. */
-export function keepJournal(
-  store: ByteStore,
-  id: string,
-  lease: Lease,
-  window: TransferWindow,
-  header: JournalHeader,
-  onFault: (cause: unknown) => void,
-): { stop(): Promise<void> } {
-  let written = 0;
-  let segment = 0;
-  let isFaulty = false;
-  const stopping = Promise.withResolvers<"stop">();
-
-  const append = async () => {
-    const until = wholeStoredChunks(window);
-    const digests = window.digests.slice(written, until);
-    const entry: JournalSegment = {
-      owner: lease.owner,
-      ...(segment === 0 && { header }),
-      from: written,
-      digests,
-    };
-    await store.write(partialKey(id, lease.epoch, segment), encodeJson(entry));
-    written = until;
-    segment += 1;
-  };
-
-  const writing = (async () => {
-    await append();
-    await removeJournals(store, id, lease.epoch - 1); // ours has by now what they had
-    while ((await Promise.race([window.storedBeyond(written), stopping.promise])) !== "stop") {
-      if (wholeStoredChunks(window) <= written) return; // a short chunk: the end
-      await append();
-    }
-  })().catch((cause: unknown) => {
-    isFaulty = true;
-    onFault(cause);
-  });
-
-  return {
-    async stop() {
-      stopping.resolve("stop");
-      await writing;
-      if (!isFaulty && wholeStoredChunks(window) > written) await append().catch(onFault);
-    },
-  };
-}
-
-/** The last, short chunk is the manifest's to tell. */
-function wholeStoredChunks(window: TransferWindow): number {
-  return Math.min(window.storedCount, Math.floor(window.size / window.chunkBytes));
 }
 
 /** The newest usable journal of some epochs. */
@@ -119,9 +67,23 @@ export async function readSegment(
   index: number,
   owner: string | undefined,
 ): Promise<JournalSegment | undefined> {
-  const value = decodeJson(await store.read(partialKey(id, epoch, index)));
+  const key = partialKey(id, epoch, index);
+  const value = await decodeSealed(key, await store.read(key));
   if (!isSegment(value) || (owner !== undefined && value.owner !== owner)) return undefined;
-  return index > 0 || value.header ? value : undefined;
+  if (index > 0) return value;
+  return value.header && (await imageId(value.header.identity)) === id ? value : undefined;
+}
+
+/** Writes a segment. A key is written once, by the one who holds the epoch's lease. */
+export async function writeSegment(
+  store: ByteStore,
+  id: string,
+  epoch: number,
+  index: number,
+  segment: JournalSegment,
+): Promise<void> {
+  const key = partialKey(id, epoch, index);
+  await store.write(key, await encodeSealed(key, segment));
 }
 
 /** Deletes an image's journals up to an epoch. */
@@ -137,7 +99,7 @@ const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as num
 
 function isSegment(value: unknown): value is JournalSegment {
   const { owner, header, from, digests } = (value ?? {}) as Partial<JournalSegment>;
-  if (typeof owner !== "string" || !isCount(from) || !Array.isArray(digests)) return false;
+  if (typeof owner !== "string" || owner === "" || !isCount(from) || !Array.isArray(digests)) return false;
   if (
     !digests.every((digest) => digest === null || (typeof digest === "string" && digestPattern.test(digest)))
   )
@@ -145,7 +107,17 @@ function isSegment(value: unknown): value is JournalSegment {
   return header === undefined || isHeader(header);
 }
 
-function isHeader({ chunkBytes, mime, size, validators }: Partial<JournalHeader>): boolean {
-  if (!isCount(chunkBytes) || chunkBytes === 0 || typeof mime !== "string") return false;
-  return typeof validators?.fileType === "string" && (size === undefined || isCount(size));
+function isHeader(value: Partial<JournalHeader> | null): boolean {
+  const { identity, startedAt, chunkBytes, mime, size, validators } = value ?? {};
+  if (!isIdentity(identity) || !isCount(startedAt)) return false;
+  if (!isChunkSize(chunkBytes) || typeof mime !== "string") return false;
+  // Another file than the image is made of would be read on as if it were the image.
+  const { fileType } = identity.variant;
+  const fileTypes: unknown[] = fileType ? [fileType] : [".gz", ".img"];
+  return fileTypes.includes(validators?.fileType) && (size === undefined || isCount(size));
+}
+
+/** Those that `createImageManager` takes: the reader takes over the size. */
+function isChunkSize(value: unknown): boolean {
+  return isCount(value) && (value as number) >= 256 * 1024 && (value as number) <= 64 * 1024 * 1024;
 }

@@ -1,0 +1,80 @@
+/** A gzip decompressor over `node:zlib`, several times as fast as Node's own `DecompressionStream`. */
+import { finished } from "node:stream/promises";
+import { createGunzip, type Gunzip } from "node:zlib";
+
+// With zlib's default of 16 KiB most of the time goes into handing pieces over.
+const outputBytes = 1024 * 1024;
+
+/**
+ * Makes a decompressor of one gzip member, for the manager's `inflate` option.
+ *
+ * It keeps about 1 MiB of output ahead of its reader. A member that ends early, or bytes after its end, error both sides;
+ * so does aborting one of them, which frees the decompressor at once. Pieces may share their memory with the
+ * next ones: copy a piece before you transfer it to another thread.
+ *
+ * @example
+ * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+ * import { fsAdapter } from "balena-image-manager/adapters/fs";
+ * import { nodeInflate } from "balena-image-manager/node";
+ *
+ * const images = createImageManager({
+ *   source: balenaSdkSource(),
+ *   storage: fsAdapter({ base: "./images" }),
+ *   inflate: nodeInflate,
+ * });
+ * ```
+ */
+export function nodeInflate(): TransformStream<Uint8Array, Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: outputBytes, rejectGarbageAfterEnd: true });
+  return { readable: outputOf(gunzip), writable: inputOf(gunzip) };
+}
+
+function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        gunzip.on("data", (piece: Buffer) => {
+          gunzip.pause(); // before the hand-over, which may ask for more at once
+          controller.enqueue(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
+        });
+        gunzip.once("end", () => controller.close());
+        gunzip.on("error", (failure) => controller.error(failure));
+        gunzip.pause(); // until somebody reads
+      },
+      pull: () => void gunzip.resume(),
+      cancel: (reason) => void gunzip.destroy(asError(reason)),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function inputOf(gunzip: Gunzip): WritableStream<Uint8Array> {
+  return new WritableStream<Uint8Array>({
+    start(controller) {
+      gunzip.on("error", (failure) => controller.error(failure));
+      // A sink's `abort` would wait for a write that waits for a reader.
+      controller.signal.addEventListener("abort", () => gunzip.destroy(asError(controller.signal.reason)));
+    },
+    write: (bytes) => write(gunzip, bytes),
+    close: () => finished(gunzip.end()),
+  });
+}
+
+/** Settles when the bytes are inflated. Listens for errors itself: zlib forgets the write that a destroy interrupts. */
+function write(gunzip: Gunzip, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    gunzip.once("error", reject);
+    gunzip.write(bytes, (failure) => {
+      gunzip.off("error", reject);
+      if (failure) reject(failure);
+      else resolve();
+    });
+  });
+}
+
+/** Without an error a stream that is destroyed may still emit what it holds. */
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error("The inflating was aborted", { cause: reason });
+}

@@ -1,0 +1,30 @@
+/** The cached image that `inspect`, `remove` and their like mean. */
+import type { ManagerContext } from "../context.ts";
+import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
+import { type Manifest, readManifest } from "../store/manifest.ts";
+import type { ImageVariant } from "../types.ts";
+import { resolveCached } from "./resolve.ts";
+import { checkedRequest } from "./resolve-request.ts";
+
+/** A cached image. */
+export interface CachedImage {
+  readonly id: string;
+  readonly identity: ImageIdentity;
+  readonly manifest: Manifest;
+}
+
+/** Finds it without asking the upstream; `undefined` where it is not there. */
+export async function findCached(
+  context: ManagerContext,
+  deviceType: string,
+  version: string,
+  options: ImageVariant = {},
+): Promise<CachedImage | undefined> {
+  const variant = normalizeVariant(options);
+  const request = await checkedRequest(context, deviceType, version, { scope: options.scope });
+  const identity = await resolveCached(context, request, variant);
+  if (!identity) return undefined;
+  const id = await imageId(identity);
+  const manifest = await readManifest(context.store, id);
+  return manifest && { id, identity, manifest };
+}

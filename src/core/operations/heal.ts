@@ -1,0 +1,122 @@
+/** How a stream of a cached image goes on when a chunk is missing or damaged: the chunk is fetched again, checked and rewritten. */
+import type { ManagerContext } from "../context.ts";
+import { ImageChangedError, IntegrityError, isImageManagerError } from "../errors.ts";
+import { readChunk } from "../store/chunk-store.ts";
+import { imageKey } from "../store/keys.ts";
+import { chunkLength, type Manifest } from "../store/manifest.ts";
+import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
+import { fetchChunks } from "../transfer/heal-range.ts";
+import type { TransferOptions } from "../transfer/transfer.ts";
+import { followNew } from "./follow-new.ts";
+import type { ImageRead } from "./image-read.ts";
+import { orStoreFault } from "./store-fault.ts";
+
+/** Adjacent chunks that one ranged request fetches at the most; and such requests that one stream makes. */
+const maxRunChunks = 8;
+const maxRuns = 3;
+
+/** Makes a stream's way of recovery, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. */
+export function createHealer(
+  context: ManagerContext,
+  read: ImageRead,
+  manifest: Manifest,
+  end: number,
+): (index: number, failure: unknown) => Promise<ChunkSource> {
+  let runs = 0;
+  return async (index, failure) => {
+    if (failure instanceof ImageChangedError) await forget(context, read.id);
+    if (!(failure instanceof ChunkUnavailable)) throw failure;
+    if (read.mode === "only-if-cached") throw new IntegrityError(read.id, index, { cause: failure });
+    const run = await badRun(context, manifest, index, end);
+    runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
+    const ranged = runs < maxRuns ? await byRange(context, read, manifest, index, run, end) : undefined;
+    return ranged ?? byTransfer(context, read, manifest, index, run);
+  };
+}
+
+/** The ranged request was answered, but not with the right bytes. */
+class RangeFailed extends ChunkUnavailable {}
+
+/** The rest of the stored image is nowhere to be had any more: the next get is to fetch the new one. */
+async function forget(context: ManagerContext, id: string): Promise<void> {
+  await orStoreFault(context, "remove", () => context.store.remove(imageKey(id)));
+}
+
+/** How many chunks from `index` on are bad in a row; one more than the limit stands for many. */
+async function badRun(
+  { store }: ManagerContext,
+  manifest: Manifest,
+  index: number,
+  end: number,
+): Promise<number> {
+  for (let next = index + 1; next < end && next - index <= maxRunChunks; next++) {
+    const chunk = await readChunk(store, manifest.chunks[next]!, chunkLength(manifest, next)).catch(
+      () => undefined,
+    );
+    if (chunk) return next - index;
+  }
+  return Math.min(end - index, maxRunChunks + 1);
+}
+
+/** The run by one ranged request, then the store again; `undefined` where the upstream does not hand out ranges. */
+async function byRange(
+  context: ManagerContext,
+  read: ImageRead,
+  manifest: Manifest,
+  index: number,
+  run: number,
+  end: number,
+): Promise<ChunkSource | undefined> {
+  let fetched: ChunkSource;
+  try {
+    fetched = await fetchChunks(context, manifest, index, index + run, read.signal);
+  } catch (failure) {
+    read.signal.throwIfAborted();
+    if (isImageManagerError(failure)) return undefined;
+    throw failure;
+  }
+  let source = fetched;
+  let position = index;
+  return {
+    async next() {
+      if (position === index + run && source === fetched) {
+        fetched.close();
+        context.emit({ type: "healed", image: read.id, chunks: run });
+        source = readImage(context.store, context.memory, manifest, position, end);
+      }
+      if (source !== fetched) return source.next();
+      const chunk = await fetched.next().catch((cause: unknown) => {
+        throw new RangeFailed(position, { cause });
+      });
+      position += 1;
+      return chunk;
+    },
+    close: () => source.close(),
+  };
+}
+
+/** The whole image once more, compared with the manifest. */
+async function byTransfer(
+  context: ManagerContext,
+  { id, identity, signal }: ImageRead,
+  manifest: Manifest,
+  index: number,
+  run: number,
+): Promise<ChunkSource> {
+  const options: TransferOptions = {
+    id,
+    identity,
+    isStored: true,
+    expected: manifest.chunks,
+    chunkBytes: manifest.chunkBytes,
+    previous: manifest,
+  };
+  try {
+    const chunks = await followNew(context, options, index, signal);
+    context.emit({ type: "healed", image: id, chunks: run });
+    return chunks;
+  } catch (cause) {
+    if (!isImageManagerError(cause) || cause.code !== "UPSTREAM") throw cause;
+    throw new IntegrityError(id, index, { cause });
+  }
+}

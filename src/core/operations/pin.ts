@@ -1,0 +1,22 @@
+/** `pin` and `unpin`. */
+import type { ManagerContext } from "../context.ts";
+import { readManifest, writeManifest } from "../store/manifest.ts";
+import type { ImageVariant } from "../types.ts";
+import { findCached } from "./find-cached.ts";
+
+/** See {@link ImageManager.pin} and {@link ImageManager.unpin}. */
+export async function setPinned(
+  context: ManagerContext,
+  pinned: boolean,
+  deviceType: string,
+  version: string,
+  variant?: ImageVariant,
+): Promise<boolean> {
+  const found = await findCached(context, deviceType, version, variant);
+  if (!found) return false;
+  return context.serially(async () => {
+    const manifest = await readManifest(context.store, found.id);
+    if (manifest) await writeManifest(context.store, found.id, { ...manifest, pinned });
+    return manifest !== undefined;
+  });
+}

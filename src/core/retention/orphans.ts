@@ -1,0 +1,56 @@
+/**
+ * Chunks that no image and no transfer names: left by a process that died, or by an image that was replaced. They go when they
+ * are seen twice, a grace period apart: another process may be about to name one.
+ */
+import type { ManagerContext } from "../context.ts";
+import { eachOf } from "../store/each.ts";
+import type { Inventory } from "../store/inventory.ts";
+import { decodeSealed, encodeSealed } from "../store/json.ts";
+import { chunkKey, digestOfChunkKey, folders, orphansKey } from "../store/keys.ts";
+import { neededChunks } from "./needed.ts";
+
+/** Longer than any chunk waits to be named by a journal. */
+const graceMs = 60 * 60 * 1000;
+
+interface Sighting {
+  readonly sightedAt: number;
+  readonly digests: readonly string[];
+}
+
+/** Digests of all chunks that nobody needs. */
+export async function findOrphans(context: ManagerContext, inventory: Inventory): Promise<string[]> {
+  const digests = (await context.store.list(folders.chunks)).map(digestOfChunkKey);
+  const needed = neededChunks(context, inventory); // after the listing: what came meanwhile is needed
+  return digests.filter((digest) => !needed.has(digest));
+}
+
+/** Deletes those that were seen before, remembers the others. Says how many went. */
+export async function sweepOrphans(context: ManagerContext, inventory: Inventory): Promise<number> {
+  const orphans = await findOrphans(context, inventory);
+  const sighting = await readSighting(context);
+  const ageMs = sighting ? context.now() - sighting.sightedAt : Number.NaN;
+  if (sighting && ageMs >= 0 && ageMs < graceMs) return 0;
+  const seenBefore = new Set(ageMs >= graceMs ? sighting?.digests : []);
+  const [removed, remaining] = [
+    orphans.filter((d) => seenBefore.has(d)),
+    orphans.filter((d) => !seenBefore.has(d)),
+  ];
+  await eachOf(removed, (digest) => context.store.remove(chunkKey(digest)));
+  await writeSighting(context, remaining);
+  return removed.length;
+}
+
+async function readSighting({ store }: ManagerContext): Promise<Sighting | undefined> {
+  const value = (await decodeSealed(orphansKey, await store.read(orphansKey))) as
+    | Partial<Sighting>
+    | undefined;
+  return typeof value?.sightedAt === "number" && Array.isArray(value.digests)
+    ? (value as Sighting)
+    : undefined;
+}
+
+async function writeSighting({ store, now }: ManagerContext, digests: readonly string[]): Promise<void> {
+  if (digests.length === 0) return store.remove(orphansKey);
+  const sighting: Sighting = { sightedAt: now(), digests };
+  await store.write(orphansKey, await encodeSealed(orphansKey, sighting));
+}

@@ -1,0 +1,36 @@
+/** When an image was last used: written now and then, so that a hit does not cost a write. */
+import type { ByteStore } from "./byte-store.ts";
+import { eachOf } from "./each.ts";
+import { decodeJson, encodeJson } from "./json.ts";
+import { folders, useKey } from "./keys.ts";
+
+const leastIntervalMs = 5 * 60 * 1000;
+
+/** Notes uses; remembers what it wrote. */
+export interface UseRecorder {
+  /** Writes the use down, unless it did so for this image less than 5 minutes ago. */
+  note(id: string): Promise<void>;
+}
+
+export function createUseRecorder(store: ByteStore, now: () => number): UseRecorder {
+  const written = new Map<string, number>();
+  return {
+    async note(id) {
+      const last = written.get(id);
+      const usedAt = now();
+      if (last !== undefined && usedAt >= last && usedAt - last < leastIntervalMs) return;
+      written.set(id, usedAt);
+      await store.write(useKey(id), encodeJson({ usedAt }));
+    },
+  };
+}
+
+/** Last uses by image id. */
+export async function readUses(store: ByteStore): Promise<Map<string, number>> {
+  const keys = await store.list(folders.uses);
+  const uses = await eachOf(keys, async (key): Promise<[string, number]> => {
+    const { usedAt } = (decodeJson(await store.read(key)) ?? {}) as { usedAt?: unknown };
+    return [key.slice(folders.uses.length), typeof usedAt === "number" ? usedAt : 0];
+  });
+  return new Map(uses);
+}

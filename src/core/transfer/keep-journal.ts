@@ -1,0 +1,59 @@
+/** Writes the journal of a transfer under way, so that others can read along and take it up. */
+import type { ByteStore } from "../store/byte-store.ts";
+import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
+import type { Lease } from "./lease.ts";
+import type { TransferWindow } from "./window.ts";
+
+/** Writes the journal of a window until `stop`, which settles when all that is stored by then is written down. */
+export function keepJournal(
+  store: ByteStore,
+  id: string,
+  lease: Lease,
+  window: TransferWindow,
+  header: JournalHeader,
+  onFault: (cause: unknown) => void,
+): { stop(): Promise<void> } {
+  let written = 0;
+  let segment = 0;
+  let isFaulty = false;
+  const stopping = Promise.withResolvers<"stop">();
+
+  const append = async () => {
+    const until = wholeStoredChunks(window);
+    const digests = window.digests.slice(written, until);
+    const entry: JournalSegment = {
+      owner: lease.owner,
+      ...(segment === 0 && { header }),
+      from: written,
+      digests,
+    };
+    await writeSegment(store, id, lease.epoch, segment, entry);
+    written = until;
+    segment += 1;
+  };
+
+  const writing = (async () => {
+    await append();
+    await removeJournals(store, id, lease.epoch - 1); // ours has by now what they had
+    while ((await Promise.race([window.storedBeyond(written), stopping.promise])) !== "stop") {
+      if (wholeStoredChunks(window) <= written) return; // a short chunk: the end
+      await append();
+    }
+  })().catch((cause: unknown) => {
+    isFaulty = true;
+    onFault(cause);
+  });
+
+  return {
+    async stop() {
+      stopping.resolve("stop");
+      await writing;
+      if (!isFaulty && wholeStoredChunks(window) > written) await append().catch(onFault);
+    },
+  };
+}
+
+/** The last, short chunk is the manifest's to tell. */
+function wholeStoredChunks(window: TransferWindow): number {
+  return Math.min(window.storedCount, Math.floor(window.size / window.chunkBytes));
+}

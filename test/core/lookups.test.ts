@@ -1,0 +1,167 @@
+/** Every other look-up than `get`: prefetch, resolve, versions, inspect, isFresh, list. */
+import { afterEach, describe, expect, test } from "vitest";
+import { memoryAdapter } from "../../src/adapters/memory/index.ts";
+import type { ImageManager } from "../../src/core/index.ts";
+import { arrayOf, collect } from "../support/collect.ts";
+import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { createTestManager } from "../support/test-manager.ts";
+
+const api = await sharedApi();
+const listed = async (manager: ImageManager) => {
+  const infos = await arrayOf(manager.list());
+  return infos.map((info) => `${info.deviceType} ${info.version}`).sort();
+};
+
+describe("prefetch", () => {
+  test("fills the cache and says what is in it", async () => {
+    const { manager, events } = createTestManager(api);
+    const info = await manager.prefetch(slug, "~6.0.0");
+    expect(info).toMatchObject({ deviceType: slug, version: "6.0.10+rev1", size: 4 * 1024 * 1024 });
+    expect(events.types()).toEqual(["miss", "committed"]);
+    api.counters.reset();
+    const stream = await manager.get(slug, "6.0.10+rev1", { cache: "only-if-cached" });
+    expect((await collect(stream)).sha256).toBe(await api.image(slug, "6.0.10+rev1").sha256);
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test("of what is cached transfers nothing", async () => {
+    const { manager } = createTestManager(api);
+    const first = await manager.prefetch(slug, version);
+    api.counters.reset();
+    expect(await manager.prefetch(slug, version)).toMatchObject({ id: first.id, etag: first.etag });
+    expect(api.counters).toMatchObject({ requests: 1, transfers: 0 });
+  });
+
+  test("reports progress that ends at the total", async () => {
+    const { manager } = createTestManager(api);
+    const reports: number[] = [];
+    const onProgress = ({ transferredBytes }: { transferredBytes: number }) => reports.push(transferredBytes);
+    const info = await manager.prefetch(slug, version, { onProgress });
+    expect(reports.at(-1)).toBe(info.size);
+    expect(reports).toEqual([...reports].sort((a, b) => a - b));
+  });
+
+  test("rejects where the store fails, though the download does not", async () => {
+    const { manager } = createTestManager(api, { storage: memoryAdapter({ maxBytes: 1_000_000 }) });
+    await expect(manager.prefetch(slug, version)).rejects.toMatchObject({ code: "STORE" });
+    await expect(manager.inspect(slug, version)).resolves.toBeUndefined();
+  });
+});
+
+describe("resolve and versions", () => {
+  test.each([
+    ["latest", "6.2.0-beta.1"],
+    ["recommended", "6.1.0"],
+    ["default", "6.1.0"],
+    ["^6.0.0", "6.1.0"],
+    ["2.60.1", "2.60.1+rev2.prod"],
+    ["2023.x", "2023.10.1"],
+  ])("%s is %s", async (wanted, exact) => {
+    const { manager } = createTestManager(api);
+    expect(await manager.resolve(slug, wanted)).toBe(exact);
+    expect(await manager.resolve("raspberry-pi4", wanted)).toBe(exact);
+    expect(api.counters.downloads).toBe(0);
+  });
+
+  test("drafts count only when they are asked for", async () => {
+    const { manager } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
+    expect(await manager.resolve(slug)).toBe("6.2.0-beta.1");
+    // What is remembered has no drafts, and must not answer for them.
+    expect(await manager.resolve(slug, "latest", { includeDrafts: true })).toBe("6.3.0-draft.1");
+    expect(await manager.resolve(slug)).toBe("6.2.0-beta.1");
+  });
+
+  test("versions come newest first, with what is known of them", async () => {
+    const { manager } = createTestManager(api);
+    const versions = await manager.versions(slug);
+    expect(versions.map((entry) => entry.version).slice(0, 3)).toEqual(["6.2.0-beta.1", "6.1.0", "6.0.10+rev1"]);
+    expect(versions.find((entry) => entry.version === "2023.1.0")).toMatchObject({ line: "esr", phase: "sunset" });
+    expect(versions.some(({ draft }) => draft)).toBe(false);
+    expect((await manager.versions(slug, { includeDrafts: true })).some(({ draft }) => draft)).toBe(true);
+  });
+
+  test("what versions returns is the caller's own", async () => {
+    const { manager } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
+    const before = await manager.versions(slug);
+    before.splice(0);
+    expect((await manager.versions(slug)).length).toBeGreaterThan(5);
+  });
+
+  test("private device types need the token", async () => {
+    const anonymous = createTestManager(api).manager;
+    await expect(anonymous.resolve("acme-gateway")).rejects.toMatchObject({ code: "DEVICE_TYPE_NOT_FOUND" });
+    const { manager } = createTestManager(api, { token: api.token });
+    expect(await manager.resolve("acme-gw")).toBe("6.1.1");
+    expect((await collect(await manager.get("acme-gw"))).sha256).toBe(
+      await api.image("acme-gateway", "6.1.1").sha256,
+    );
+  });
+
+  test("a new release is seen once maxAge has passed", async () => {
+    const { manager, clock } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
+    expect(await manager.resolve("intel-nuc")).toBe("6.4.0+rev1");
+    api.releases.push({ deviceType: "intel-nuc", version: "9.0.0" });
+    expect(await manager.resolve("intel-nuc")).toBe("6.4.0+rev1");
+    // Asked for by name, a version that is not remembered is looked for at once.
+    expect(await manager.resolve("intel-nuc", "9.0.0")).toBe("9.0.0");
+    clock.advance(60_001);
+    expect(await manager.resolve("intel-nuc")).toBe("9.0.0");
+  });
+  afterEach(() => {
+    const added = api.releases.findIndex(({ version }) => version === "9.0.0");
+    if (added !== -1) api.releases.splice(added, 1);
+  });
+});
+
+describe("inspect, isFresh and list", () => {
+  test("inspect asks no upstream and knows variants apart", async () => {
+    const { manager } = createTestManager(api);
+    expect(await manager.inspect(slug, version)).toBeUndefined();
+    const info = await manager.prefetch(slug, version, { developmentMode: true });
+    api.counters.reset();
+    expect(await manager.inspect(slug, version)).toBeUndefined();
+    expect(await manager.inspect(slug, version, { developmentMode: true })).toEqual(info);
+    expect(info.variant).toEqual({ developmentMode: true });
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test("isFresh is false without a copy, and asks nobody", async () => {
+    const { manager } = createTestManager(api);
+    expect(await manager.isFresh(slug, version)).toBe(false);
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test("isFresh asks the upstream once maxAge has passed, and remembers the answer", async () => {
+    const { manager, clock } = createTestManager(api, { freshness: { maxAgeMs: 1000 } });
+    await manager.prefetch(slug, version);
+    api.counters.reset();
+    expect(await manager.isFresh(slug, version)).toBe(true);
+    expect(api.counters.requests).toBe(0);
+    clock.advance(1000);
+    expect(await manager.isFresh(slug, version)).toBe(true);
+    expect(await manager.isFresh(slug, version)).toBe(true);
+    expect(api.counters).toMatchObject({ requests: 1, notModified: 1 });
+  });
+
+  test("isFresh is false where the upstream has another image, and transfers none of it", async () => {
+    const { manager } = createTestManager(api);
+    const info = await manager.prefetch(slug, version);
+    api.counters.reset();
+    api.faults.change = { content: true, validators: true };
+    api.faults.connectionBytesPerSecond = 100_000;
+    expect(await manager.isFresh(slug, version)).toBe(false);
+    await expect.poll(() => api.counters.openConnections).toBe(0);
+    expect(api.counters.bytesSent).toBeLessThan((await api.image(slug, version).gzBytes()) / 2);
+    expect(await manager.inspect(slug, version)).toEqual(info);
+  });
+
+  test("list names all images, and only what is whole", async () => {
+    const { manager } = createTestManager(api);
+    expect(await listed(manager)).toEqual([]);
+    await manager.prefetch(slug, version);
+    await manager.prefetch(slug, version, { developmentMode: true });
+    await manager.prefetch("intel-nuc", "6.3.2");
+    await (await manager.get(slug, "6.0.10")).cancel();
+    expect(await listed(manager)).toEqual(["intel-nuc 6.3.2", `${slug} ${version}`, `${slug} ${version}`]);
+  });
+});

@@ -1,0 +1,146 @@
+/** A store in which anything may lie under any key: what does not check out is a miss, never a crash and never a wrong image. */
+import { describe, expect, test } from "vitest";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import type { ImageInfo, ImageManager, StoreDriver } from "../../../src/core/index.ts";
+import { arrayOf, collect } from "../../support/collect.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { keysOf, readJson, write } from "../../support/stored-values.ts";
+import { createTestManager } from "../../support/test-manager.ts";
+
+const api = await sharedApi({ imageBytes: 1024 * 1024 });
+const sha256 = await api.image(slug, version).sha256;
+const manifestKey = ({ id }: ImageInfo) => `balena-images:v1:images:${id}`;
+const isComplete = (entry: object) => !("isComplete" in entry && entry.isComplete === false);
+
+async function filled(options: Parameters<typeof createTestManager>[1] = {}) {
+  const storage = memoryAdapter();
+  const made = createTestManager(api, { storage, freshness: { maxAgeMs: 60_000 }, ...options });
+  const info = await made.manager.prefetch(slug, version);
+  api.counters.reset();
+  return { ...made, storage, info };
+}
+
+/** The image is not found, and comes right out of the next get. */
+async function expectMiss(manager: ImageManager, storage: StoreDriver, info: ImageInfo) {
+  expect(await manager.inspect(slug, version)).toBeUndefined();
+  expect((await arrayOf(manager.list())).filter(isComplete)).toEqual([]);
+  expect(await manager.isFresh(slug, version)).toBe(false);
+  await expect(manager.get(slug, version, { cache: "only-if-cached" })).rejects.toMatchObject({ code: "NOT_CACHED" });
+  expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
+  expect(api.counters.transfers).toBe(1);
+  expect(await manager.inspect(slug, version)).toMatchObject({ id: info.id, etag: info.etag });
+  expect(await keysOf(storage, "images")).toHaveLength(1);
+}
+
+type Manifest = Record<string, unknown>;
+
+describe("a manifest of garbage is a miss", () => {
+  test.each<[string, Uint8Array | string]>([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["half a manifest", '{"identity":{"source":"http://'],
+    ["no UTF-8", Uint8Array.of(0xff, 0xfe, 0x00, 0xc3)],
+    ["null", "null"],
+    ["a number", "7"],
+    ["a text", '"manifest"'],
+    ["a list", "[]"],
+    ["an empty object", "{}"],
+    ["the prototype's names", '{"__proto__":{"size":1},"constructor":1}'],
+    ["deep nesting", "[".repeat(20_000)],
+  ])("%s", async (_, value) => {
+    const { manager, storage, info } = await filled();
+    await write(storage, manifestKey(info), value);
+    await expectMiss(manager, storage, info);
+  });
+
+  test.each<[string, (manifest: Manifest) => Manifest]>([
+    ["without identity", ({ identity: _, ...rest }) => rest],
+    ["without validators", ({ validators: _, ...rest }) => rest],
+    ["a negative size", (manifest) => ({ ...manifest, size: -1 })],
+    ["a size that is a text", (manifest) => ({ ...manifest, size: String(manifest["size"]) })],
+    ["a size that is too large for its chunks", (manifest) => ({ ...manifest, size: 2 ** 40 })],
+    ["another size in the last chunk", (manifest) => ({ ...manifest, size: Number(manifest["size"]) - 1 })],
+    ["a chunk size of 0", (manifest) => ({ ...manifest, chunkBytes: 0 })],
+    ["half a byte", (manifest) => ({ ...manifest, chunkBytes: 0.5 })],
+    ["chunks that are no list", (manifest) => ({ ...manifest, chunks: "abc" })],
+    ["no chunks", (manifest) => ({ ...manifest, chunks: [] })],
+    ["one chunk too many", (manifest) => ({ ...manifest, chunks: [...(manifest["chunks"] as []), null] })],
+    ["a chunk that is no digest", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).map(() => "../x") })],
+    ["chunks in another order", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).toReversed() })],
+    ["a chunk that became a hole", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).with(0, null as never) })],
+    ["another digest", (manifest) => ({ ...manifest, digest: "0".repeat(64) })],
+    ["a time that is none", (manifest) => ({ ...manifest, validatedAt: "yesterday" })],
+    ["pinned by a text", (manifest) => ({ ...manifest, pinned: "yes" })],
+    ["another version", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), version: "9.9.9" } })],
+    ["another source", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), source: "http://evil" } })],
+    ["a variant that is none", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), variant: { developmentMode: 1 } } })],
+    ["an ETag that is a number", (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: 1 } })],
+    ["a file type that is none", (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), fileType: ".exe" } })],
+  ])("%s", async (_, change) => {
+    const { manager, storage, info } = await filled();
+    const key = manifestKey(info);
+    await write(storage, key, JSON.stringify(change(await readJson(storage, key))));
+    await expectMiss(manager, storage, info);
+  });
+});
+
+describe("things that were moved", () => {
+  test("a manifest under another image's key does not answer for it", async () => {
+    const { manager, storage, info } = await filled();
+    const dev = await manager.prefetch(slug, version, { developmentMode: true });
+    const [a, b] = [manifestKey(info), manifestKey(dev)];
+    const [plain, developed] = [await readJson(storage, a), await readJson(storage, b)];
+    await write(storage, a, JSON.stringify(developed));
+    await write(storage, b, JSON.stringify(plain));
+    api.counters.reset();
+    expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
+    const stream = await manager.get(slug, version, { developmentMode: true });
+    expect((await collect(stream)).sha256).toBe(await api.image(slug, version, { developmentMode: true }).sha256);
+    expect(api.counters.transfers).toBe(2);
+  });
+
+  test("strange keys among the manifests are passed over", async () => {
+    const { manager, storage } = await filled();
+    for (const key of ["x", "a~b~c", `${slug}~6.1.0~${"0".repeat(32)}`, `${slug}~`, "deep:er:key"]) {
+      await write(storage, `balena-images:v1:images:${key}`, "{}");
+    }
+    expect((await arrayOf(manager.list())).map((info) => info.version)).toEqual([version]);
+    api.faults.metadata.lose = {};
+    expect((await manager.get(slug, "^6.0.0", { cache: "only-if-cached" })).version).toBe(version);
+    await manager.cleanCache();
+    expect(await storage.getKeys("", {})).toEqual([]);
+  });
+});
+
+describe("a catalog of garbage", () => {
+  const texts = [
+    "",
+    "{",
+    "null",
+    "[]",
+    '{"deviceType":"../../etc","seenAt":0}',
+    `{"deviceType":"intel-nuc","seenAt":${Date.now()}}`,
+    `{"deviceType":"${slug}","versions":"6.1.0","seenAt":${Date.now()}}`,
+    `{"deviceType":"${slug}","versions":[{"version":"9.9.9","line":"default","draft":false}],"seenAt":${Date.now()}}`,
+    `{"deviceType":"${slug}","versions":[null],"seenAt":"now"}`,
+  ];
+  test.each(texts)("%s counts as nothing", async (text) => {
+    const { manager, storage } = await filled();
+    const keys = await keysOf(storage, "catalog");
+    expect(keys).toHaveLength(1);
+    for (const key of keys) await write(storage, key, text);
+    expect(await manager.resolve(slug, "^6.0.0")).toBe(version);
+    expect((await manager.versions(slug)).length).toBeGreaterThan(5);
+    const stream = await manager.get(slug, "^6.0.0");
+    expect(stream).toMatchObject({ deviceType: slug, version });
+    expect((await collect(stream)).sha256).toBe(sha256);
+  });
+
+  test("one that was moved to another device type does not answer for it", async () => {
+    const { manager, storage } = await filled();
+    const [key] = (await keysOf(storage, "catalog")) as [string];
+    await write(storage, key.replace(slug, "intel-nuc"), JSON.stringify(await readJson(storage, key)));
+    expect(await manager.resolve("intel-nuc")).toBe("6.4.0+rev1");
+    expect(await manager.get("intel-nuc", "6.3.2")).toMatchObject({ deviceType: "intel-nuc", version: "6.3.2" });
+  });
+});
