@@ -1,13 +1,15 @@
-// A process that gets one image over an fs store and tells the parent, a JSON line each, what happens. See `startChild`.
+// A process that gets one image over an fs or S3 store and tells the parent, a JSON line each, what happens. See `startChild`.
 import { createHash } from "node:crypto";
 import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
+import { type S3AdapterOptions, s3Adapter } from "../../src/adapters/s3/index.ts";
 import { createImageManager, type GetOptions, type LeaseOptions } from "../../src/core/index.ts";
 
-/** What the parent asks for. */
-export interface ChildTask {
+/** What the parent asks for, over the store that is at a path or in a bucket. */
+export type ChildTask = ImageTask & ({ readonly base: string } | { readonly s3: S3AdapterOptions });
+
+interface ImageTask {
   readonly apiUrl: string;
-  readonly base: string;
   readonly deviceType: string;
   readonly version: string;
   readonly options?: GetOptions;
@@ -20,7 +22,7 @@ const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const manager = createImageManager({
   source: balenaSdkSource({ apiUrl: task.apiUrl }),
-  storage: fsAdapter({ base: task.base }),
+  storage: "s3" in task ? s3Adapter(task.s3) : fsAdapter({ base: task.base }),
   chunkBytes: task.chunkBytes,
   lease: task.lease,
   retry: { minDelayMs: 10 },
@@ -36,7 +38,11 @@ try {
     bytes += piece.length;
     tell({ bytes });
   }
-  tell({ origin: image.origin, sha256: hash.digest("hex"), isCommitted: (await image.committed()) !== undefined });
+  tell({
+    origin: image.origin,
+    sha256: hash.digest("hex"),
+    isCommitted: (await image.committed()) !== undefined,
+  });
 } catch (error) {
   tell({ error: String(error) });
 } finally {

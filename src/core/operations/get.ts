@@ -73,6 +73,7 @@ export async function findWay(
 ): Promise<Way> {
   for (;;) {
     const manifest = mode === "no-store" ? undefined : await findManifest(context, id);
+    signal.throwIfAborted();
     const staleWay = manifest && staleWayOf(context, id, manifest, mode);
     if (unreachable !== undefined) {
       if (staleWay) return staleWay();

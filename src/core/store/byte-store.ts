@@ -47,8 +47,10 @@ export function createByteStore(
         const bytes = asBytes(await raw.read(fullKey(key)));
         return bytes && own(bytes);
       }),
-    write: (key, bytes) => guarded("write", async () => void (await raw.write(fullKey(key), own(bytes)))),
-    remove: (key) => guarded("remove", async () => (storage as Driver).removeItem?.(fullKey(key), {})),
+    write: (key, bytes) =>
+      guarded("write", async () => assertDone(await raw.write(fullKey(key), own(bytes)))),
+    remove: (key) =>
+      guarded("remove", async () => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {}))),
     list: (folder) =>
       guarded("list", async () => {
         const keys = await (storage as Driver).getKeys(fullKey(folder), {});
@@ -99,6 +101,11 @@ function rawAccess(driver: Driver): RawAccess {
     read: async (key) => fromBase64(await driver.getItem(key, {})),
     write: (key, bytes) => driver.setItem?.(key, toBase64(bytes), {}),
   };
+}
+
+/** Some drivers return the error that they should throw. */
+function assertDone(result: unknown): void {
+  if (result instanceof Error) throw result;
 }
 
 /** Whatever is no bytes (some drivers return an Error or a string where they should throw) is no value. */

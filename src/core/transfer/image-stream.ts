@@ -1,4 +1,5 @@
 /** The stream that a caller of `get` holds: chunks cut to the byte range, progress, abort, and recovery when a chunk can't be had. */
+import { InvalidArgumentError } from "../errors.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 
 /** A span of bytes within an image; `end` is exclusive and may be unknown (to the end). */
@@ -51,13 +52,19 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
     }
   };
 
+  /** Where nobody knew the size before its end, only now a start behind it shows. */
+  const assertStarted = (): undefined => {
+    if (deliveredBytes > 0 || span.start === 0) return undefined;
+    throw new InvalidArgumentError(`"range.start" is ${span.start}, but the image ends before that`);
+  };
+
   /** The next bytes of the span; `undefined` at its end. */
   const nextBytes = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     for (;;) {
       const position = index * chunkBytes;
       if (span.end !== undefined && position >= span.end) return undefined;
       const chunk = await nextChunk();
-      if (!chunk) return undefined;
+      if (!chunk) return assertStarted();
       index += 1;
       const bytes = cut(chunk, span.start - position, (span.end ?? Number.POSITIVE_INFINITY) - position);
       if (bytes.length > 0) return bytes;
@@ -73,7 +80,9 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
           controller.error(signal?.reason);
           finish(signal?.reason);
         };
-        signal?.addEventListener("abort", onAbort, { once: true });
+        // A signal that is aborted already tells nobody any more.
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener("abort", onAbort, { once: true });
       },
       async pull(controller) {
         try {

@@ -76,9 +76,10 @@ export class Share {
   async #leave(isDone: boolean): Promise<void> {
     this.#isOff = true;
     await this.#journal?.stop();
-    const { store, id } = this.#options;
+    const { store, id, window } = this.#options;
     const lease = this.#lease;
-    if (lease && isDone) await this.#tolerant("remove", () => removeJournals(store, id, lease.epoch));
+    const isOfUse = !isDone && window.storedCount > 0;
+    if (lease && !isOfUse) await this.#tolerant("remove", () => removeJournals(store, id, lease.epoch));
     await lease?.release();
   }
 

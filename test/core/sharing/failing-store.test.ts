@@ -11,7 +11,7 @@ import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from 
 vi.mock("../../../src/core/store/byte-store.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("../../../src/core/store/byte-store.ts")>();
   const createByteStore: typeof original.createByteStore = (storage, prefix) =>
-    original.createByteStore(storage, prefix, 150);
+    original.createByteStore(storage, prefix, 500);
   return { ...original, createByteStore };
 });
 

@@ -36,6 +36,14 @@ describe("a fault of the driver", () => {
     expect(await store.read("k")).toBeUndefined();
   });
 
+  test.each([
+    ["write", "setItemRaw"],
+    ["remove", "removeItem"],
+  ] as const)("that comes back from %s is a fault", async (name, operation) => {
+    const failure = await rejection(calls(storeWith({ operation, does: "error" }))[name]());
+    expect(failure).toMatchObject({ code: "STORE", message: expect.stringContaining("ENOTDIR") });
+  });
+
   test.each(["error", "string", "nothing"] as const)("a listing that is %s lists nothing", async (does) => {
     expect(await storeWith({ operation: "getKeys", does }).list("f:")).toEqual([]);
   });

@@ -1,0 +1,55 @@
+// Who goes first, and what that frees: tables of plain data.
+import { describe, expect, test } from "vitest";
+import {
+  chooseEvictions,
+  chunkUses,
+  shareOf,
+  type Tenant,
+  totalBytes,
+} from "../../../src/core/retention/accounting.ts";
+import type { Manifest } from "../../../src/core/store/manifest.ts";
+
+/** An image of 10-byte chunks, named by letters; "-" is a hole. */
+function image(letters: string): Manifest {
+  const chunks = [...letters].map((letter) => (letter === "-" ? null : letter));
+  return { size: chunks.length * 10, chunkBytes: 10, chunks } as unknown as Manifest;
+}
+
+const tenant = (id: string, letters: string, usedAt: number, isSpared = false): Tenant => ({
+  id,
+  manifest: image(letters),
+  usedAt,
+  isSpared,
+});
+
+describe("chooseEvictions", () => {
+  const [a, b, c] = [tenant("a", "123", 1), tenant("b", "345", 2), tenant("c", "67-", 3)];
+  test.each([
+    ["nothing where all fits", [a, b, c], { maxBytes: 70 }, [], 70],
+    ["the least recently used first", [c, b, a], { maxBytes: 69 }, ["a"], 50],
+    [
+      "as many as it takes, a shared chunk going with its last image",
+      [a, b, c],
+      { maxBytes: 49 },
+      ["a", "b"],
+      20,
+    ],
+    ["all, if need be", [a, b, c], { maxBytes: 0 }, ["a", "b", "c"], 0],
+    ["not the spared", [{ ...a, isSpared: true }, b, c], { maxBytes: 40 }, ["b", "c"], 30],
+    ["what was unused too long, though there is room", [a, b, c], { unusedForMs: 8 }, ["a"], 50],
+    ["none without limits", [a, b, c], {}, [], 70],
+    ["a time in the future is no reason to go", [tenant("f", "1", 99)], { unusedForMs: 0 }, [], 10],
+  ])("%s", (_, tenants, limits, ids, left) => {
+    const { evicted, bytesLeft } = chooseEvictions(tenants as Tenant[], limits, 10);
+    expect(evicted.map(({ id }) => id)).toEqual(ids);
+    expect(bytesLeft).toBe(left);
+  });
+});
+
+test("bytes are counted once, holes not at all, the last chunk as long as it is", () => {
+  const last = { ...image("89"), size: 13 };
+  const uses = chunkUses([image("1123-"), image("34"), last]);
+  expect(totalBytes(uses)).toBe(40 + 10 + 3);
+  expect(shareOf(image("1123-"), uses)).toEqual({ ownBytes: 20, sharedBytes: 10 });
+  expect(shareOf(last, uses)).toEqual({ ownBytes: 13, sharedBytes: 0 });
+});
