@@ -75,6 +75,8 @@ const variantRules: {
 
 /** Checks a variant and leaves out what equals the defaults, so that equal variants look equal. */
 export function normalizeVariant(options: ImageVariant): ImageVariant {
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("The options must be an object");
   const entries = (Object.keys(variantRules) as VariantKey[]).flatMap((key) => {
     const value: unknown = options[key];
     if (value === undefined) return [];

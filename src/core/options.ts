@@ -12,6 +12,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     throw new InvalidArgumentError("createImageManager needs its options");
   const { freshness = {}, retry = {}, now = Date.now, inflate, onEvent } = options;
   assertFunctions({ now, inflate, onEvent, fetch: options.fetch });
+  assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
   return {
     prefix: checkedPrefix(options.prefix),
     chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, 256 * KiB, 64 * MiB),
@@ -84,6 +85,13 @@ function duration(name: string, value: unknown, byDefault: number): number {
 /** Beyond 2^31 a timer fires at once. */
 const timer = (name: string, value: unknown, byDefault: number, min: number) =>
   inRange(name, value, byDefault, min, 2 ** 31 - 1);
+
+function assertObjects(options: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value !== "object" || value === null)
+      throw new InvalidArgumentError(`"${name}" must be an object`);
+  }
+}
 
 function assertFunctions(options: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(options)) {

@@ -40,7 +40,10 @@ describe("cleanCache", () => {
 
   test("copes with a store that lists a few keys at a time", async () => {
     const storage = memoryAdapter();
-    const listFew = { ...storage, getKeys: async (base?: string) => (await keysOf(storage, base)).slice(0, 4) };
+    const listFew = {
+      ...storage,
+      getKeys: async (base?: string) => (await keysOf(storage, base)).slice(0, 4),
+    };
     const { manager } = createTestManager(api, { storage: listFew });
     await manager.prefetch(slug, version);
     await manager.cleanCache();
@@ -65,7 +68,8 @@ describe("cleanCache", () => {
     const held = faultyDriver(storage, { operation: "setItemRaw", key: /:images:/, does: gate.promise });
     const { manager } = createTestManager(api, { storage: held });
     const reading = manager.get(slug, version).then(collect);
-    const isCommitting = () => held.calls.some(({ key, operation }) => operation === "setItemRaw" && /:images:/.test(key));
+    const isCommitting = () =>
+      held.calls.some(({ key, operation }) => operation === "setItemRaw" && /:images:/.test(key));
     await expect.poll(isCommitting).toBe(true);
     const cleaning = manager.cleanCache();
     await sleep(50);
@@ -74,12 +78,15 @@ describe("cleanCache", () => {
     expect(await keysOf(storage)).toEqual([]);
   });
 
-  test.each(["throw", "nothing", "error"] as const)("rejects where keys stay: the store's delete does %s", async (does) => {
-    const storage = faultyDriver(memoryAdapter(), { operation: "removeItem", key: /:chunks:/, does });
-    const { manager } = createTestManager(api, { storage });
-    await manager.prefetch(slug, version);
-    await expect(manager.cleanCache()).rejects.toMatchObject({ code: "STORE" });
-  });
+  test.each(["throw", "nothing", "error"] as const)(
+    "rejects where keys stay: the store's delete does %s",
+    async (does) => {
+      const storage = faultyDriver(memoryAdapter(), { operation: "removeItem", key: /:chunks:/, does });
+      const { manager } = createTestManager(api, { storage });
+      await manager.prefetch(slug, version);
+      await expect(manager.cleanCache()).rejects.toMatchObject({ code: "STORE" });
+    },
+  );
 });
 
 describe("close", () => {

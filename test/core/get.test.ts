@@ -40,7 +40,12 @@ describe("the first get", () => {
     expect(stream.size).toBeUndefined(); // nobody knows yet how much the .gz holds
     await collect(stream);
     const info = await stream.committed();
-    expect(info).toMatchObject({ deviceType: slug, version: "6.0.10+rev1", size: image.size, source: api.url });
+    expect(info).toMatchObject({
+      deviceType: slug,
+      version: "6.0.10+rev1",
+      size: image.size,
+      source: api.url,
+    });
     expect(info?.createdAt).toEqual(new Date(clock.now()));
     expect(info).toEqual(await manager.inspect(slug, "6.0.10+rev1"));
   });

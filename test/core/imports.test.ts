@@ -56,7 +56,9 @@ describe("src/core", () => {
     const files = await coreFiles();
     expect(files.length).toBeGreaterThan(30);
     expect(files.some((file) => relative(core, file).includes(sep))).toBe(true);
-    const imports = await Promise.all(files.map(async (file) => importsOf(file, await readFile(file, "utf8"))));
+    const imports = await Promise.all(
+      files.map(async (file) => importsOf(file, await readFile(file, "utf8"))),
+    );
     expect(imports.flat().length).toBeGreaterThan(files.length);
     expect(imports.flat().filter((found) => !isAllowed(found))).toEqual([]);
   });

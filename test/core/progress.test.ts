@@ -11,7 +11,10 @@ const { size } = api.image(slug, version);
 
 async function reportsOf(manager: ReturnType<typeof createTestManager>["manager"], options: GetOptions = {}) {
   const reports: Progress[] = [];
-  const stream = await manager.get(slug, version, { ...options, onProgress: (progress) => reports.push(progress) });
+  const stream = await manager.get(slug, version, {
+    ...options,
+    onProgress: (progress) => reports.push(progress),
+  });
   const { bytes } = await collect(stream);
   return { reports, bytes };
 }
@@ -78,10 +81,26 @@ test("without it nobody asks the upstream for an estimate", async () => {
 
 describe("progressAt", () => {
   test.each<[string, Parameters<typeof progressAt>, Progress]>([
-    ["half way", [50, 100, 1000], { transferredBytes: 50, totalBytes: 100, percent: 50, etaMs: 1000, bytesPerSecond: 50 }],
-    ["at the end", [100, 100, 500], { transferredBytes: 100, totalBytes: 100, percent: 100, etaMs: 0, bytesPerSecond: 200 }],
-    ["no time has passed", [50, 100, 0], { transferredBytes: 50, totalBytes: 100, percent: 50, bytesPerSecond: 0 }],
-    ["the clock went back", [50, 100, -5], { transferredBytes: 50, totalBytes: 100, percent: 50, bytesPerSecond: 0 }],
+    [
+      "half way",
+      [50, 100, 1000],
+      { transferredBytes: 50, totalBytes: 100, percent: 50, etaMs: 1000, bytesPerSecond: 50 },
+    ],
+    [
+      "at the end",
+      [100, 100, 500],
+      { transferredBytes: 100, totalBytes: 100, percent: 100, etaMs: 0, bytesPerSecond: 200 },
+    ],
+    [
+      "no time has passed",
+      [50, 100, 0],
+      { transferredBytes: 50, totalBytes: 100, percent: 50, bytesPerSecond: 0 },
+    ],
+    [
+      "the clock went back",
+      [50, 100, -5],
+      { transferredBytes: 50, totalBytes: 100, percent: 50, bytesPerSecond: 0 },
+    ],
     ["no total", [50, undefined, 1000], { transferredBytes: 50, bytesPerSecond: 50 }],
     ["a total that was passed", [50, 49, 1000], { transferredBytes: 50, bytesPerSecond: 50 }],
     ["an empty image", [0, 0, 10], { transferredBytes: 0, totalBytes: 0, percent: 100, bytesPerSecond: 0 }],

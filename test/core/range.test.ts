@@ -15,7 +15,10 @@ const upstream = scriptedUpstream({
   },
 });
 const newManager = () =>
-  createTestManager({ url: "" }, { source: upstream.source, fetch: upstream.fetch, freshness: { maxAgeMs: 1e6 } }).manager;
+  createTestManager(
+    { url: "" },
+    { source: upstream.source, fetch: upstream.fetch, freshness: { maxAgeMs: 1e6 } },
+  ).manager;
 
 const cached = newManager();
 await cached.prefetch(slug);
@@ -54,15 +57,18 @@ describe.each<[string, () => ReturnType<typeof newManager>, object]>([
     expect(sha256(got)).toBe(sha256(expected));
   });
 
-  test.each([size, size + 1, 10 * size])("a start at %d, behind the last byte, is INVALID_ARGUMENT", async (start) => {
-    const reading = manager()
-      .get(slug, "latest", { range: { start }, ...options })
-      .then(bytesOf);
-    expect(await rejection(reading)).toMatchObject({
-      code: "INVALID_ARGUMENT",
-      message: expect.stringContaining(`"range.start" is ${start}, but the image`),
-    });
-  });
+  test.each([size, size + 1, 10 * size])(
+    "a start at %d, behind the last byte, is INVALID_ARGUMENT",
+    async (start) => {
+      const reading = manager()
+        .get(slug, "latest", { range: { start }, ...options })
+        .then(bytesOf);
+      expect(await rejection(reading)).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining(`"range.start" is ${start}, but the image`),
+      });
+    },
+  );
 });
 
 test.each<[string, unknown, string]>([

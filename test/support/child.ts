@@ -1,12 +1,23 @@
-// A process that gets one image over an fs or S3 store and tells the parent, a JSON line each, what happens. See `startChild`.
+// A process that gets one image over an fs, S3 or Redis store and tells the parent, a JSON line each, what happens. See `startChild`.
 import { createHash } from "node:crypto";
 import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
+import { redisAdapter } from "../../src/adapters/redis/index.ts";
 import { type S3AdapterOptions, s3Adapter } from "../../src/adapters/s3/index.ts";
-import { createImageManager, type GetOptions, type LeaseOptions } from "../../src/core/index.ts";
+import {
+  createImageManager,
+  type GetOptions,
+  type LeaseOptions,
+  type StoreDriver,
+} from "../../src/core/index.ts";
 
-/** What the parent asks for, over the store that is at a path or in a bucket. */
-export type ChildTask = ImageTask & ({ readonly base: string } | { readonly s3: S3AdapterOptions });
+/** What the parent asks for, over the store that is at a path, in a bucket or at a Redis URL. */
+export type ChildTask = ImageTask & ChildStore;
+
+type ChildStore =
+  | { readonly base: string }
+  | { readonly s3: S3AdapterOptions }
+  | { readonly redisUrl: string };
 
 interface ImageTask {
   readonly apiUrl: string;
@@ -20,9 +31,10 @@ interface ImageTask {
 const task = JSON.parse(process.argv[2] ?? "") as ChildTask;
 const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
+const storage = storeOf(task);
 const manager = createImageManager({
   source: balenaSdkSource({ apiUrl: task.apiUrl }),
-  storage: "s3" in task ? s3Adapter(task.s3) : fsAdapter({ base: task.base }),
+  storage,
   chunkBytes: task.chunkBytes,
   lease: task.lease,
   retry: { minDelayMs: 10 },
@@ -47,4 +59,10 @@ try {
   tell({ error: String(error) });
 } finally {
   await manager.close();
+  await storage.dispose?.();
+}
+
+function storeOf(store: ChildStore): StoreDriver {
+  if ("redisUrl" in store) return redisAdapter({ url: store.redisUrl });
+  return "s3" in store ? s3Adapter(store.s3) : fsAdapter({ base: store.base });
 }

@@ -66,7 +66,12 @@ export function faultyDriver(driver: StoreDriver, ...initial: StoreFault[]): Fau
   return Object.assign({ ...driver }, ...operations.map(wrapped), { faults, calls }) as FaultyDriver;
 }
 
-async function misbehave(does: StoreFault["does"], operation: FaultyOperation, original: Call, args: unknown[]) {
+async function misbehave(
+  does: StoreFault["does"],
+  operation: FaultyOperation,
+  original: Call,
+  args: unknown[],
+) {
   if (typeof does === "object") return does.then(() => original(...args));
   if (does === "throw") throw Object.assign(new Error("EIO: the disk is broken"), { code: "EIO" });
   if (does === "hang") return new Promise(() => {});

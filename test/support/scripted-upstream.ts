@@ -33,7 +33,11 @@ export const scriptedVersion: OsVersion = { version: "1.0.0", line: "default", d
 export function scriptedUpstream(script: UpstreamScript): ScriptedUpstream {
   const downloads: ScriptedDownload[] = [];
   const fetchScripted = async (input: unknown, init?: RequestInit) => {
-    const download = { url: new URL(String(input)), headers: new Headers(init?.headers), count: downloads.length };
+    const download = {
+      url: new URL(String(input)),
+      headers: new Headers(init?.headers),
+      count: downloads.length,
+    };
     downloads.push(download);
     return script.respond(download);
   };

@@ -3,7 +3,11 @@ import type { StoreDriver } from "../../src/core/index.ts";
 import { spoilt } from "./faulty-driver.ts";
 
 /** Keys of a kind (`images`, `chunks`, `catalog`, ...) under the default prefix. */
-export async function keysOf(storage: StoreDriver, kind: string, prefix = "balena-images"): Promise<string[]> {
+export async function keysOf(
+  storage: StoreDriver,
+  kind: string,
+  prefix = "balena-images",
+): Promise<string[]> {
   return (await storage.getKeys(`${prefix}:v1:${kind}:`, {})).sort();
 }
 

@@ -16,13 +16,15 @@ export function strictInflater(): TransformStream<Uint8Array, Uint8Array> {
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(piece, controller) {
       fed = Buffer.concat([fed, piece]);
-      if (fed.length >= 2 && fed.readUInt16BE() !== 0x1f8b) throw new TypeError("The compressed data was not valid");
+      if (fed.length >= 2 && fed.readUInt16BE() !== 0x1f8b)
+        throw new TypeError("The compressed data was not valid");
       if (fed.length <= headBytes) return;
       const { raw, takenBytes } = inflateSoFar(fed.subarray(headBytes));
       if (raw.length > given) controller.enqueue(new Uint8Array(raw.subarray(given)));
       given = raw.length;
       const trailer = fed.subarray(headBytes + takenBytes);
-      if (trailer.length > trailerBytes) throw new TypeError("Trailing junk after the end of the compressed stream");
+      if (trailer.length > trailerBytes)
+        throw new TypeError("Trailing junk after the end of the compressed stream");
       end = { trailer, raw };
     },
     flush() {

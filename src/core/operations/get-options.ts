@@ -24,8 +24,7 @@ const cacheModes: readonly CacheMode[] = [
 
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and what it takes. */
 export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
-  if (typeof options !== "object" || options === null)
-    throw new InvalidArgumentError("The options must be an object");
+  const variant = normalizeVariant(options);
   const { cache = "default", onProgress, waitUntil } = options;
   if (!cacheModes.includes(cache))
     throw new InvalidArgumentError(`"cache" must be one of ${cacheModes.join(", ")}`);
@@ -34,7 +33,7 @@ export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
       throw new InvalidArgumentError(`"${name}" must be a function`);
   }
   return {
-    variant: normalizeVariant(options),
+    variant,
     cache,
     span: checkedSpan(options.range),
     onProgress,

@@ -25,6 +25,8 @@ export async function checkedRequest(
 ): Promise<ResolveRequest> {
   assertDeviceType(deviceType);
   assertVersionOrRange(wanted);
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("The options must be an object");
   assertScope(options.scope);
   const { includeDrafts = false, signal: callers } = options;
   if (typeof includeDrafts !== "boolean")

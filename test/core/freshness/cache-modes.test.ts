@@ -88,12 +88,15 @@ describe("with a copy", () => {
 });
 
 describe("without a copy", () => {
-  test.each<CacheMode>(["default", "no-cache", "reload", "force-cache"])("%s fetches and stores it", async (cache) => {
-    const { manager } = createTestManager(api);
-    const { origin, sha256, info } = await get(manager, { cache });
-    expect({ origin, sha256 }).toEqual({ origin: "network", sha256: await image.sha256 });
-    expect(await manager.inspect(slug, version)).toEqual(info);
-  });
+  test.each<CacheMode>(["default", "no-cache", "reload", "force-cache"])(
+    "%s fetches and stores it",
+    async (cache) => {
+      const { manager } = createTestManager(api);
+      const { origin, sha256, info } = await get(manager, { cache });
+      expect({ origin, sha256 }).toEqual({ origin: "network", sha256: await image.sha256 });
+      expect(await manager.inspect(slug, version)).toEqual(info);
+    },
+  );
 
   test("no-store fetches it and stores no byte of it", async () => {
     const storage = memoryAdapter();

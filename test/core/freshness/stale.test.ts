@@ -1,7 +1,7 @@
 /** The upstream can't be reached, or says no: when the cache stands in for it, and when it must not. */
 import { describe, expect, test } from "vitest";
-import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
@@ -124,7 +124,11 @@ describe("resolution without the upstream", () => {
     const { manager } = createTestManager(api);
     await manager.prefetch("raspberry-pi4", version);
     lose();
-    expect(await manager.get("raspberry-pi4", "^6.0.0")).toMatchObject({ deviceType: slug, version, origin: "stale" });
+    expect(await manager.get("raspberry-pi4", "^6.0.0")).toMatchObject({
+      deviceType: slug,
+      version,
+      origin: "stale",
+    });
   });
 
   test("takes only images of the variant and scope that are asked for", async () => {
@@ -132,13 +136,16 @@ describe("resolution without the upstream", () => {
     await manager.prefetch(slug, "6.0.10", { developmentMode: true });
     lose();
     expect((await manager.get(slug, "^6.0.0", { developmentMode: true })).version).toBe("6.0.10");
-    await expect(manager.get(slug, "^6.0.0", { scope: "somebody" })).rejects.toMatchObject({ code: "UPSTREAM" });
+    await expect(manager.get(slug, "^6.0.0", { scope: "somebody" })).rejects.toMatchObject({
+      code: "UPSTREAM",
+    });
   });
 
   test("works where the catalog is lost", async () => {
     const storage = memoryAdapter();
     const { manager } = await filled({ storage }, ["6.0.10", version]);
-    for (const key of await storage.getKeys("balena-images:v1:catalog:", {})) await storage.removeItem?.(key, {});
+    for (const key of await storage.getKeys("balena-images:v1:catalog:", {}))
+      await storage.removeItem?.(key, {});
     lose();
     expect((await manager.get(slug, "~6.0.0")).version).toBe("6.0.10");
     expect(await manager.get(slug, version)).toMatchObject({ version, origin: "stale" });

@@ -62,12 +62,32 @@ describe("the rules, first match wins", () => {
 
   test.each<[string, Faults, Faults, typeof kept]>([
     ["a strong ETag that is still the same: kept", { lastModified: "none" }, {}, kept],
-    ["a strong ETag that changed, the date did not: replaced", {}, { ...bothChange, lastModified: "none" }, replaced],
+    [
+      "a strong ETag that changed, the date did not: replaced",
+      {},
+      { ...bothChange, lastModified: "none" },
+      replaced,
+    ],
     ["a weak ETag that is still the same: kept", { etag: "weak" }, { etag: "weak" }, kept],
     ["no ETags, another date: replaced", { etag: "none" }, { etag: "none", ...bothChange }, replaced],
-    ["a date only later, from before the fetch: kept", { etag: "none", lastModified: "none", date: fetched }, { etag: "none", lastModified: before }, kept],
-    ["a date only later, from after the fetch: replaced", { etag: "none", lastModified: "none", date: fetched }, { etag: "none", lastModified: after, ...bothChange, contentLength: "omitted" }, replaced],
-    ["nothing known at all: kept", { etag: "none", lastModified: "none", contentLength: "omitted" }, { etag: "none", lastModified: "none", contentLength: "omitted" }, kept],
+    [
+      "a date only later, from before the fetch: kept",
+      { etag: "none", lastModified: "none", date: fetched },
+      { etag: "none", lastModified: before },
+      kept,
+    ],
+    [
+      "a date only later, from after the fetch: replaced",
+      { etag: "none", lastModified: "none", date: fetched },
+      { etag: "none", lastModified: after, ...bothChange, contentLength: "omitted" },
+      replaced,
+    ],
+    [
+      "nothing known at all: kept",
+      { etag: "none", lastModified: "none", contentLength: "omitted" },
+      { etag: "none", lastModified: "none", contentLength: "omitted" },
+      kept,
+    ],
   ])("%s", async (_, first, second, expected) => {
     expect(await twice(first, second)).toMatchObject(expected);
   });

@@ -79,7 +79,20 @@ describe("keys", () => {
   });
 
   test("that a driver lists though nobody asked for them are left out", async () => {
-    const strange = ["p:f:1", "p:f:2", "p:g:1", "pf:f:1", "x", "", "P:f:1", 7, null, undefined, "p/f/3", "p\\f\\4"];
+    const strange = [
+      "p:f:1",
+      "p:f:2",
+      "p:g:1",
+      "pf:f:1",
+      "x",
+      "",
+      "P:f:1",
+      7,
+      null,
+      undefined,
+      "p/f/3",
+      "p\\f\\4",
+    ];
     const driver = { ...memoryAdapter(), getKeys: async () => strange as string[] };
     expect(await createByteStore(driver, "p").list("f:")).toEqual(["f:1", "f:2", "f:3", "f:4"]);
   });

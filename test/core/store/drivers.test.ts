@@ -110,12 +110,15 @@ describe("limits", () => {
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
   });
 
-  test.each([256 * 1024 - 1, 65_536, 0, -1, Number.NaN])("a store of values of %d bytes is no store for images", (bytes) => {
-    const storage = limited(bytes);
-    expect(() => createTestManager(api, { storage })).toThrow(
-      expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining("262144") }),
-    );
-  });
+  test.each([256 * 1024 - 1, 65_536, 0, -1, Number.NaN])(
+    "a store of values of %d bytes is no store for images",
+    (bytes) => {
+      const storage = limited(bytes);
+      expect(() => createTestManager(api, { storage })).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining("262144") }),
+      );
+    },
+  );
 
   test("two managers with other chunk sizes read each other's images", async () => {
     const storage = memoryAdapter();
@@ -133,17 +136,29 @@ describe("no store at all", () => {
     ["null", null, "must be an unstorage driver or storage"],
     ["a text", "./images", "must be an unstorage driver or storage"],
     ["a Map", new Map(), "must be an unstorage driver or storage"],
-    ["web storage", { getItem: () => null, setItem: () => {}, removeItem: () => {} }, "must be an unstorage driver or storage"],
+    [
+      "web storage",
+      { getItem: () => null, setItem: () => {}, removeItem: () => {} },
+      "must be an unstorage driver or storage",
+    ],
     ["a read-only driver", { getItem: () => null, getKeys: () => [], hasItem: () => false }, "read-only"],
   ])("%s", (_, storage, message) => {
-    const create = () => createImageManager({ source: scriptedUpstream({ respond: Response.error }).source, storage: storage as never });
-    expect(create).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(message) }));
+    const create = () =>
+      createImageManager({
+        source: scriptedUpstream({ respond: Response.error }).source,
+        storage: storage as never,
+      });
+    expect(create).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(message) }),
+    );
   });
 
   test("a directory that can't be made: the image is delivered, prefetch says STORE", async () => {
     const base = await newBase();
     await writeFile(`${base}/file`, "");
-    const { manager, events } = createTestManager(api, { storage: fsAdapter({ base: `${base}/file/images` }) });
+    const { manager, events } = createTestManager(api, {
+      storage: fsAdapter({ base: `${base}/file/images` }),
+    });
     const stream = await manager.get(slug, version);
     expect((await collect(stream)).sha256).toBe(sha256);
     expect(await stream.committed()).toBeUndefined();

@@ -25,7 +25,9 @@ async function expectMiss(manager: ImageManager, storage: StoreDriver, info: Ima
   expect(await manager.inspect(slug, version)).toBeUndefined();
   expect((await arrayOf(manager.list())).filter(isComplete)).toEqual([]);
   expect(await manager.isFresh(slug, version)).toBe(false);
-  await expect(manager.get(slug, version, { cache: "only-if-cached" })).rejects.toMatchObject({ code: "NOT_CACHED" });
+  await expect(manager.get(slug, version, { cache: "only-if-cached" })).rejects.toMatchObject({
+    code: "NOT_CACHED",
+  });
   expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
   expect(api.counters.transfers).toBe(1);
   expect(await manager.inspect(slug, version)).toMatchObject({ id: info.id, etag: info.etag });
@@ -65,17 +67,50 @@ describe("a manifest of garbage is a miss", () => {
     ["chunks that are no list", (manifest) => ({ ...manifest, chunks: "abc" })],
     ["no chunks", (manifest) => ({ ...manifest, chunks: [] })],
     ["one chunk too many", (manifest) => ({ ...manifest, chunks: [...(manifest["chunks"] as []), null] })],
-    ["a chunk that is no digest", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).map(() => "../x") })],
-    ["chunks in another order", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).toReversed() })],
-    ["a chunk that became a hole", (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).with(0, null as never) })],
+    [
+      "a chunk that is no digest",
+      (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).map(() => "../x") }),
+    ],
+    [
+      "chunks in another order",
+      (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).toReversed() }),
+    ],
+    [
+      "a chunk that became a hole",
+      (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).with(0, null as never) }),
+    ],
     ["another digest", (manifest) => ({ ...manifest, digest: "0".repeat(64) })],
     ["a time that is none", (manifest) => ({ ...manifest, validatedAt: "yesterday" })],
     ["pinned by a text", (manifest) => ({ ...manifest, pinned: "yes" })],
-    ["another version", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), version: "9.9.9" } })],
-    ["another source", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), source: "http://evil" } })],
-    ["a variant that is none", (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), variant: { developmentMode: 1 } } })],
-    ["an ETag that is a number", (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: 1 } })],
-    ["a file type that is none", (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), fileType: ".exe" } })],
+    [
+      "another version",
+      (manifest) => ({ ...manifest, identity: { ...(manifest["identity"] as object), version: "9.9.9" } }),
+    ],
+    [
+      "another source",
+      (manifest) => ({
+        ...manifest,
+        identity: { ...(manifest["identity"] as object), source: "http://evil" },
+      }),
+    ],
+    [
+      "a variant that is none",
+      (manifest) => ({
+        ...manifest,
+        identity: { ...(manifest["identity"] as object), variant: { developmentMode: 1 } },
+      }),
+    ],
+    [
+      "an ETag that is a number",
+      (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: 1 } }),
+    ],
+    [
+      "a file type that is none",
+      (manifest) => ({
+        ...manifest,
+        validators: { ...(manifest["validators"] as object), fileType: ".exe" },
+      }),
+    ],
   ])("%s", async (_, change) => {
     const { manager, storage, info } = await filled();
     const key = manifestKey(info);
@@ -95,7 +130,9 @@ describe("things that were moved", () => {
     api.counters.reset();
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
     const stream = await manager.get(slug, version, { developmentMode: true });
-    expect((await collect(stream)).sha256).toBe(await api.image(slug, version, { developmentMode: true }).sha256);
+    expect((await collect(stream)).sha256).toBe(
+      await api.image(slug, version, { developmentMode: true }).sha256,
+    );
     expect(api.counters.transfers).toBe(2);
   });
 
@@ -141,6 +178,9 @@ describe("a catalog of garbage", () => {
     const [key] = (await keysOf(storage, "catalog")) as [string];
     await write(storage, key.replace(slug, "intel-nuc"), JSON.stringify(await readJson(storage, key)));
     expect(await manager.resolve("intel-nuc")).toBe("6.4.0+rev1");
-    expect(await manager.get("intel-nuc", "6.3.2")).toMatchObject({ deviceType: "intel-nuc", version: "6.3.2" });
+    expect(await manager.get("intel-nuc", "6.3.2")).toMatchObject({
+      deviceType: "intel-nuc",
+      version: "6.3.2",
+    });
   });
 });

@@ -36,7 +36,9 @@ describe("a bad chunk is healed", () => {
     expect(api.counters.transfers).toBe(1);
     // It is back in the store: the next get needs nobody.
     api.counters.reset();
-    expect((await collect(await manager.get(slug, version, { cache: "only-if-cached" }))).sha256).toBe(sha256);
+    expect((await collect(await manager.get(slug, version, { cache: "only-if-cached" }))).sha256).toBe(
+      sha256,
+    );
     expect(api.counters.requests).toBe(0);
   });
 
@@ -105,11 +107,14 @@ describe("a bad chunk that can't be healed", () => {
     expect(next.sha256).toBe(await api.image(slug, version, {}, 1).sha256);
   });
 
-  test.each(["throw", "error", "string"] as const)("a store whose reads do %s is healed around", async (does) => {
-    const storage = faultyDriver(memoryAdapter());
-    const { manager } = createTestManager(api, { storage, freshness: { maxAgeMs } });
-    await manager.prefetch(slug, version);
-    storage.faults.push({ operation: "getItemRaw", key: /:chunks:/, at: 3, does });
-    expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
-  });
+  test.each(["throw", "error", "string"] as const)(
+    "a store whose reads do %s is healed around",
+    async (does) => {
+      const storage = faultyDriver(memoryAdapter());
+      const { manager } = createTestManager(api, { storage, freshness: { maxAgeMs } });
+      await manager.prefetch(slug, version);
+      storage.faults.push({ operation: "getItemRaw", key: /:chunks:/, at: 3, does });
+      expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
+    },
+  );
 });

@@ -44,24 +44,32 @@ describe("the file that is asked for", () => {
     expect(downloads()).toHaveLength(2);
   });
 
-  test.each([".img", ".gz", ".zip"] as const)("%s that is asked for is delivered as it is", async (fileType) => {
-    const { manager } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
-    const direct = await fetch(`${api.url}/download?deviceType=${slug}&version=${version}&fileType=${fileType}`, {
-      headers: { "accept-encoding": "identity" },
-    });
-    const file = await direct.bytes();
-    for (const origin of ["network", "cache"]) {
-      const stream = await manager.get(slug, version, { fileType });
-      expect(stream).toMatchObject({ origin, size: file.length, mime: direct.headers.get("content-type") });
-      expect((await collect(stream)).sha256).toBe(sha256Of(file));
-    }
-    if (fileType === ".gz") expect(sha256Of(gunzipSync(file))).toBe(sha256);
-  });
+  test.each([".img", ".gz", ".zip"] as const)(
+    "%s that is asked for is delivered as it is",
+    async (fileType) => {
+      const { manager } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
+      const direct = await fetch(
+        `${api.url}/download?deviceType=${slug}&version=${version}&fileType=${fileType}`,
+        {
+          headers: { "accept-encoding": "identity" },
+        },
+      );
+      const file = await direct.bytes();
+      for (const origin of ["network", "cache"]) {
+        const stream = await manager.get(slug, version, { fileType });
+        expect(stream).toMatchObject({ origin, size: file.length, mime: direct.headers.get("content-type") });
+        expect((await collect(stream)).sha256).toBe(sha256Of(file));
+      }
+      if (fileType === ".gz") expect(sha256Of(gunzipSync(file))).toBe(sha256);
+    },
+  );
 
   test("a .zip that is refused is not replaced by another file", async () => {
     const { manager } = createTestManager(api);
     api.faults.refuse = { status: 400, fileTypes: [".zip"] };
-    await expect(manager.get(slug, version, { fileType: ".zip" })).rejects.toMatchObject({ code: "UPSTREAM" });
+    await expect(manager.get(slug, version, { fileType: ".zip" })).rejects.toMatchObject({
+      code: "UPSTREAM",
+    });
     expect(downloads()).toHaveLength(1);
   });
 
@@ -92,7 +100,9 @@ describe("redirects", () => {
     const { manager } = createTestManager(api, { token: api.token });
     api.faults.redirect = { to: "same-origin" };
     expect((await collect(await manager.get("acme-gateway", "6.1.1"))).bytes).toBe(image.size);
-    expect(downloads().map(({ headers }) => headers.authorization)).toEqual(Array(2).fill(`Bearer ${api.token}`));
+    expect(downloads().map(({ headers }) => headers.authorization)).toEqual(
+      Array(2).fill(`Bearer ${api.token}`),
+    );
   });
 
   test("to another origin drop it", async () => {
@@ -181,7 +191,10 @@ describe("an upstream in trouble", () => {
   });
 
   test("a reader that takes its time is no idle upstream", async () => {
-    const { manager, events } = createTestManager(api, { retry: { idleTimeoutMs: 100 }, memoryBytes: 512 * 1024 });
+    const { manager, events } = createTestManager(api, {
+      retry: { idleTimeoutMs: 100 },
+      memoryBytes: 512 * 1024,
+    });
     const stream = await manager.get(slug, version, { cache: "no-store", fileType: ".img" });
     let pieces = 0;
     for await (const piece of stream) {

@@ -23,7 +23,10 @@ async function inflated(file: AsyncIterable<Uint8Array>, inflater = native): Pro
 /** What looks like the start of a member: magic, method, no flags. */
 const falseHead = Uint8Array.of(0x1f, 0x8b, 8, 0);
 /** Stored, not compressed: what is in the data is then in the file as well. */
-const withFalseHeads = gzip(join(noise(5000, 2), falseHead, noise(5000, 3), falseHead, falseHead, noise(70_000, 4)), 0);
+const withFalseHeads = gzip(
+  join(noise(5000, 2), falseHead, noise(5000, 3), falseHead, falseHead, noise(70_000, 4)),
+  0,
+);
 
 describe.each([
   ["Node's inflater", native],
@@ -51,16 +54,18 @@ describe.each([
         yield both.subarray(0, cut);
         yield both.subarray(cut);
       }
-      expect(await inflated(cutOnce(), inflater), `cut at ${cut}`).toEqual(join(noise(100, 8), noise(100, 9)));
+      expect(await inflated(cutOnce(), inflater), `cut at ${cut}`).toEqual(
+        join(noise(100, 8), noise(100, 9)),
+      );
     }
   });
 
   test("an empty member, and empty members among others", async () => {
     const empty = gzip(new Uint8Array(0));
     expect(await inflated(inPieces(empty), inflater)).toEqual(new Uint8Array(0));
-    expect(await inflated(inPieces(join(empty, gzip(text), empty, empty, gzip(parts[2]!))), inflater)).toEqual(
-      join(text, parts[2]!),
-    );
+    expect(
+      await inflated(inPieces(join(empty, gzip(text), empty, empty, gzip(parts[2]!))), inflater),
+    ).toEqual(join(text, parts[2]!));
   });
 
   test("false heads inside the data", async () => {
@@ -73,25 +78,36 @@ describe.each([
 
   test.each([0, 1, 9, 10, 19, 1000, -9, -8, -1])("cut at %d is TRUNCATED_DOWNLOAD", async (at) => {
     const whole = gzip(parts[3]!);
-    const failure = await rejection(inflated(inPieces(whole.subarray(0, at < 0 ? whole.length + at : at)), inflater));
-    expect(failure).toMatchObject({ code: "TRUNCATED_DOWNLOAD", receivedBytes: at < 0 ? whole.length + at : at });
+    const failure = await rejection(
+      inflated(inPieces(whole.subarray(0, at < 0 ? whole.length + at : at)), inflater),
+    );
+    expect(failure).toMatchObject({
+      code: "TRUNCATED_DOWNLOAD",
+      receivedBytes: at < 0 ? whole.length + at : at,
+    });
   });
 
   test.each([5, 12, 2000, -1])("a second member cut at %d is an error", async (at) => {
-    const failure = await rejection(inflated(inPieces(join(gzip(text), gzip(parts[3]!).subarray(0, at))), inflater));
+    const failure = await rejection(
+      inflated(inPieces(join(gzip(text), gzip(parts[3]!).subarray(0, at))), inflater),
+    );
     expect(failure).toHaveProperty("code", expect.stringMatching(/^(TRUNCATED_DOWNLOAD|UPSTREAM)$/));
   });
 
   test.each<[string, Uint8Array]>([
     ["no gzip at all", new TextEncoder().encode(`<html>${"not found ".repeat(100)}</html>`)],
-    ["a wrong checksum", join(gzip(parts[3]!).subarray(0, -8), new Uint8Array(4), gzip(parts[3]!).subarray(-4))],
+    [
+      "a wrong checksum",
+      join(gzip(parts[3]!).subarray(0, -8), new Uint8Array(4), gzip(parts[3]!).subarray(-4)),
+    ],
     ["a wrong length", join(gzip(parts[3]!).subarray(0, -4), new Uint8Array(4))],
     ["a flipped bit", gzip(parts[3]!).map((byte, at) => (at === 500 ? byte ^ 4 : byte))],
     ["junk after the end", join(gzip(text), new Uint8Array(500).fill(0x2a))],
   ])("%s is an error that may be retried", async (_name, bytes) => {
     const failure = await rejection(inflated(inPieces(bytes, 256), inflater));
     expect(failure).toHaveProperty("code", expect.stringMatching(/^(TRUNCATED_DOWNLOAD|UPSTREAM)$/));
-    if ((failure as { code: string }).code === "UPSTREAM") expect(failure).toMatchObject({ unavailable: true });
+    if ((failure as { code: string }).code === "UPSTREAM")
+      expect(failure).toMatchObject({ unavailable: true });
   });
 
   test("a file that fails to come is the file's own failure", async () => {
@@ -113,6 +129,8 @@ describe.each([
 
 test("the stand-in for other runtimes does refuse a second member", async () => {
   const twice = join(gzip(noise(10)), gzip(noise(10)));
-  const reading = new Response(twice).body?.pipeThrough(strictInflater() as unknown as ReadableWritablePair<Uint8Array, Uint8Array<ArrayBuffer>>);
+  const reading = new Response(twice).body?.pipeThrough(
+    strictInflater() as unknown as ReadableWritablePair<Uint8Array, Uint8Array<ArrayBuffer>>,
+  );
   await expect(new Response(reading ?? null).bytes()).rejects.toThrow("Trailing junk");
 });

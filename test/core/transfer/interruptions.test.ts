@@ -9,10 +9,17 @@ import { createTestManager } from "../../support/test-manager.ts";
 
 const api = await sharedApi();
 const sha256 = await api.image(slug, version).sha256;
-const manifests = (storage: ReturnType<typeof memoryAdapter>) => storage.getKeys("balena-images:v1:images:", {});
+const manifests = (storage: ReturnType<typeof memoryAdapter>) =>
+  storage.getKeys("balena-images:v1:images:", {});
 
-type Faults = Partial<Pick<DownloadFaults, "lose" | "endShort" | "stall" | "contentLength" | "extraBytes" | "ranges">>;
-const short = (how: "content-length" | "chunked" | "gzip-file" | "gzip-coding", atPercent: number, times?: number) => ({
+type Faults = Partial<
+  Pick<DownloadFaults, "lose" | "endShort" | "stall" | "contentLength" | "extraBytes" | "ranges">
+>;
+const short = (
+  how: "content-length" | "chunked" | "gzip-file" | "gzip-coding",
+  atPercent: number,
+  times?: number,
+) => ({
   endShort: { how, atPercent, ...(times !== undefined && { times }) },
 });
 
@@ -34,7 +41,11 @@ describe("once interrupted", () => {
     ["ended short of its Content-Length", short("content-length", 50, 1), {}],
     [".img ended short of its Content-Length", short("content-length", 50, 1), { fileType: ".img" }],
     ["chunked .gz ended short", short("chunked", 50, 1), {}],
-    ["chunked .gz ended short within the trailer", { endShort: { how: "chunked", atPercent: 99.999, times: 1 } }, {}],
+    [
+      "chunked .gz ended short within the trailer",
+      { endShort: { how: "chunked", atPercent: 99.999, times: 1 } },
+      {},
+    ],
     [".gz cut short, with a Content-Length that fits", short("gzip-file", 50, 1), {}],
     [".gz cut short at 0 %", short("gzip-file", 0, 1), {}],
     ["gzip coding of the .gz cut short", short("gzip-coding", 50, 1), {}],

@@ -59,7 +59,10 @@ describe("by range", () => {
 });
 
 describe("the image changed meanwhile", () => {
-  const changing = (by: { content: boolean; validators: boolean }) => ({ ...lost, change: { ...by, skip: 1 } });
+  const changing = (by: { content: boolean; validators: boolean }) => ({
+    ...lost,
+    change: { ...by, skip: 1 },
+  });
 
   test("the reader that has bytes gets IMAGE_CHANGED, the next get the new image", async () => {
     const { manager } = createTestManager(api);
@@ -74,7 +77,10 @@ describe("the image changed meanwhile", () => {
 
   test("the reader that has none yet gets the new image", async () => {
     const { manager } = createTestManager(api);
-    Object.assign(api.faults, { lose: { atPercent: 0, times: 1 }, change: { content: true, validators: true, skip: 1 } });
+    Object.assign(api.faults, {
+      lose: { atPercent: 0, times: 1 },
+      change: { content: true, validators: true, skip: 1 },
+    });
     const stream = await manager.get(slug, version);
     expect((await collect(stream)).sha256).toBe(await api.image(slug, version, {}, 1).sha256);
   });
@@ -91,7 +97,9 @@ describe("the image changed meanwhile", () => {
     const { manager } = createTestManager(api);
     Object.assign(api.faults, changing({ content: true, validators: false }));
     const failure = await rejection(manager.get(slug, version).then(collect));
-    expect(failure).toMatchObject({ code: expect.stringMatching(/^(IMAGE_CHANGED|UPSTREAM|TRUNCATED_DOWNLOAD)$/) });
+    expect(failure).toMatchObject({
+      code: expect.stringMatching(/^(IMAGE_CHANGED|UPSTREAM|TRUNCATED_DOWNLOAD)$/),
+    });
     expect(await manager.inspect(slug, version)).toBeUndefined();
   });
 });

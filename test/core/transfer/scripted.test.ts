@@ -37,7 +37,11 @@ describe("a size that the source calls exact", () => {
   });
 
   test.each([
-    ["more than there is", content.length + 1, { code: "TRUNCATED_DOWNLOAD", expectedBytes: content.length + 1 }],
+    [
+      "more than there is",
+      content.length + 1,
+      { code: "TRUNCATED_DOWNLOAD", expectedBytes: content.length + 1 },
+    ],
     ["less than there is", content.length - 1, { code: "UPSTREAM", unavailable: false }],
     ["nothing", 0, { code: "UPSTREAM", unavailable: false }],
   ])("that is %s: a typed error, nothing committed", async (_, exactBytes, facts) => {
@@ -92,10 +96,15 @@ describe("a body that is something else", () => {
     expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", status });
   });
 
-  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)"])("a redirect to %s is refused", async (location) => {
-    const { manager } = managerOver({ respond: () => new Response(null, { status: 302, headers: { location } }) });
-    expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", unavailable: false });
-  });
+  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)"])(
+    "a redirect to %s is refused",
+    async (location) => {
+      const { manager } = managerOver({
+        respond: () => new Response(null, { status: 302, headers: { location } }),
+      });
+      expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", unavailable: false });
+    },
+  );
 });
 
 describe("a source that lies", () => {
@@ -108,7 +117,10 @@ describe("a source that lies", () => {
     ["no request", { request: async () => undefined as never }],
     ["a request without URL", { request: async () => ({ gzip: true }) as never }],
     ["a size below zero", { request: async () => ({ url: "http://a/", gzip: true, exactBytes: -1 }) }],
-    ["a size that is half a byte", { request: async () => ({ url: "http://a/", gzip: true, exactBytes: 0.5 }) }],
+    [
+      "a size that is half a byte",
+      { request: async () => ({ url: "http://a/", gzip: true, exactBytes: 0.5 }) },
+    ],
     ["a file: URL", { request: async () => ({ url: "file:///etc/passwd", gzip: true }) }],
     ["a scope that is none", { scope: async () => 5 as never }],
   ])("with %s: UPSTREAM, not retried", async (_, source) => {
@@ -121,7 +133,14 @@ describe("a source that lies", () => {
     const cause = new RangeError("what?");
     const { manager } = managerOver({ respond, source: { versions: () => Promise.reject(cause) } });
     expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", cause });
-    const throwing = managerOver({ respond, source: { versions: () => { throw cause; } } }).manager;
+    const throwing = managerOver({
+      respond,
+      source: {
+        versions: () => {
+          throw cause;
+        },
+      },
+    }).manager;
     expect(await rejection(throwing.get(slug))).toMatchObject({ code: "UPSTREAM", cause });
   });
 

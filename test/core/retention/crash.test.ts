@@ -1,0 +1,95 @@
+// The crash matrix: a process that dies at operation N, for every N, of everything that writes. What reopens is the old image,
+// the new one or a miss; and what was left can be swept.
+import { describe, expect, test } from "vitest";
+import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import { createImageManager, type ImageManager, type StoreDriver } from "../../../src/core/index.ts";
+import { collect } from "../../support/collect.ts";
+import { dyingDriver } from "../../support/dying-driver.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { chunkBytes } from "../../support/test-manager.ts";
+
+const api = await sharedApi({ imageBytes: 4 * chunkBytes, holeFree: true });
+const hourMs = 60 * 60 * 1000;
+const source = balenaSdkSource({ apiUrl: api.url });
+const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };
+
+function open(storage: StoreDriver, now = Date.now): ImageManager {
+  return createImageManager({ source, storage, chunkBytes, lease, now, retry: { attempts: 1 } });
+}
+
+const ignore = async (work: Promise<unknown>) => void (await work.catch(() => undefined));
+const drain = async (manager: ImageManager, cache: "default" | "reload" = "default") =>
+  void (await collect(await manager.get(slug, version, { cache })));
+
+interface Scenario {
+  /** What the store holds before. */
+  prepare(storage: StoreDriver): Promise<void>;
+  /** What the process is doing when it dies. */
+  run(manager: ImageManager): Promise<unknown>;
+}
+
+const filled = async (storage: StoreDriver) => drain(open(storage));
+const withOther = async (storage: StoreDriver) => {
+  await filled(storage);
+  await open(storage).prefetch(slug, version, { developmentMode: true });
+};
+
+const scenarios: Record<string, Scenario> = {
+  "first get": { prepare: async () => undefined, run: (manager) => drain(manager) },
+  refresh: {
+    async prepare(storage) {
+      await filled(storage);
+      api.faults.change = { content: true, validators: true };
+    },
+    run: (manager) => drain(manager),
+  },
+  prune: { prepare: withOther, run: (manager) => manager.prune({ maxBytes: 0 }) },
+  remove: { prepare: withOther, run: (manager) => manager.remove(slug, version) },
+  clean: { prepare: withOther, run: (manager) => manager.cleanCache() },
+};
+
+describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, run }) => {
+  test("leaves the old image, the new one or a miss", { timeout: 60_000 }, async () => {
+    const old = await api.image(slug, version).sha256;
+    const outcomes = { old: 0, new: 0, miss: 0 };
+    for (let deathAt = 1; ; deathAt++) {
+      api.faults.reset();
+      const store = memoryAdapter();
+      await prepare(store);
+      const current = await api.image(slug, version, {}, name === "refresh" ? 1 : 0).sha256;
+      const dying = dyingDriver(store, deathAt);
+      const manager = open(dying.driver);
+      await ignore(run(manager));
+      await manager.close();
+      const hasDied = dying.operations() === deathAt - 1;
+
+      const cached = open(store).get(slug, version, { cache: "only-if-cached" });
+      const sha256 = await cached.then(collect).then(
+        (got) => got.sha256,
+        () => undefined,
+      );
+      expect([old, current, undefined]).toContain(sha256);
+      if (sha256 === undefined) outcomes.miss += 1;
+      else outcomes[sha256 === current && name === "refresh" ? "new" : "old"] += 1;
+
+      const again = await collect(await open(store).get(slug, version));
+      expect(again.sha256).toBe(current);
+      await expectSweepable(store);
+      if (!hasDied) break;
+    }
+    console.log(`crash matrix: ${name}`, outcomes);
+    expect(outcomes.old + outcomes.new + outcomes.miss).toBeGreaterThan(5);
+  });
+});
+
+/** After two prunes, days later, nothing is there but what images name. */
+async function expectSweepable(store: StoreDriver): Promise<void> {
+  const start = Date.now();
+  for (const days of [2, 3]) await open(store, () => start + days * 24 * hourMs).prune();
+  const report = await open(store).verify();
+  expect(report).toMatchObject({ damaged: [], unreadable: [], orphans: 0 });
+  for (const folder of ["leases", "partials", "orphans"]) {
+    expect(await store.getKeys(`balena-images:v1:${folder}`, {})).toEqual([]);
+  }
+}
