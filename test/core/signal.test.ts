@@ -1,6 +1,6 @@
 /** `signal`: whenever it is aborted, the call or the stream ends at once with its reason, and the connection with it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
 import { collect, rejection } from "../support/collect.ts";
@@ -147,16 +147,10 @@ describe("a stream", () => {
   test("leaves no listener on a signal that lives on", async () => {
     const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
     const { signal } = new AbortController();
-    let listeners = 0;
-    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
-    signal.addEventListener = ((...args: Parameters<typeof add>) => (
-      listeners++, add(...args)
-    )) as typeof add;
-    signal.removeEventListener = ((...args: Parameters<typeof remove>) => (
-      listeners--, remove(...args)
-    )) as typeof remove;
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
     for (let round = 0; round < 3; round++) await collect(await manager.get(slug, version, { signal }));
-    expect(listeners).toBe(0);
+    expect(added).toHaveBeenCalledTimes(removed.mock.calls.length);
   });
 
   test("cancelled by its reader closes the connection, and committed() says undefined", async () => {

@@ -2,6 +2,8 @@
 import type { ManagerContext } from "../context.ts";
 import { StoreError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
+import { eachOf } from "../store/each.ts";
+import { folders } from "../store/keys.ts";
 
 /** See {@link ImageManager.cleanCache}. */
 export async function cleanCache(context: ManagerContext): Promise<void> {
@@ -16,24 +18,19 @@ export async function cleanCache(context: ManagerContext): Promise<void> {
     const seen = keys.join("\n");
     if (seen === previous) return assertGone(context.store, keys);
     previous = seen;
-    await inBatches(keys, (key) => context.store.remove(key));
+    // Manifests first: whoever dies half-way leaves chunks that nobody needs, not images without chunks.
+    const isManifest = (key: string) => key.startsWith(folders.images);
+    await eachOf(keys.filter(isManifest), (key) => context.store.remove(key));
+    await eachOf(keys, (key) => context.store.remove(key));
   }
 }
 
 /** Keys may be listed for a while after they are gone; a value that can still be read was not deleted. */
 async function assertGone(store: ByteStore, keys: readonly string[]): Promise<void> {
   let left = 0;
-  await inBatches(keys, async (key) => {
+  await eachOf(keys, async (key) => {
     if (await store.read(key)) left += 1;
   });
   if (left > 0)
     throw new StoreError(`The store did not delete ${left} of the keys that it was asked to delete`);
-}
-
-const callsAtATime = 32;
-
-async function inBatches(keys: readonly string[], call: (key: string) => Promise<void>): Promise<void> {
-  for (let start = 0; start < keys.length; start += callsAtATime) {
-    await Promise.all(keys.slice(start, start + callsAtATime).map(call));
-  }
 }
