@@ -3,7 +3,8 @@ import type { ManagerContext } from "../context.ts";
 import { unlessAborted } from "../source.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { followTransfer } from "../transfer/follow.ts";
-import { Transfer, type TransferOptions } from "../transfer/transfer.ts";
+import { Transfer } from "../transfer/transfer.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 
 /** Joins the running transfer of an image, or starts it. The caller holds it until it calls `release`. */
 export function joinTransfer(

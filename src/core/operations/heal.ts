@@ -6,7 +6,7 @@ import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { fetchChunks } from "../transfer/heal-range.ts";
-import type { TransferOptions } from "../transfer/transfer.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 import { followNew } from "./follow-new.ts";
 import type { ImageRead } from "./image-read.ts";
 import { orStoreFault } from "./store-fault.ts";
