@@ -3,13 +3,14 @@ import type { FreshnessPolicy } from "./freshness/plan.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Source } from "./source.ts";
 import type { ByteStore } from "./store/byte-store.ts";
+import type { CatalogEntry } from "./store/catalog.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { Inflater } from "./transfer/inflate.ts";
 import type { LeaseTimes } from "./transfer/lease.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
 import type { Transfer } from "./transfer/transfer.ts";
-import type { ImageManagerEvent } from "./types.ts";
+import type { ImageManagerEvent, OsVersion } from "./types.ts";
 
 /** One manager's parts. */
 export interface ManagerContext {
@@ -39,6 +40,8 @@ export interface ManagerContext {
   serially<T>(change: () => Promise<T>): Promise<T>;
   /** Work that nobody waits for, until the manager is closed. */
   readonly background: Set<Promise<unknown>>;
+  /** Look-ups of versions under way. */
+  readonly lookUps: Map<string, Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }>>;
   /** Counts the transfers that have ended, whichever way. */
   readonly endedTransfers: { count: number };
 }

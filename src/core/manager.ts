@@ -87,6 +87,7 @@ function createContext(options: ImageManagerOptions): {
     running: new Set(),
     endedTransfers: { count: 0 },
     reading: new Map(),
+    lookUps: new Map(),
     uses: createUseRecorder(store, checked.now),
     serially: createQueue(),
     background: new Set(),

@@ -7,7 +7,7 @@ import { faultyDriver } from "../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
 const keysOf = (storage: ReturnType<typeof memoryAdapter>, start = "") => storage.getKeys(start, {});
 
 describe("cleanCache", () => {

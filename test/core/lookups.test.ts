@@ -6,7 +6,7 @@ import { arrayOf, collect } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
 const listed = async (manager: ImageManager) => {
   const infos = await arrayOf(manager.list());
   return infos
@@ -14,11 +14,19 @@ const listed = async (manager: ImageManager) => {
     .sort();
 };
 
+test("look-ups of the same at once are one", async () => {
+  const { manager } = createTestManager(api);
+  await Promise.all(Array.from({ length: 50 }, () => manager.resolve(slug, "^6.0.0")));
+  expect(api.counters.metadataRequests).toBe(2); // the device type, its versions
+  await Promise.all([manager.resolve(slug, "latest"), manager.resolve(slug, "latest", { includeDrafts: true })]);
+  expect(api.counters.metadataRequests).toBe(4);
+});
+
 describe("prefetch", () => {
   test("fills the cache and says what is in it", async () => {
     const { manager, events } = createTestManager(api);
     const info = await manager.prefetch(slug, "~6.0.0");
-    expect(info).toMatchObject({ deviceType: slug, version: "6.0.10+rev1", size: 4 * 1024 * 1024 });
+    expect(info).toMatchObject({ deviceType: slug, version: "6.0.10+rev1", size: 2 * 1024 * 1024 });
     expect(events.types()).toEqual(["miss", "committed"]);
     api.counters.reset();
     const stream = await manager.get(slug, "6.0.10+rev1", { cache: "only-if-cached" });

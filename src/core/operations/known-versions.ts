@@ -1,6 +1,7 @@
 /** What the catalog remembers of a device type, and how it is filled from the upstream. */
 import type { ManagerContext } from "../context.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
+import { unlessAborted } from "../source.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
 import { createRetries, type Retries, withRetries } from "../transfer/retry.ts";
 import type { OsVersion } from "../types.ts";
@@ -20,20 +21,37 @@ export async function recall(
   });
 }
 
-/** Asks the upstream and remembers the answer. A known alias is not asked again: one request is enough then. */
+/** Asks the upstream and remembers the answer. Look-ups of the same that are under way at once are one. */
 export async function fetchVersions(
   context: ManagerContext,
   request: ResolveRequest,
   known: CatalogEntry | undefined,
   retries: Retries,
-): Promise<{ deviceType: string; versions: readonly OsVersion[] }> {
-  const { source } = context;
-  const { signal, includeDrafts } = request;
+): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
+  const { deviceType, includeDrafts, scope } = request;
+  const key = JSON.stringify([scope, deviceType, known?.deviceType, includeDrafts]);
+  const { lookUps } = context;
+  const lookUp =
+    lookUps.get(key) ?? askVersions(context, request, known, retries).finally(() => lookUps.delete(key));
+  lookUps.set(key, lookUp);
+  lookUp.catch(() => undefined); // who asked may have left
+  return unlessAborted(request.signal, () => lookUp);
+}
+
+/** A known alias is not asked again: one request is enough then. Ends with the manager, since others may wait for it too. */
+async function askVersions(
+  context: ManagerContext,
+  request: ResolveRequest,
+  known: CatalogEntry | undefined,
+  retries: Retries,
+): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
+  const { source, closing } = context;
+  const { includeDrafts } = request;
   const deviceType =
     known?.deviceType ??
-    (await withRetries(retries, signal, () => source.resolveDeviceType(request.deviceType, signal)));
-  const versions = await withRetries(retries, signal, () =>
-    source.versions(deviceType, includeDrafts, signal),
+    (await withRetries(retries, closing, () => source.resolveDeviceType(request.deviceType, closing)));
+  const versions = await withRetries(retries, closing, () =>
+    source.versions(deviceType, includeDrafts, closing),
   );
   const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
   await orStoreFault(context, "write", () => remember(context, request, entry));

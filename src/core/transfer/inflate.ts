@@ -166,6 +166,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
   let writtenBytes = 0;
   let inflatedBytes = 0;
   let isReadPending = false;
+  let isAborted = false;
   let onRead = () => {};
   let lastWrite: Promise<unknown> = Promise.resolve();
 
@@ -186,7 +187,8 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     async isComplete(): Promise<boolean> {
       if (writtenBytes < leastMemberBytes) return false;
       await lastWrite;
-      for (let quietMs = 0; quietMs < settleMs; ) {
+      // Who aborts reads no more: without a look at it this would wait for ever.
+      for (let quietMs = 0; quietMs < settleMs && !isAborted; ) {
         if (pendingBytes() === 0) return true;
         if (pendingBytes() > maxPendingBytes) return false;
         const before = inflatedBytes;
@@ -210,6 +212,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
       }
     },
     abort(): void {
+      isAborted = true;
       writer.abort().catch(() => undefined);
       reader.cancel().catch(() => undefined);
     },

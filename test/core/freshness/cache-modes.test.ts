@@ -6,7 +6,7 @@ import { collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
 const image = api.image(slug, version);
 const maxAgeMs = 1000;
 

@@ -60,7 +60,7 @@ const header = {
   validators: { etag: '"x"', fileType: ".img" },
   isInflated: false,
 };
-const segment = { owner: "o", header, from: 0, digests: [] };
+const segment = { owner: "o", header, from: 0, digests: [null] };
 const digest = "ab".repeat(32);
 
 describe.each(stores)("over %s", (_, newStore) => {

@@ -1,0 +1,147 @@
+// The damage matrix: every kind of damage, to every kind of value, in every kind of store. No wrong byte reaches a consumer, and
+// the next get heals.
+import type { Driver } from "unstorage";
+import memoryDriver from "unstorage/drivers/memory";
+import { expect, test } from "vitest";
+import { fsAdapter } from "../../../src/adapters/fs/index.ts";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import type { GetOptions } from "../../../src/core/index.ts";
+import { createByteStore } from "../../../src/core/store/byte-store.ts";
+import { decodeSealed } from "../../../src/core/store/json.ts";
+import { readManifest } from "../../../src/core/store/manifest.ts";
+import { arrayOf, rejection } from "../../support/collect.ts";
+import { newBase } from "../../support/fs-store.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
+import { processOver } from "../sharing/support.ts";
+import { type Damage, damages, delivered, load, takeSnapshot, wanted } from "./damages.ts";
+
+const api = await sharedApi({ imageBytes: 3 * chunkBytes, holeFree: true });
+const snapshot = await takeSnapshot(api);
+/** Nobody but the manager under test renews a lease here: who left one is dead. */
+const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };
+const freshness = { maxAgeMs: Number.POSITIVE_INFINITY };
+const truths = wanted.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).bytes());
+
+/** A key of each kind with its value's neighbour, which is one of the same kind. */
+const targets = ["chunks", "images", "catalog", "partials", "leases", "uses", "orphans"].map((kind) => {
+  const ofKind = [...snapshot.keys()].filter((key) => key.startsWith(`balena-images:v1:${kind}`));
+  // Segment 0 holds a journal's header, the next its digests: that is the one that could mislead.
+  const key = ofKind.find((name) => kind !== "partials" || name.endsWith(":1")) as string;
+  return { kind, key, neighbour: ofKind.find((other) => other !== key && !/:(ab){33}$/.test(other)) };
+});
+
+const stores: [string, () => Promise<Driver>][] = [
+  ["memoryAdapter", async () => memoryAdapter()],
+  ["fsAdapter", async () => fsAdapter({ base: await newBase() })],
+  ["unstorage memory", async () => memoryDriver()],
+];
+
+interface Tally {
+  damages: number;
+  gets: number;
+  right: number;
+  "typed error": number;
+  wrong: number;
+}
+
+test("the snapshot has a value of every kind", () => {
+  for (const { kind, key } of targets) expect(key, kind).toBeDefined();
+});
+
+test.each(stores)(
+  "%s: each get is right, or rejects with a typed error",
+  { timeout: 110_000 },
+  async (name, open) => {
+    const tally: Tally = { damages: 0, gets: 0, right: 0, "typed error": 0, wrong: 0 };
+    for (const { kind, key, neighbour } of targets) {
+      for (const [how, damage] of Object.entries(damages)) {
+        const storage = await open();
+        await load(storage, snapshot);
+        if (!(await damage(storage, key, neighbour))) continue;
+        tally.damages += 1;
+        const kit = processOver(api, { storage, lease, freshness });
+        await tryAll(kit, tally, `${name}: ${kind} ${how}`);
+        await kit.manager.close();
+      }
+    }
+    console.log(`damage matrix: ${name}`, tally);
+    expect(tally).toMatchObject({ wrong: 0, gets: tally.right + tally["typed error"] });
+    expect(tally.damages).toBeGreaterThan(70);
+  },
+);
+
+/** Gets all images off-line, then on-line, where nothing but the right bytes will do; and keeps house over the damage. */
+async function tryAll({ manager, storage }: TestManager, tally: Tally, label: string): Promise<void> {
+  const get = async (index: number, options: GetOptions = {}) => {
+    const got = await delivered(manager.get(slug, version, { ...wanted[index], ...options }), truths[index]!);
+    tally.gets += 1;
+    tally[got] += 1;
+    expect(got, label).not.toBe("wrong");
+    return got;
+  };
+  await get(0, { cache: "only-if-cached" });
+  await get(1, { cache: "only-if-cached" });
+  api.faults.refuse = { status: 503 };
+  await get(0);
+  api.faults.refuse = undefined;
+  for (const index of wanted.keys()) expect(await get(index), label).toBe("right");
+  await arrayOf(manager.list());
+  if ("capabilities" in storage) {
+    await manager.verify({ repair: true });
+    expect(await manager.verify(), label).toMatchObject({ damaged: [], unreadable: [] });
+    await manager.prune();
+  } else expect(await rejection(manager.verify())).toMatchObject({ code: "LISTING_INCOMPLETE" });
+  expect(await get(0, { cache: "only-if-cached" }), label).toBe("right");
+}
+
+/** All values that differ from a value in one bit. */
+function* neighboursOf(value: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
+  for (let bit = 0; bit < 8 * value.length; bit++) {
+    const flipped = Uint8Array.from(value);
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    yield flipped;
+  }
+}
+
+test("no single bit of a manifest changes which bytes are delivered", async () => {
+  const { key } = targets.find(({ kind }) => kind === "images")!;
+  const id = key.slice(key.lastIndexOf(":") + 1);
+  const storage = memoryAdapter();
+  const store = createByteStore(storage, "balena-images");
+  await load(storage, new Map([[key, snapshot.get(key)!]]));
+  const whole = (await readManifest(store, id))!;
+  let misses = 0;
+  for (const flipped of neighboursOf(snapshot.get(key)!)) {
+    await storage.setItemRaw?.(key, flipped, {});
+    const manifest = await readManifest(store, id);
+    if (!manifest) misses += 1;
+    else {
+      const { identity, size, chunkBytes: length, chunks, digest } = manifest;
+      expect(whole).toMatchObject({ identity, size, chunkBytes: length, chunks, digest });
+    }
+  }
+  expect(misses).toBeGreaterThan(1000);
+});
+
+test.each(["partials", "catalog", "orphans"])("no single bit of %s passes unseen", async (kind) => {
+  const { key } = targets.find((target) => target.kind === kind)!;
+  const name = key.slice("balena-images:".length);
+  const value = snapshot.get(key)!;
+  const whole = await decodeSealed(name, Uint8Array.from(value));
+  expect(whole).toBeDefined();
+  for (const flipped of neighboursOf(value)) {
+    const seen = await decodeSealed(name, flipped);
+    if (seen !== undefined) expect(seen).toEqual(whole);
+  }
+});
+
+test("each kind of damage changes the value", async () => {
+  const { key, neighbour } = targets[0]!;
+  for (const [how, damage] of Object.entries<Damage>(damages)) {
+    const storage = memoryDriver();
+    await load(storage, snapshot);
+    expect(await damage(storage, key, neighbour), how).toBe(true);
+    expect(await storage.getItemRaw?.(key, {}), how).not.toEqual(snapshot.get(key));
+  }
+});
