@@ -123,6 +123,7 @@ function deleteOne(s3: FakeS3, name: string): Answer {
 
 function deleteBatch(s3: FakeS3, { body }: SeenRequest): Answer {
   if (!s3.takesBatches) return no(400, "InvalidRequest");
+  if (/&(?!#\d+;)/.test(body.toString())) return no(400, "MalformedXML");
   for (const [, name] of body.toString().matchAll(/<Key>(.*?)<\/Key>/gs))
     s3.objects.delete(unescaped(name ?? ""));
   return ok(200, '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>');

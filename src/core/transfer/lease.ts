@@ -78,7 +78,11 @@ export function createContest(
         const owner = crypto.randomUUID();
         const result = await store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now));
         if (result === "unsupported") return { kind: "own", lease: undefined, journals: [] };
-        if (result === "exists") continue; // somebody was faster
+        if (result === "exists") {
+          // Somebody was faster; the next look finds them, or later where a listing lags behind.
+          await sleep(times.pollMs, signal);
+          continue;
+        }
         // An owner that was only paused sees by this that it has lost.
         await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
         return {

@@ -12,23 +12,25 @@ import { readManifest } from "../../../src/core/store/manifest.ts";
 import { arrayOf, rejection } from "../../support/collect.ts";
 import { newBase } from "../../support/fs-store.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
-import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
+import { chunkBytes } from "../../support/test-manager.ts";
 import { processOver } from "../sharing/support.ts";
-import { type Damage, damages, delivered, load, takeSnapshot, wanted } from "./damages.ts";
+import { type Damage, damages, delivered, load, orphan, takeSnapshot, wanted } from "./damages.ts";
 
 const api = await sharedApi({ imageBytes: 3 * chunkBytes, holeFree: true });
 const snapshot = await takeSnapshot(api);
 /** Nobody but the manager under test renews a lease here: who left one is dead. */
-const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };
+const lease = { heartbeatMs: 10, ttlMs: 25, pollMs: 5 };
 const freshness = { maxAgeMs: Number.POSITIVE_INFINITY };
 const truths = wanted.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).bytes());
 
 /** A key of each kind with its value's neighbour, which is one of the same kind. */
 const targets = ["chunks", "images", "catalog", "partials", "leases", "uses", "orphans"].map((kind) => {
-  const ofKind = [...snapshot.keys()].filter((key) => key.startsWith(`balena-images:v1:${kind}`));
+  const ofKind = [...snapshot.keys()].filter(
+    (key) => key.startsWith(`balena-images:v1:${kind}`) && key !== orphan,
+  );
   // Segment 0 holds a journal's header, the next its digests: that is the one that could mislead.
   const key = ofKind.find((name) => kind !== "partials" || name.endsWith(":1")) as string;
-  return { kind, key, neighbour: ofKind.find((other) => other !== key && !/:(ab){33}$/.test(other)) };
+  return { kind, key, neighbour: ofKind.find((other) => other !== key) };
 });
 
 const stores: [string, () => Promise<Driver>][] = [
@@ -55,15 +57,14 @@ test.each(stores)(
   async (name, open) => {
     const tally: Tally = { damages: 0, gets: 0, right: 0, "typed error": 0, wrong: 0 };
     for (const { kind, key, neighbour } of targets) {
-      for (const [how, damage] of Object.entries(damages)) {
+      const tries = Object.entries(damages).map(async ([how, damage]) => {
         const storage = await open();
         await load(storage, snapshot);
-        if (!(await damage(storage, key, neighbour))) continue;
+        if (!(await damage(storage, key, neighbour))) return;
         tally.damages += 1;
-        const kit = processOver(api, { storage, lease, freshness });
-        await tryAll(kit, tally, `${name}: ${kind} ${how}`);
-        await kit.manager.close();
-      }
+        await tryAll(storage, tally, `${name}: ${kind} ${how}`);
+      });
+      await Promise.all(tries);
     }
     console.log(`damage matrix: ${name}`, tally);
     expect(tally).toMatchObject({ wrong: 0, gets: tally.right + tally["typed error"] });
@@ -72,7 +73,11 @@ test.each(stores)(
 );
 
 /** Gets all images off-line, then on-line, where nothing but the right bytes will do; and keeps house over the damage. */
-async function tryAll({ manager, storage }: TestManager, tally: Tally, label: string): Promise<void> {
+async function tryAll(storage: Driver, tally: Tally, label: string): Promise<void> {
+  let isOnline = false;
+  const request: typeof fetch = (...args) =>
+    isOnline ? fetch(...args) : Promise.reject(new TypeError("There is no network"));
+  const { manager } = processOver(api, { storage, lease, freshness, fetch: request });
   const get = async (index: number, options: GetOptions = {}) => {
     const got = await delivered(manager.get(slug, version, { ...wanted[index], ...options }), truths[index]!);
     tally.gets += 1;
@@ -82,9 +87,8 @@ async function tryAll({ manager, storage }: TestManager, tally: Tally, label: st
   };
   await get(0, { cache: "only-if-cached" });
   await get(1, { cache: "only-if-cached" });
-  api.faults.refuse = { status: 503 };
   await get(0);
-  api.faults.refuse = undefined;
+  isOnline = true;
   for (const index of wanted.keys()) expect(await get(index), label).toBe("right");
   await arrayOf(manager.list());
   if ("capabilities" in storage) {
@@ -93,6 +97,7 @@ async function tryAll({ manager, storage }: TestManager, tally: Tally, label: st
     await manager.prune();
   } else expect(await rejection(manager.verify())).toMatchObject({ code: "LISTING_INCOMPLETE" });
   expect(await get(0, { cache: "only-if-cached" }), label).toBe("right");
+  await manager.close();
 }
 
 /** All values that differ from a value in one bit. */

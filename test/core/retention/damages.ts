@@ -58,7 +58,10 @@ export const damages: Readonly<Record<string, Damage>> = {
   "replaced by an Error": replacing(() => new Error("ENOTDIR: not a directory")),
 };
 
-/** Two whole images, two whose transfer never ended, and an image that is asked for by nobody: all kinds of values. */
+/** The key of a chunk that nobody needs. */
+export const orphan = `balena-images:v1:chunks:ab:${"ab".repeat(32)}`;
+
+/** Two whole images, and two whose transfer never ended. */
 export const wanted: readonly GetOptions[] = [
   {},
   { developmentMode: true },
@@ -69,7 +72,7 @@ export const wanted: readonly GetOptions[] = [
 /** Keys and values of such a store. */
 export type Snapshot = ReadonlyMap<string, Uint8Array>;
 
-/** Makes it: the transfers of the `.img` files stand still at 80 % while it is taken. */
+/** Makes one with a value of every kind: the transfers of the `.img` files stand still at 80 % while it is taken. */
 export async function takeSnapshot(api: BalenaApi): Promise<Snapshot> {
   const storage = memoryAdapter();
   const { manager } = processOver(api, { storage, freshness: { maxAgeMs: Number.POSITIVE_INFINITY } });
@@ -78,8 +81,8 @@ export async function takeSnapshot(api: BalenaApi): Promise<Snapshot> {
     await readSome(await manager.get(slug, version, options), 1); // notes a use
   }
   await manager.resolve("other-type");
-  await put(storage, `balena-images:v1:chunks:ab:${"ab".repeat(32)}`, new Uint8Array(77));
-  await manager.prune(); // sights it
+  await put(storage, orphan, new Uint8Array(77));
+  await manager.prune(); // sights the orphan
   api.faults.stall = { atPercent: 80 };
   for (const options of wanted.slice(2))
     await readSome(await manager.get(slug, version, options), 2 * chunkBytes);

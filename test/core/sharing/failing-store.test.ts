@@ -68,7 +68,9 @@ describe.each(stores)("over %s, a store that", (name, newStore) => {
         expect(await well.manager.inspect(slug, version, raw)).toMatchObject({ size: imageBytes });
       }),
     );
-    expect(api.counters).toMatchObject({ transfers: 2 * places.length, openConnections: 0 });
+    // A reader that a busy machine lets fall behind goes on by a transfer of its own: three for two gets at worst.
+    expect(api.counters.transfers).toBeLessThanOrEqual(3 * places.length);
+    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
   });
 
   test("goes away: two readers of different pace get every byte, the slow one by a transfer of its own", async () => {
