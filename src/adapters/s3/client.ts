@@ -1,0 +1,134 @@
+/** Sends signed requests to a bucket, and again where the server is busy or the answer got lost. */
+import { InvalidArgumentError } from "../../core/errors.ts";
+import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
+import { escapeUrl, urlPathOf } from "./object-name.ts";
+import type { S3Config, S3Credentials } from "./options.ts";
+import { delayMsAfter } from "./retry.ts";
+
+/** A request to the bucket, or to an object in it. */
+export interface S3Request {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Name of the object; empty for the bucket. */
+  readonly name: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
+/** A whole answer. */
+export interface S3Answer {
+  readonly status: number;
+  /** In a buffer of its own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What it said of that name. */
+  readonly retryAfter: string | null;
+  /** How many times it was asked. From 2 on, an earlier request may have taken effect although its answer got lost. */
+  readonly attempts: number;
+}
+
+/** Asks S3: fulfils with an answer that is a success, and rejects with an `S3Failure` else. */
+export type S3Client = (request: S3Request) => Promise<S3Answer>;
+
+/** Makes a client; nothing is sent or imported before its first request. */
+export function createS3Client(config: S3Config): S3Client {
+  return async (request) => {
+    for (let attempts = 1; ; attempts++) {
+      const signed = await signedRequest(config, request);
+      const outcome = await exchange(config, signed, attempts);
+      if (!(outcome instanceof LostAnswer) && isSuccess(outcome.status)) return outcome;
+      const mayPass = outcome instanceof LostAnswer || isTransient(outcome);
+      if (attempts === config.maxAttempts || !mayPass) throw failureOf(config, request, signed, outcome);
+      await sleep(delayMsAfter(attempts, outcome.retryAfter));
+    }
+  };
+}
+
+function failureOf(
+  { timeoutMs }: S3Config,
+  request: S3Request,
+  { credentials }: SignedRequest,
+  outcome: S3Answer | LostAnswer,
+): S3Failure {
+  if (outcome instanceof LostAnswer) return lostAnswer(request, outcome.attempts, timeoutMs, outcome.cause);
+  return refusal(request, outcome, credentials);
+}
+
+/** What came of an attempt without a whole answer. */
+class LostAnswer {
+  readonly attempts: number;
+  readonly cause: unknown;
+  readonly retryAfter = null;
+
+  constructor(attempts: number, cause: unknown) {
+    this.attempts = attempts;
+    this.cause = cause;
+  }
+}
+
+interface SignedRequest {
+  readonly url: string;
+  readonly init: RequestInit;
+  readonly credentials: S3Credentials;
+}
+
+async function signedRequest(config: S3Config, request: S3Request): Promise<SignedRequest> {
+  const { AwsV4Signer } = await importSigner();
+  const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials();
+  const { method, body } = request;
+  const signer = new AwsV4Signer({
+    method,
+    url: urlOf(config, request),
+    headers: headersOf(request),
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken !== undefined && { sessionToken }),
+    service: "s3",
+    region: config.region,
+    // Content-type too: newer Ceph refuses one that is not signed.
+    allHeaders: true,
+  });
+  const { url, headers } = await signer.sign();
+  // Not as a Request: its body would be a stream, which some servers get in chunks and refuse.
+  const init = { method, headers, ...(body && { body }), redirect: "manual" as const };
+  return { url: url.href, init, credentials: { accessKeyId, secretAccessKey, sessionToken } };
+}
+
+function urlOf({ bucketUrl }: S3Config, { name, query = {} }: S3Request): string {
+  const search = Object.entries(query).map(([field, value]) => `${escapeUrl(field)}=${escapeUrl(value)}`);
+  return `${bucketUrl}/${urlPathOf(name)}${search.length > 0 ? `?${search.join("&")}` : ""}`;
+}
+
+function headersOf({ headers, body }: S3Request): Record<string, string> {
+  return { ...(body && { "content-type": "application/octet-stream" }), ...headers };
+}
+
+async function exchange(
+  config: S3Config,
+  { url, init }: SignedRequest,
+  attempts: number,
+): Promise<S3Answer | LostAnswer> {
+  try {
+    const response = await config.fetch(url, { ...init, signal: AbortSignal.timeout(config.timeoutMs) });
+    // Always to its end: only then is the connection free, and only then is nothing missing.
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return { status: response.status, bytes, attempts, retryAfter: response.headers.get("retry-after") };
+  } catch (cause) {
+    return new LostAnswer(attempts, cause);
+  }
+}
+
+function sleep(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+async function importSigner(): Promise<typeof import("aws4fetch")> {
+  try {
+    return await import("aws4fetch");
+  } catch (cause) {
+    throw new InvalidArgumentError("s3Adapter needs the package aws4fetch: npm install aws4fetch", { cause });
+  }
+}

@@ -1,0 +1,66 @@
+/** Deletes objects by their names: many in batches where the server takes them, else one by one. */
+import type { S3Client } from "./client.ts";
+import { isRefusal, malformedAnswer, textOf } from "./failure.ts";
+import { blocksOf, elementOf, escapeXml } from "./xml.ts";
+
+/** S3's limit. */
+const namesPerBatch = 1_000;
+const deletesAtOnce = 16;
+
+/** Deletes one object; a missing one needs no deleting. */
+export async function deleteObject(ask: S3Client, name: string): Promise<void> {
+  try {
+    await ask({ method: "DELETE", name });
+  } catch (error) {
+    if (!isRefusal(error, "NoSuchKey")) throw error;
+  }
+}
+
+/** Deletes all of them. */
+export async function deleteObjects(ask: S3Client, names: readonly string[]): Promise<void> {
+  for (let start = 0; start < names.length; start += namesPerBatch) {
+    const left = await deleteBatch(ask, names.slice(start, start + namesPerBatch));
+    // Once more, singly: that either works or says why not.
+    await deleteSingly(ask, left);
+  }
+}
+
+/** The names that are left to delete: those that the server failed at, or all where it takes no such batch. */
+async function deleteBatch(ask: S3Client, names: readonly string[]): Promise<readonly string[]> {
+  const body = new TextEncoder().encode(batchOf(names));
+  // Some servers insist on Content-MD5 instead, which web platforms can't make: they get single requests.
+  const headers = { "content-type": "application/xml", "x-amz-checksum-sha256": await sha256Of(body) };
+  try {
+    const answer = textOf(await ask({ method: "POST", name: "", query: { delete: "" }, headers, body }));
+    return failedOf(answer).filter((name) => names.includes(name));
+  } catch (error) {
+    if (isRefusal(error, 400, 405, 411, 501)) return names;
+    throw error;
+  }
+}
+
+function batchOf(names: readonly string[]): string {
+  const objects = names.map((name) => `<Object><Key>${escapeXml(name)}</Key></Object>`);
+  const namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
+  return `<Delete xmlns="${namespace}">${objects.join("")}<Quiet>true</Quiet></Delete>`;
+}
+
+function failedOf(answer: string): string[] {
+  // A body without a length that is cut off ends as if whole: only the last tag tells.
+  if (!/<DeleteResult(\s[^>]*)?(\/>|>.*<\/DeleteResult>)\s*$/s.test(answer)) {
+    throw malformedAnswer("no whole result of a deletion");
+  }
+  return blocksOf(answer, "Error").map((block) => elementOf(block, "Key") ?? "");
+}
+
+async function deleteSingly(ask: S3Client, names: readonly string[]): Promise<void> {
+  for (let start = 0; start < names.length; start += deletesAtOnce) {
+    const some = names.slice(start, start + deletesAtOnce);
+    await Promise.all(some.map((name) => deleteObject(ask, name)));
+  }
+}
+
+async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return btoa(String.fromCharCode(...new Uint8Array(digest)));
+}

@@ -1,0 +1,103 @@
+/** A store in a bucket of any S3 server, over `aws4fetch` and the web platform: the `/adapters/s3` export. */
+import type { StoreDriver } from "../../core/types.ts";
+import { assertNotEverything, bytesOf, prefixOfLevel, textOf } from "../values.ts";
+import { createS3Client, type S3Client } from "./client.ts";
+import { createObjectCreator } from "./create.ts";
+import { deleteObject, deleteObjects } from "./delete.ts";
+import { isRefusal } from "./failure.ts";
+import { listObjects } from "./list.ts";
+import { keyOfObject, objectNameOf } from "./object-name.ts";
+import {
+  checkedOptions,
+  type S3AdapterOptions,
+  type S3Credentials,
+  type S3ServerOptions,
+} from "./options.ts";
+
+export type { S3Failure } from "./failure.ts";
+export type { S3AdapterOptions, S3Credentials, S3ServerOptions };
+
+/**
+ * Keeps values as objects in a bucket: AWS, Ceph, MinIO, R2 and friends. A key names its object.
+ * Needs the package `aws4fetch`. Sends nothing until it is used.
+ *
+ * A request that meets a busy or lost server is sent again, up to `maxAttempts`; what fails for good rejects with an
+ * {@link S3Failure}, which carries no credential. `createIfAbsent` finds out with its first call whether the server keeps
+ * `If-None-Match`, and is `unsupported` where it does not. The credentials need `s3:ListBucket` besides get, put and
+ * delete, or S3 answers `AccessDenied` for what is merely missing.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type or out of its range.
+ * @example
+ * ```ts
+ * const storage = s3Adapter({
+ *   bucket: "images",
+ *   region: "eu-central-1",
+ *   keyPrefix: "cache/",
+ *   credentials: async () => ({ accessKeyId: "…", secretAccessKey: "…", sessionToken: "…" }),
+ * });
+ * const images = createImageManager({ source: balenaApiSource(), storage });
+ * ```
+ */
+export function s3Adapter(options: S3AdapterOptions): StoreDriver {
+  const config = checkedOptions(options);
+  const ask = createS3Client(config);
+  const create = createObjectCreator(ask, config.keyPrefix);
+  const nameOf = (key: string) => objectNameOf(config.keyPrefix, key);
+
+  const read = async (key: string) => readObject(ask, nameOf(key));
+  const write = async (key: string, value: unknown): Promise<void> => {
+    await ask({ method: "PUT", name: nameOf(key), body: bodyOf(value) });
+  };
+  const keysUnder = async (text: string): Promise<string[]> => {
+    const names = await listObjects(ask, config.keyPrefix + text);
+    const keys = names.map((name) => keyOfObject(config.keyPrefix, name));
+    return keys.filter((key) => key !== undefined);
+  };
+
+  return {
+    name: "s3",
+    // Not the options themselves: unstorage hands them out, and there are secrets in them.
+    options: { bucket: options.bucket, region: config.region, keyPrefix: config.keyPrefix },
+    capabilities: { completeListing: true },
+    hasItem: async (key) => hasObject(ask, nameOf(key)),
+    getItem: async (key) => textOf(await read(key)),
+    getItemRaw: read,
+    setItem: write,
+    setItemRaw: write,
+    removeItem: async (key) => deleteObject(ask, nameOf(key)),
+    // Every key that begins with the text given; unstorage may leave it out.
+    getKeys: async (prefix) => keysUnder(prefix ?? ""),
+    clear: async (level) => {
+      const prefix = prefixOfLevel(level ?? "");
+      assertNotEverything(config.keyPrefix + prefix);
+      await deleteObjects(ask, (await keysUnder(prefix)).map(nameOf));
+    },
+    createIfAbsent: async (key, bytes) => create(nameOf(key), bodyOf(bytes)),
+  };
+}
+
+async function readObject(ask: S3Client, name: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  try {
+    return (await ask({ method: "GET", name })).bytes;
+  } catch (error) {
+    // A missing bucket is 404 too, and no missing value but a fault.
+    if (isRefusal(error, "NoSuchKey")) return null;
+    throw error;
+  }
+}
+
+async function hasObject(ask: S3Client, name: string): Promise<boolean> {
+  try {
+    await ask({ method: "HEAD", name });
+    return true;
+  } catch (error) {
+    if (!isRefusal(error, 404)) throw error;
+    // Its answer has no body to tell what is missing, the object or the bucket: reading does.
+    return (await readObject(ask, name)) !== null;
+  }
+}
+
+/** No one keeps values in shared memory, which `fetch` would refuse. */
+function bodyOf(value: unknown): Uint8Array<ArrayBuffer> {
+  return bytesOf(value) as Uint8Array<ArrayBuffer>;
+}

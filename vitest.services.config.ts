@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+// Tests against real servers; `npm run test:services` starts them and sets TEST_REDIS_URL and TEST_S3_*.
+export default defineConfig({
+  test: {
+    include: ["test/services/**/*.test.ts"],
+    // One server of a kind for all, on few cores: files take turns, so that a time limit means something.
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    dangerouslyIgnoreUnhandledErrors: false,
+  },
+});
