@@ -7,6 +7,9 @@ export default defineConfig({
     index: "src/core/index.ts",
     "adapters/memory": "src/adapters/memory/index.ts",
     "adapters/fs": "src/adapters/fs/index.ts",
+    "adapters/s3": "src/adapters/s3/index.ts",
+    "adapters/redis": "src/adapters/redis/index.ts",
+    "adapters/cloudflare-r2": "src/adapters/cloudflare-r2/index.ts",
     "adapters/balena-sdk": "src/adapters/balena-sdk/index.ts",
     node: "src/adapters/node/index.ts",
   },
@@ -16,6 +19,7 @@ export default defineConfig({
   external: [/^node:/],
   dts: true,
   splitting: true,
-  sourcemap: true,
+  // The output is as readable as the sources, and maps would be two thirds of the package.
+  sourcemap: false,
   clean: true,
 });

@@ -9,7 +9,7 @@ import type { UseRecorder } from "./store/uses.ts";
 import type { Inflater } from "./transfer/inflate.ts";
 import type { LeaseTimes } from "./transfer/lease.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
-import type { Transfer } from "./transfer/transfer.ts";
+import type { RunningTransfer } from "./transfer/running-transfer.ts";
 import type { ImageManagerEvent, OsVersion } from "./types.ts";
 
 /** One manager's parts. */
@@ -30,9 +30,9 @@ export interface ManagerContext {
   /** Aborted when the manager is closed. */
   readonly closing: AbortSignal;
   /** Running transfers that others may join, by image id. */
-  readonly transfers: Map<string, Transfer>;
+  readonly transfers: Map<string, RunningTransfer>;
   /** All running transfers, shared or not. */
-  readonly running: Set<Transfer>;
+  readonly running: Set<RunningTransfer>;
   /** Manifests that streams of this process are reading, with their ids. */
   readonly reading: Map<Manifest, string>;
   readonly uses: UseRecorder;

@@ -279,6 +279,7 @@ export type ImageManagerEvent =
   | { readonly type: "hit" | "miss" | "revalidated" | "stale-served"; readonly image: string }
   /** A broken transfer went on; `fromByte` of the upstream's file (0: it started over and is compared). */
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
+  /** Damaged chunks were fetched again; `chunks` of them in a row gave the reason, a whole transfer may have mended more. */
   | { readonly type: "healed"; readonly image: string; readonly chunks: number }
   | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
   | { readonly type: "committed"; readonly image: string; readonly size: number }

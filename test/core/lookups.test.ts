@@ -18,7 +18,10 @@ test("look-ups of the same at once are one", async () => {
   const { manager } = createTestManager(api);
   await Promise.all(Array.from({ length: 50 }, () => manager.resolve(slug, "^6.0.0")));
   expect(api.counters.metadataRequests).toBe(2); // the device type, its versions
-  await Promise.all([manager.resolve(slug, "latest"), manager.resolve(slug, "latest", { includeDrafts: true })]);
+  await Promise.all([
+    manager.resolve(slug, "latest"),
+    manager.resolve(slug, "latest", { includeDrafts: true }),
+  ]);
   expect(api.counters.metadataRequests).toBe(4);
 });
 

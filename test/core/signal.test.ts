@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
+import { createBodyStream } from "../../src/core/transfer/image-stream.ts";
 import { collect, rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
@@ -142,6 +143,23 @@ describe("a stream", () => {
     const reading = manager.get(slug, version, { signal: abort.signal }).then(collect);
     abort.abort();
     expect(await rejection(reading)).toMatchObject({ name: "AbortError" });
+  });
+
+  test("made with a signal that was aborted a moment ago ends with the reason, and lets go of its chunks", async () => {
+    const close = vi.fn();
+    const onEnd = vi.fn();
+    const stream = createBodyStream({
+      chunkBytes: 1,
+      span: { start: 0, end: undefined },
+      signal: AbortSignal.abort(reason),
+      chunks: { next: () => new Promise(() => {}), close },
+      recover: (_index, failure) => Promise.reject(failure),
+      onDelivered: () => {},
+      onEnd,
+    });
+    expect(await rejection(collect(stream))).toBe(reason);
+    expect(close).toHaveBeenCalledOnce();
+    expect(onEnd).toHaveBeenCalledExactlyOnceWith(reason);
   });
 
   test("leaves no listener on a signal that lives on", async () => {

@@ -1,30 +1,10 @@
 /** Sends signed requests to a bucket, and again where the server is busy or the answer got lost. */
 import { InvalidArgumentError } from "../../core/errors.ts";
+import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
 import type { S3Config, S3Credentials } from "./options.ts";
 import { delayMsAfter } from "./retry.ts";
-
-/** A request to the bucket, or to an object in it. */
-export interface S3Request {
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
-  /** Name of the object; empty for the bucket. */
-  readonly name: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array<ArrayBuffer>;
-}
-
-/** A whole answer. */
-export interface S3Answer {
-  readonly status: number;
-  /** In a buffer of its own. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What it said of that name. */
-  readonly retryAfter: string | null;
-  /** How many times it was asked. From 2 on, an earlier request may have taken effect although its answer got lost. */
-  readonly attempts: number;
-}
 
 /** Asks S3: fulfils with an answer that is a success, and rejects with an `S3Failure` else. */
 export type S3Client = (request: S3Request) => Promise<S3Answer>;

@@ -1,7 +1,8 @@
 /** Writes objects that must not exist yet, where the server can tell. */
 import type { CreateResult } from "../../core/types.ts";
-import type { S3Answer, S3Client } from "./client.ts";
+import type { S3Client } from "./client.ts";
 import { deleteObject } from "./delete.ts";
+import type { S3Answer } from "./exchange.ts";
 import { isRefusal } from "./failure.ts";
 import { scratchName } from "./object-name.ts";
 

@@ -1,5 +1,5 @@
 /** What is said when S3 refuses, is lost or answers nonsense; and which of it may pass by itself. */
-import type { S3Answer, S3Request } from "./client.ts";
+import type { S3Answer, S3Request } from "./exchange.ts";
 import type { S3Credentials } from "./options.ts";
 import { elementOf } from "./xml.ts";
 

@@ -3,6 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { unlessAborted } from "../source.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { followTransfer } from "../transfer/follow.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 
@@ -10,7 +11,7 @@ import type { TransferOptions } from "../transfer/transfer-options.ts";
 export function joinTransfer(
   context: ManagerContext,
   options: TransferOptions,
-): { transfer: Transfer; release: () => void } {
+): { transfer: RunningTransfer; release: () => void } {
   const transfer = context.transfers.get(options.id) ?? startTransfer(context, options);
   return { transfer, release: transfer.hold() };
 }
@@ -36,7 +37,7 @@ export async function followNew(
 }
 
 /** A new one, or the running one where that is sure to bring the same: all of the image, with nothing to compare. */
-function transferFor(context: ManagerContext, options: TransferOptions): Transfer {
+function transferFor(context: ManagerContext, options: TransferOptions): RunningTransfer {
   const running = context.transfers.get(options.id);
   if (options.isStored && !running) return startTransfer(context, options);
   const isPlain = (of: TransferOptions | undefined) => of?.isStored && !of.isConditional && !of.expected;
@@ -44,7 +45,7 @@ function transferFor(context: ManagerContext, options: TransferOptions): Transfe
   return new Transfer(context, { ...options, isStored: false });
 }
 
-function startTransfer(context: ManagerContext, options: TransferOptions): Transfer {
+function startTransfer(context: ManagerContext, options: TransferOptions): RunningTransfer {
   const transfer = new Transfer(context, options);
   context.transfers.set(options.id, transfer);
   return transfer;

@@ -7,6 +7,7 @@ import { unlessAborted } from "../source.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
@@ -57,7 +58,7 @@ export type Way =
   | { readonly kind: "cached"; readonly manifest: Manifest; readonly origin: "cache" | "stale" }
   | {
       readonly kind: "transfer";
-      readonly transfer: Transfer;
+      readonly transfer: RunningTransfer;
       readonly opened: OpenedBody;
       /** Must be called once the transfer is held in another way, or not wanted after all. */
       readonly release: () => void;
@@ -174,7 +175,7 @@ function noteUse(context: ManagerContext, id: string): void {
 }
 
 /** Holds a transfer to its end, whatever becomes of its readers. */
-async function outlive(transfer: Transfer): Promise<void> {
+async function outlive(transfer: RunningTransfer): Promise<void> {
   const release = transfer.hold();
   await transfer.outcome.catch(() => undefined);
   release();

@@ -8,7 +8,7 @@ import { followTransfer } from "../transfer/follow.ts";
 import { createBodyStream, type Span } from "../transfer/image-stream.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
-import type { Transfer } from "../transfer/transfer.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
 import { followNew } from "./follow-new.ts";
 import { createHealer } from "./heal.ts";
@@ -54,7 +54,7 @@ export function streamCached(
 export function streamTransfer(
   context: ManagerContext,
   read: ImageRead,
-  transfer: Transfer,
+  transfer: RunningTransfer,
   opened: OpenedBody,
   release: () => void,
 ): ImageStream {
@@ -123,7 +123,7 @@ function describe(
 
 async function committed(
   id: string,
-  transfer: Transfer,
+  transfer: RunningTransfer,
   ended: Promise<{ failure?: unknown }>,
 ): Promise<ImageInfo | undefined> {
   const result = (async () => {
@@ -144,7 +144,7 @@ async function committed(
 async function continueElsewhere(
   context: ManagerContext,
   read: ImageRead,
-  transfer: Transfer,
+  transfer: RunningTransfer,
   index: number,
   failure: unknown,
   delivered: boolean,

@@ -8,6 +8,8 @@ import { fromBase64, toBase64 } from "./base64.ts";
 export interface ByteStore {
   readonly maxValueBytes: number;
   readonly completeListing: boolean;
+  /** It states its capabilities, and with them that it keeps what it takes. */
+  readonly isAdapter: boolean;
   /** Leases need both a listing to rely on and `createIfAbsent`. */
   readonly canLease: boolean;
   /** The value, in a buffer that is the caller's own; `undefined` where there is none, or nothing that could be bytes. */
@@ -41,6 +43,7 @@ export function createByteStore(
 
   return {
     ...limitsOf(capabilities),
+    isAdapter: capabilities !== undefined,
     canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
     read: (key) =>
       guarded("read", async () => {

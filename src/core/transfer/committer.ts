@@ -1,11 +1,14 @@
 /** What of a transfer gets into the store as an image: the room that is made for it, the commit, and what stands in its way. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
+import { chunksOf } from "../retention/accounting.ts";
 import { makeRoom, makeRoomFor } from "../retention/room.ts";
+import { isChunkSound } from "../store/chunk-store.ts";
 import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
 import type { OpenedFile } from "./read-file.ts";
+import type { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 import type { TransferWindow } from "./window.ts";
 
@@ -14,14 +17,13 @@ export class Committer {
   obstacle: ImageManagerError | undefined;
   readonly #context: ManagerContext;
   readonly #options: TransferOptions;
-  readonly #leave: (isDone: boolean) => void;
+  readonly #share: Share;
   #storedBytes = 0;
 
-  /** `leave` is called as soon as it is certain that there is no commit: others need not wait for it. */
-  constructor(context: ManagerContext, options: TransferOptions, leave: (isDone: boolean) => void) {
+  constructor(context: ManagerContext, options: TransferOptions, share: Share) {
     this.#context = context;
     this.#options = options;
-    this.#leave = leave;
+    this.#share = share;
     if (!options.isStored) this.obstacle = new StoreError("The image was not to be stored");
   }
 
@@ -64,9 +66,12 @@ export class Committer {
       try {
         const pinned = (await readManifest(store, id))?.pinned ?? false;
         const manifest = { ...(await buildManifest(identity, window, opened, now())), pinned };
+        if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.obstacle) return { obstacle: this.obstacle };
         await writeManifest(store, id, manifest);
+        // Some drivers (read-only ones, `null`) take what they do not keep.
+        if ((await readManifest(store, id))?.digest !== manifest.digest) return { obstacle: this.#lost() };
         emit({ type: "committed", image: id, size: manifest.size });
         return { manifest };
       } catch (cause) {
@@ -94,8 +99,23 @@ export class Committer {
     const { maxBytes = Number.POSITIVE_INFINITY } = this.#context;
     if (this.#storedBytes <= maxBytes) return true;
     this.#tooLarge();
-    this.#leave(true);
+    void this.#share.leave(true); // others need not wait for a commit that is not coming
     return false;
+  }
+
+  /**
+   * Whether chunks may have gone since they were written: the lease is gone too, as after a clean or a restart without memory,
+   * or the driver is one that promises nothing. Then the first chunk tells.
+   */
+  async #isStoreDoubtful(manifest: Manifest): Promise<boolean> {
+    const { store } = this.#context;
+    if (store.isAdapter && (await this.#share.stands())) return false;
+    const [first] = chunksOf(manifest);
+    return first !== undefined && !(await isChunkSound(store, ...first));
+  }
+
+  #lost(): ImageManagerError {
+    return this.storeFault("commit", new StoreError("The store did not keep what it was given"));
   }
 
   #tooLarge(): ImageManagerError {
@@ -107,7 +127,7 @@ export class Committer {
   storeFault(operation: string, cause: unknown): ImageManagerError {
     this.#context.emit({ type: "store-fault", operation, cause });
     this.obstacle ??= isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause });
-    this.#leave(false);
+    void this.#share.leave(false);
     return this.obstacle;
   }
 }

@@ -2,10 +2,10 @@
 import type { ByteStore } from "../store/byte-store.ts";
 import { readChunk } from "../store/chunk-store.ts";
 import { type ChunkSource, ChunkUnavailable } from "../store/read-image.ts";
-import type { Transfer } from "./transfer.ts";
+import type { RunningTransfer } from "./running-transfer.ts";
 
 /** Chunks of a transfer from an index on, as they come. Ends after the commit. Closing it may end the transfer. */
-export function followTransfer(transfer: Transfer, store: ByteStore, from: number): ChunkSource {
+export function followTransfer(transfer: RunningTransfer, store: ByteStore, from: number): ChunkSource {
   const cursor = transfer.read(from);
   return {
     async next() {

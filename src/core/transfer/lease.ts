@@ -27,6 +27,8 @@ export interface LeaseRecord {
 export interface Lease {
   readonly epoch: number;
   readonly owner: string;
+  /** Whether the store still says so. */
+  stands(): Promise<boolean>;
   /** Stops the heartbeat and deletes the lease, unless somebody else has. */
   release(): Promise<void>;
 }
@@ -126,6 +128,7 @@ function keepLease(
   return {
     epoch,
     owner,
+    stands: async () => (await readLease(store, id, epoch))?.owner === owner,
     release() {
       released ??= (async () => {
         stop.abort();

@@ -67,6 +67,11 @@ export class Share {
     this.#journal = keepJournal(store, id, this.#lease, window, header, (cause) => onFault("journal", cause));
   }
 
+  /** Whether nobody has taken or deleted the lease, if there ever was one. Rejects when the store fails. */
+  async stands(): Promise<boolean> {
+    return (await this.#lease?.stands()) ?? true;
+  }
+
   /** Lets others take the turn. The journal stays for them, unless the image is done with (committed, or changed). */
   leave(isDone: boolean): Promise<void> {
     this.#leaving ??= this.#leave(isDone);

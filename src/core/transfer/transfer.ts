@@ -9,18 +9,17 @@ import { journalHeader, type Opened, openedByJournal, openedByUpstream } from ".
 import type { OpenedFile } from "./read-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import { resumeFrom } from "./resume.ts";
+import type { RunningTransfer } from "./running-transfer.ts";
 import { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 import { type Cursor, TransferWindow } from "./window.ts";
 
-/** A transfer under way. Its promises never become unhandled rejections. */
-export class Transfer {
+/** See {@link RunningTransfer}. Its promises never become unhandled rejections. */
+export class Transfer implements RunningTransfer {
   readonly options: TransferOptions;
   readonly window: TransferWindow;
-  /** Settles when the upstream has answered. */
   readonly opened: Promise<Opened>;
-  /** Settles at the very end, after the commit. Rejects with what went wrong. */
   readonly outcome: Promise<Outcome>;
   readonly #context: ManagerContext;
   readonly #abort = new AbortController();
@@ -42,7 +41,7 @@ export class Transfer {
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
     this.#upstream = createUpstream(context, options, this.#signal);
     this.#share = this.#createShare();
-    this.#committer = new Committer(context, options, (isDone) => void this.#share.leave(isDone));
+    this.#committer = new Committer(context, options, this.#share);
     this.#sink = createChunkSink(
       this.window,
       options.isStored ? context.store : undefined,
@@ -56,7 +55,6 @@ export class Transfer {
     this.opened.catch(() => undefined);
   }
 
-  /** Keeps the transfer alive until the returned function is called; when the last one leaves, it is cancelled. */
   hold(): () => void {
     this.#users += 1;
     let isHeld = true;
@@ -68,7 +66,6 @@ export class Transfer {
     };
   }
 
-  /** A cursor that also holds the transfer. */
   read(position: number): Cursor {
     const release = this.hold();
     const cursor = this.window.open(position);
@@ -88,7 +85,6 @@ export class Transfer {
     this.window.fail(reason);
   }
 
-  /** Gives up the commit but not the delivery; settles when nothing is being written any more. */
   async stopStoring(): Promise<void> {
     this.#committer.obstacle ??= new StoreError("The cache was cleaned while the image was on its way");
     this.#sink.stopStoring();

@@ -1,0 +1,94 @@
+/** A store in Redis, over `ioredis`: one binary string a key. */
+import { Buffer } from "node:buffer";
+import type { StoreDriver } from "../../core/types.ts";
+import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../values.ts";
+import { createConnection } from "./connection.ts";
+import { lifetimeMs } from "./expiry.ts";
+import { checkedOptions, type RedisAdapterOptions } from "./options.ts";
+import { listKeys } from "./scan.ts";
+
+export type { RedisClient } from "./client.ts";
+export type { RedisAdapterOptions };
+
+// Deletions on their way at once: enough to fill the connection, and no heap of a million promises.
+const deletionsAtOnce = 1000;
+
+/**
+ * Keeps values in Redis (or Valkey, KeyDB, …), which any number of processes may share. A client that it makes itself
+ * connects with the first call and keeps the process alive until `dispose`; a client that is given is never closed.
+ *
+ * Values are binary, so chunks cost their own size, by default 1 MiB. Under `maxmemory` with eviction, an evicted chunk is
+ * fetched again when it is wanted. Reads and writes that are under way together are pipelined on the one connection.
+ *
+ * Calls reject when the server is gone, refuses them or takes too long. No error carries a password or a value.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for options that are wrong or exclude each other; a call rejects
+ * with it when `ioredis` is not installed.
+ * @example
+ * ```ts
+ * const storage = redisAdapter({ url: "redis://localhost:6379/2", expireAfterMs: 30 * 24 * 60 * 60 * 1000 });
+ * const images = createImageManager({ source: balenaSdkSource(), storage });
+ * // …
+ * await images.close();
+ * await storage.dispose();
+ * ```
+ */
+export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { dispose(): Promise<void> } {
+  const { keyPrefix, maxValueBytes, expireAfterMs, ...server } = checkedOptions(options);
+  const connection = createConnection(server);
+  const full = keyPrefixer(keyPrefix);
+
+  async function read(key: string): Promise<Uint8Array | null> {
+    const value = await connection.send("buffer", "GET", full(key));
+    // Copied: ioredis cuts its buffers out of larger ones, which it goes on to use.
+    return value === null ? null : new Uint8Array(value as Buffer);
+  }
+
+  async function write(key: string, value: unknown, ...conditions: string[]): Promise<unknown> {
+    const { buffer, byteOffset, byteLength } = bytesOf(value);
+    const expiry = await expiryOf(full(key));
+    // A view: ioredis would write out any other array as text.
+    return connection.send(
+      "text",
+      "SET",
+      full(key),
+      Buffer.from(buffer, byteOffset, byteLength),
+      ...expiry,
+      ...conditions,
+    );
+  }
+
+  async function expiryOf(fullKey: string): Promise<string[]> {
+    if (expireAfterMs === undefined) return [];
+    const left = () => connection.send("text", "PTTL", fullKey).then(Number);
+    return ["PX", String(await lifetimeMs(fullKey, expireAfterMs, left))];
+  }
+
+  const remove = (key: string) => connection.send("text", "UNLINK", full(key));
+
+  async function list(prefix: string): Promise<string[]> {
+    const keys = await connection.use((client) => listKeys(client, full(prefix)));
+    return keys.map((key) => key.slice(keyPrefix.length));
+  }
+
+  return {
+    name: "redis",
+    capabilities: { maxValueBytes, completeListing: true },
+    hasItem: async (key) => (await connection.send("text", "EXISTS", full(key))) === 1,
+    getItem: async (key) => textOf(await read(key)),
+    getItemRaw: read,
+    setItem: async (key, text) => void (await write(key, text)),
+    setItemRaw: async (key, value) => void (await write(key, value)),
+    removeItem: async (key) => void (await remove(key)),
+    // Every key that begins with the text given; unstorage may leave it out.
+    getKeys: (prefix) => list(prefix ?? ""),
+    async clear(level) {
+      const prefix = prefixOfLevel(level ?? "");
+      assertNotEverything(full(prefix));
+      const keys = await list(prefix);
+      while (keys.length > 0) await Promise.all(keys.splice(-deletionsAtOnce).map(remove));
+    },
+    dispose: connection.close,
+    createIfAbsent: async (key, bytes) => ((await write(key, bytes, "NX")) === "OK" ? "created" : "exists"),
+  };
+}

@@ -1,0 +1,22 @@
+/** What goes to S3 and what comes back. */
+
+/** A request to the bucket, or to an object in it. */
+export interface S3Request {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  /** Name of the object; empty for the bucket. */
+  readonly name: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
+/** A whole answer. */
+export interface S3Answer {
+  readonly status: number;
+  /** In a buffer of its own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What it said of that name. */
+  readonly retryAfter: string | null;
+  /** How many times it was asked. From 2 on, an earlier request may have taken effect although its answer got lost. */
+  readonly attempts: number;
+}

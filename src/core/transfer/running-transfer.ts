@@ -1,0 +1,19 @@
+/** A transfer under way, as those see it who read along or keep count of it. */
+import type { Opened } from "./opened.ts";
+import type { Outcome, TransferOptions } from "./transfer-options.ts";
+import type { Cursor, TransferWindow } from "./window.ts";
+
+export interface RunningTransfer {
+  readonly options: TransferOptions;
+  readonly window: TransferWindow;
+  /** Settles when the upstream has answered. */
+  readonly opened: Promise<Opened>;
+  /** Settles at the very end, after the commit. Rejects with what went wrong. */
+  readonly outcome: Promise<Outcome>;
+  /** Keeps the transfer alive until the returned function is called; when the last one leaves, it is cancelled. */
+  hold(): () => void;
+  /** A cursor that also holds the transfer. */
+  read(position: number): Cursor;
+  /** Gives up the commit but not the delivery; settles when nothing is being written any more. */
+  stopStoring(): Promise<void>;
+}

@@ -1,0 +1,33 @@
+// Compiled inside the project that has the package installed, as an ES module and as a CommonJS one; never run.
+import {
+  createImageManager,
+  type ImageManagerErrorCode,
+  type ImageSource,
+  type ImageStream,
+  InvalidArgumentError,
+  isImageManagerError,
+  type StoreDriver,
+  VersionNotFoundError,
+} from "balena-image-manager";
+import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+import { fsAdapter } from "balena-image-manager/adapters/fs";
+import { memoryAdapter } from "balena-image-manager/adapters/memory";
+import { nodeInflate } from "balena-image-manager/node";
+
+export async function use(): Promise<string | undefined> {
+  const source: ImageSource = balenaSdkSource({ apiUrl: "https://api.balena-cloud.com" });
+  const stores: StoreDriver[] = [fsAdapter({ base: "./images" }), memoryAdapter()];
+  const images = createImageManager({ source, storage: stores[0]!, inflate: nodeInflate });
+  try {
+    const image: ImageStream = await images.get("raspberrypi4-64", "^6.0.0", { developmentMode: true });
+    for await (const bytes of image) bytes.byteLength.toFixed();
+    return (await image.committed())?.etag;
+  } catch (error) {
+    if (error instanceof VersionNotFoundError) return error.nearest;
+    if (error instanceof InvalidArgumentError || !isImageManagerError(error)) throw error;
+    const code: ImageManagerErrorCode = error.code;
+    // @ts-expect-error: the codes are a union, not just any string
+    if (code === "NO_SUCH_CODE") return undefined;
+    return code;
+  }
+}

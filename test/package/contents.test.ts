@@ -1,0 +1,41 @@
+// What is in the package: everything that `exports` names, and nothing that users have no use for.
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, inject, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+
+const packageDirectory = join(inject("project"), "node_modules", manifest.name);
+const entries = await readdir(packageDirectory, { recursive: true, withFileTypes: true });
+const files = entries
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name).slice(packageDirectory.length + 1));
+
+test("it holds the build, the manifest and three texts", () => {
+  const others = files.filter((name) => !/^dist\/([a-z-]+\/)?[\w-]+\.(js|cjs|d\.ts|d\.cts)$/.test(name));
+  expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+});
+
+test("every file that exports name is there", () => {
+  const named = targets(manifest.exports).map((path) => path.replace(/^\.\//, ""));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !files.includes(name))).toEqual([]);
+});
+
+test("every built file but the shared parts is exported", () => {
+  const named = targets(manifest.exports).map((path) => path.replace(/^\.\//, ""));
+  const shared = /^dist\/(chunk|types)-[\w-]+\./;
+  const unnamed = files.filter(
+    (name) => name.startsWith("dist/") && !shared.test(name) && !named.includes(name),
+  );
+  expect(unnamed).toEqual([]);
+});
+
+test("it stays below 600 kB unpacked", async () => {
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(packageDirectory, name))).size));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(600_000);
+});
+
+/** All paths in an `exports` field. */
+function targets(value: unknown): string[] {
+  return typeof value === "string" ? [value] : Object.values(value as object).flatMap(targets);
+}

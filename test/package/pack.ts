@@ -1,0 +1,51 @@
+// Packs the built package once and installs it into a project of its own, where tests use it as anybody would.
+import { execFile } from "node:child_process";
+import { access, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { TestProject } from "vitest/node";
+import manifest from "../../package.json" with { type: "json" };
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** A project that has the package installed. */
+    project: string;
+    /** The package's tarball. */
+    tarball: string;
+  }
+}
+
+type Dependencies = Partial<Record<"dependencies" | "peerDependencies", Record<string, string>>>;
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Runs before all tests; what it returns runs after them. */
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  await access(join(root, "dist/index.js")).catch(() => {
+    throw new Error("There is no dist/: run `npm run build` first");
+  });
+  const project = await mkdtemp(join(tmpdir(), "package-test-"));
+  // Scripts are left out, for packing must not build what is being tested.
+  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", project], { cwd: root });
+  const tarball = join(project, (await readdir(project)).find((name) => name.endsWith(".tgz"))!);
+  await install(tarball, project);
+  provide("project", project);
+  provide("tarball", tarball);
+  return () => rm(project, { recursive: true });
+}
+
+/** As `npm install` would, but with the dependencies that are here already. */
+async function install(tarball: string, project: string): Promise<void> {
+  const modules = join(project, "node_modules");
+  const installed = join(modules, manifest.name);
+  await mkdir(installed, { recursive: true });
+  await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
+  const { dependencies, peerDependencies = {} }: Dependencies = manifest;
+  for (const name of [...Object.keys({ ...dependencies, ...peerDependencies }), "@types"]) {
+    await symlink(join(root, "node_modules", name), join(modules, name));
+  }
+  await writeFile(join(project, "package.json"), JSON.stringify({ private: true }));
+}

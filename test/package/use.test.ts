@@ -1,0 +1,75 @@
+// The package in use: by import and by require, with every subpath, at run time and for the compiler.
+import { execFile } from "node:child_process";
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, inject, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+
+const run = promisify(execFile);
+const project = inject("project");
+const subpaths = Object.keys(manifest.exports).filter((path) => !path.endsWith(".json"));
+
+const oneFactory = expect.stringMatching(/^function \w+(Adapter|Source)$/);
+
+interface Report {
+  readonly exports: Record<string, string[]>;
+  readonly areOwnErrorsInstances: boolean[];
+  readonly areOtherErrorsInstances: boolean[];
+  readonly areOtherErrorsRecognized: boolean[];
+  readonly isStrangerRecognized: boolean;
+  readonly roundTrip: unknown;
+}
+
+await copyFile(new URL("consumer/use.mjs", import.meta.url), join(project, "use.mjs"));
+const { stdout } = await run(process.execPath, ["use.mjs", manifest.name, ...subpaths], { cwd: project });
+const reports: Record<"import" | "require", Report> = JSON.parse(stdout);
+
+describe.each(Object.entries(reports))("by %s", (_, report) => {
+  test("every subpath exports what it is for", () => {
+    const { ".": main = [], "./node": node, ...adapters } = report.exports;
+    // Classes begin with a capital; all of them are errors.
+    expect(main.filter((name) => !/ [A-Z]\w+Error$/.test(name))).toEqual([
+      "function createImageManager",
+      "function isImageManagerError",
+    ]);
+    expect(main).toHaveLength(2 + 13);
+    expect(node).toContain("function nodeInflate");
+    expect(Object.keys(adapters).length).toBeGreaterThanOrEqual(3);
+    for (const names of Object.values(adapters)) expect(names).toEqual([oneFactory]);
+  });
+
+  test("the error classes are the same in all subpaths", () => {
+    expect(report.areOwnErrorsInstances).toEqual([true, true, true]);
+  });
+
+  test("errors of the other format are recognized, though they are of other classes", () => {
+    expect(report.areOtherErrorsInstances).toEqual([false, false, false]);
+    expect(report.areOtherErrorsRecognized).toEqual([true, true, true]);
+    expect(report.isStrangerRecognized).toBe(false);
+  });
+
+  test("an image comes down once and out of the cache after that", () => {
+    expect(report.roundTrip).toEqual({
+      gets: [
+        { origin: "network", isRight: true },
+        { origin: "cache", isRight: true },
+      ],
+      statuses: [200, 304],
+    });
+  });
+});
+
+const compilerOptions =
+  "--noEmit --strict --module nodenext --target es2022 --lib es2024,esnext.disposable,dom,dom.iterable,dom.asynciterable --types node --skipLibCheck false";
+
+test("a strict project compiles against it, as ES modules and as CommonJS", async () => {
+  const files = ["types.mts", "types.cts"];
+  for (const file of files)
+    await copyFile(new URL("consumer/types.ts", import.meta.url), join(project, file));
+  const compiling = run("tsc", [...compilerOptions.split(" "), ...files], { cwd: project });
+  const { stdout } = await compiling.catch((failure: { stdout: string }) => failure);
+  // unstorage's own types do not compile without the clients of all its drivers.
+  const isOwn = (line: string) => line.includes("error TS") && !line.includes("node_modules/unstorage/");
+  expect(stdout.split("\n").filter(isOwn)).toEqual([]);
+});
