@@ -71,7 +71,6 @@ describe("a driver that keeps nothing, and says nothing", () => {
     await expectRightBytes(managerOver(await create()).manager);
   });
 
-  // Expected to fail until a commit reads its manifest back; then make it a plain `test.each`.
   test.each(drivers)("%s: prefetch rejects, for there is nothing to have later", async (_, create) => {
     const { manager } = managerOver(await create());
     expect(await rejection(manager.prefetch(slug, version))).toMatchObject({ code: "STORE" });

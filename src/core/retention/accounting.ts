@@ -80,17 +80,18 @@ export function chooseEvictions(
     const isUnused = now - tenant.usedAt > unusedForMs;
     if (tenant.isSpared || (!isUnused && bytesLeft <= maxBytes)) continue;
     evicted.push(tenant);
-    bytesLeft -= giveUp(tenant.manifest, uses);
+    for (const bytes of releaseChunks(tenant.manifest, uses).values()) bytesLeft -= bytes;
   }
   return { evicted, bytesLeft };
 }
 
-function giveUp(manifest: Manifest, uses: Map<string, ChunkUse>): number {
-  let freedBytes = 0;
+/** Takes an image's part out of the uses; gives the chunks, with their bytes, that none of the other images names. */
+export function releaseChunks(manifest: Manifest, uses: Map<string, ChunkUse>): Map<string, number> {
+  const released = new Map<string, number>();
   for (const [digest, bytes] of chunksOf(manifest)) {
     const use = uses.get(digest)!;
     use.count -= 1;
-    if (use.count === 0) freedBytes += bytes;
+    if (use.count === 0) released.set(digest, bytes);
   }
-  return freedBytes;
+  return released;
 }

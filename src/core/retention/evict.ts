@@ -4,9 +4,8 @@ import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { removeJournals } from "../store/journal.ts";
 import { chunkKey, imageKey, useKey } from "../store/keys.ts";
-import type { Manifest } from "../store/manifest.ts";
-import { chunksOf } from "./accounting.ts";
-import { neededChunks } from "./needed.ts";
+import { chunkUses, releaseChunks } from "./accounting.ts";
+import { chunksInUse, journaledChunks } from "./needed.ts";
 
 /** Evicts images and says how many bytes that freed. Whoever dies half-way leaves orphans, never a broken image. */
 export async function evict(
@@ -14,14 +13,19 @@ export async function evict(
   inventory: Inventory,
   ids: readonly string[],
 ): Promise<number> {
-  const gone = new Set<string>();
+  // Counted once: to count what is left after each one that goes would cost images times chunks.
+  const uses = chunkUses(inventory.images.values());
+  const journaled = journaledChunks(inventory);
   let freedBytes = 0;
   for (const id of ids) {
     const manifest = inventory.images.get(id);
     if (!manifest) continue;
     await context.store.remove(imageKey(id));
-    gone.add(id);
-    const freed = await removeUnneeded(context, manifest, () => neededChunks(context, inventory, gone));
+    const inUse = chunksInUse(context); // by now, since a stream may have begun meanwhile
+    const freed = await removeChunks(
+      context,
+      [...releaseChunks(manifest, uses)].filter(([digest]) => !journaled.has(digest) && !inUse.has(digest)),
+    );
     await context.store.remove(useKey(id));
     context.emit({ type: "evicted", image: id, freedBytes: freed });
     freedBytes += freed;
@@ -34,13 +38,10 @@ export async function forgetJournals(context: ManagerContext, ids: readonly stri
   await eachOf(ids, (id) => removeJournals(context.store, id, Number.POSITIVE_INFINITY));
 }
 
-async function removeUnneeded(
-  context: ManagerContext,
-  manifest: Manifest,
-  needed: () => Set<string>,
+async function removeChunks(
+  { store }: ManagerContext,
+  chunks: readonly (readonly [digest: string, bytes: number])[],
 ): Promise<number> {
-  const stillNeeded = needed();
-  const chunks = [...chunksOf(manifest)].filter(([digest]) => !stillNeeded.has(digest));
-  await eachOf(chunks, ([digest]) => context.store.remove(chunkKey(digest)));
+  await eachOf(chunks, ([digest]) => store.remove(chunkKey(digest)));
   return chunks.reduce((sum, [, bytes]) => sum + bytes, 0);
 }
