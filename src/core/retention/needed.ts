@@ -1,12 +1,11 @@
 /** Which chunks somebody needs: stored images, transfers that did not end, and whatever this process reads or writes. */
 import type { ManagerContext } from "../context.ts";
 import type { Inventory } from "../store/inventory.ts";
-import type { ChunkDigests } from "../store/manifest.ts";
 
 /** Digests of all needed chunks. */
 export function neededChunks(context: ManagerContext, inventory: Inventory): Set<string> {
-  const stored = digestsOf([...inventory.images.values()].map(({ chunks }) => chunks));
-  return stored.union(journaledChunks(inventory)).union(chunksInUse(context));
+  const stored = [...inventory.images.values()].map(({ chunks }) => chunks);
+  return digestsOf([...stored, journaledChunks(inventory), chunksInUse(context)]);
 }
 
 /** Those of transfers that did not end. */
@@ -27,7 +26,7 @@ export function idsInUse(context: ManagerContext): Set<string> {
   return new Set([...context.reading.values(), ...[...context.running].map(({ options }) => options.id)]);
 }
 
-function digestsOf(lists: readonly ChunkDigests[]): Set<string> {
+function digestsOf(lists: readonly Iterable<string | null>[]): Set<string> {
   const digests = new Set<string>();
   for (const list of lists) for (const digest of list) if (digest !== null) digests.add(digest);
   return digests;

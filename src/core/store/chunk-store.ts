@@ -43,7 +43,8 @@ export async function chunkDigest(bytes: Uint8Array<ArrayBuffer>): Promise<strin
 function isAllZero(bytes: Uint8Array<ArrayBuffer>): boolean {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes.length >> 2 : 0;
   const words = new Int32Array(bytes.buffer, aligned ? bytes.byteOffset : 0, aligned);
-  for (const word of words) if (word !== 0) return false;
+  // By index: an iterator makes this loop several times slower, and holes go through all of it.
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
   for (let index = aligned << 2; index < bytes.length; index++) if (bytes[index] !== 0) return false;
   return true;
 }

@@ -71,8 +71,7 @@ export function createChunkSink(
       for (let taken = 0; taken < piece.length; ) {
         if (failure) throw failure.cause;
         if (!buffer) {
-          await window.room();
-          buffer = new Uint8Array(window.chunkBytes);
+          buffer = await window.room();
           filledBytes = 0;
         }
         const part = piece.subarray(taken, taken + buffer.length - filledBytes);

@@ -27,9 +27,26 @@ export function openedByUpstream(opened: OpenedFile): OpenedBody {
     mime: mimeOf(opened),
     size: sizeOf(opened),
     validators: opened.response.validators,
-    estimate: async () =>
-      typeof estimatedBytes === "function" ? estimatedBytes().catch(() => undefined) : estimatedBytes,
+    estimate: async () => (typeof estimatedBytes === "function" ? answerOf(estimatedBytes) : estimatedBytes),
   };
+}
+
+/** Of use only if it comes soon: a transfer must never wait on a guess. */
+const estimateTimeoutMs = 3_000;
+
+/** An estimate that is late, or fails, is none. */
+async function answerOf(ask: () => Promise<number | undefined>): Promise<number | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), estimateTimeoutMs);
+  });
+  try {
+    return await Promise.race([ask(), late]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Of another process' transfer. */

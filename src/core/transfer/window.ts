@@ -3,8 +3,9 @@
  * read by any number of cursors, each at its own pace.
  */
 import { ImageChangedError } from "../errors.ts";
-import type { MemoryAccount, MemoryBudget } from "../memory-budget.ts";
+import type { MemoryBudget } from "../memory-budget.ts";
 import type { ChunkDigests } from "../store/manifest.ts";
+import { ChunkBuffers } from "./chunk-buffers.ts";
 
 /** A published chunk as a cursor gets it. */
 export interface WindowChunk {
@@ -39,9 +40,6 @@ interface Place {
   isWaiting: boolean;
 }
 
-/** Chunk buffers that one transfer keeps at the most: enough to overlap hashing and writing. */
-const maxResidentChunks = 8;
-
 export class TransferWindow {
   chunkBytes: number;
   readonly digests: (string | null)[] = [];
@@ -49,7 +47,7 @@ export class TransferWindow {
   readonly #unstored = new Set<number>();
   readonly #residents = new Map<number, Resident>();
   readonly #places = new Set<Place>();
-  readonly #account: MemoryAccount;
+  readonly #buffers: ChunkBuffers;
   readonly #expected: ChunkDigests;
   #lastLength: number;
   #end: { readonly failure: unknown } | { readonly failure?: never } | undefined;
@@ -60,7 +58,7 @@ export class TransferWindow {
     this.chunkBytes = chunkBytes;
     this.#lastLength = chunkBytes;
     this.#expected = expected;
-    this.#account = memory.open(() => this.#dropOne());
+    this.#buffers = new ChunkBuffers(memory, () => this.#dropOne());
   }
 
   /** Takes over another transfer's chunk size, where nothing depends on ours yet. */
@@ -71,19 +69,19 @@ export class TransferWindow {
     return true;
   }
 
-  /** Settles when there is memory for one more chunk, and takes it. Rejects when nobody is going to want it. */
-  async room(): Promise<void> {
+  /** A buffer for one more chunk, as soon as there is memory. Rejects when nobody is going to want it. */
+  async room(): Promise<Uint8Array<ArrayBuffer>> {
     for (;;) {
       if (this.#end?.failure) throw this.#end.failure;
-      const isFull = this.#account.heldBytes >= maxResidentChunks * this.chunkBytes;
-      if (!isFull && this.#account.tryTake(this.chunkBytes)) return;
+      const buffer = this.#buffers.take(this.chunkBytes);
+      if (buffer) return buffer;
       if (!this.#dropOne()) await this.#change();
     }
   }
 
-  /** Gives back the memory of a chunk that was not published after all. */
+  /** Takes back the buffer of a chunk that was not published after all. */
   giveBack(): void {
-    this.#account.give(this.chunkBytes);
+    this.#buffers.forget(this.chunkBytes);
     this.#changed();
   }
 
@@ -100,7 +98,7 @@ export class TransferWindow {
     const isNew = this.#append(index, digest, bytes.length);
     if (isNew && digest !== null) this.#unstored.add(index);
     if (isNew && digest !== null) this.#residents.set(index, { bytes, residence });
-    else this.#account.give(this.chunkBytes);
+    else this.#discard(bytes);
     this.#changed();
     return isNew && digest !== null && residence === "writing";
   }
@@ -222,17 +220,20 @@ export class TransferWindow {
   #takeOrCopy(index: number, resident: Resident): Uint8Array<ArrayBuffer> {
     const isShared = [...this.#places].some(({ position }) => position <= index);
     if (resident.residence === "writing" || isShared) return resident.bytes.slice();
-    this.#drop(index);
+    this.#residents.delete(index);
+    this.#buffers.forget(this.chunkBytes);
     return resident.bytes;
   }
 
   /** Makes room by the oldest chunk that may go. */
   #dropOne(): boolean {
-    for (const [index, { residence }] of this.#residents) {
-      if (residence === "stored" || (residence === "unstored" && this.#mayForget(index))) {
-        this.#drop(index);
-        return true;
-      }
+    for (const [index, { residence, bytes }] of this.#residents) {
+      if (residence === "writing" || (residence === "unstored" && !this.#mayForget(index))) continue;
+      this.#residents.delete(index);
+      // A write that was given up may still be reading its buffer: that one is not filled again.
+      if (residence === "stored") this.#discard(bytes);
+      else this.#buffers.forget(this.chunkBytes);
+      return true;
     }
     return false;
   }
@@ -243,15 +244,16 @@ export class TransferWindow {
     return places.every(({ position }) => position > index) || places.some(({ isWaiting }) => isWaiting);
   }
 
-  #drop(index: number): void {
-    this.#residents.delete(index);
-    this.#account.give(this.chunkBytes);
+  /** A short last chunk has a buffer of its own, not one of ours. */
+  #discard(bytes: Uint8Array<ArrayBuffer>): void {
+    if (bytes.length === this.chunkBytes) this.#buffers.recycle(bytes);
+    else this.#buffers.forget(this.chunkBytes);
   }
 
   #releaseIfLeft(): void {
     if (!this.#end || this.#places.size > 0) return;
     this.#residents.clear();
-    this.#account.close();
+    this.#buffers.close();
   }
 
   #change(): Promise<void> {
