@@ -30,7 +30,9 @@ const script = fileURLToPath(new URL("./child.ts", import.meta.url));
 
 /** Starts one. */
 export function startChild(task: ChildTask): Child {
-  const process_ = spawn(process.execPath, [script, JSON.stringify(task)], { stdio: ["ignore", "pipe", "inherit"] });
+  const process_ = spawn(process.execPath, [script, JSON.stringify(task)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const report: ChildReport = { bytes: 0, events: [] };
   const lines = createInterface({ input: process_.stdout });
   lines.on("line", (line) => {
@@ -44,7 +46,8 @@ export function startChild(task: ChildTask): Child {
     report,
     async delivered(bytes) {
       while (report.bytes < bytes) {
-        if (process_.exitCode !== null || process_.signalCode !== null) throw new Error(`It ended early: ${JSON.stringify(report)}`);
+        if (process_.exitCode !== null || process_.signalCode !== null)
+          throw new Error(`It ended early: ${JSON.stringify(report)}`);
         await Promise.race([once(lines, "line"), closed]);
       }
     },

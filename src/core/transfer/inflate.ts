@@ -1,9 +1,9 @@
 /**
  * Inflates a gzip file of one or several members with a web `DecompressionStream`.
  *
- * Only Node's goes on after a member's end; the others call the next member junk, and none tells where a member ended. So each
+ * Most call the next member junk (Node since 24, Bun, Deno, workerd), and none tells where a member ended. So each
  * place that looks like the start of a member is checked: it is one if the four bytes before it (ISIZE, RFC 1952) equal
- * what has been inflated. A chance match takes 2^-61; it would end in an error, not in wrong bytes.
+ * what has been inflated. A chance match takes 2^-59; it would end in an error, not in wrong bytes.
  */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 
