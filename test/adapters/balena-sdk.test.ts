@@ -11,8 +11,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
 import { DeviceTypeNotFoundError, InvalidArgumentError, UnauthorizedError } from "../../src/core/errors.ts";
 import { rejections } from "../contract/source/support.ts";
-import { type SourceContractApi, sourceContract } from "../contract/source-contract.ts";
+import { sourceContract } from "../contract/source-contract.ts";
 import { type BalenaApi, startBalenaApi } from "../support/balena-api/index.ts";
+import { steer } from "../support/steered-api.ts";
 
 // Where the SDK looks for a stored login. It reads the setting once, so it is made before the first SDK is.
 const dataDirectory = await mkdtemp(join(tmpdir(), "balena-sdk-test-"));
@@ -27,7 +28,7 @@ describe("source contract", () => {
     test,
     assert,
     inspect: print,
-    start: async () => steer(await startBalenaApi({ imageBytes })),
+    start: async () => steer(await startBalenaApi({ imageBytes }), imageBytes),
     source: balenaSdkSource,
   });
 });
@@ -183,23 +184,5 @@ describe("balena SDK source", () => {
     expect(api.counters.requestLog.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
 });
-
-/** The loopback API as the contract steers it. */
-function steer(api: BalenaApi): SourceContractApi {
-  return {
-    url: api.url,
-    token: api.token,
-    imageBytes,
-    addRelease: async (release) => void api.releases.push(release),
-    failMetadata: async ({ status, retryAfter }) => {
-      Object.assign(api.faults.metadata, { refuse: undefined, lose: undefined });
-      if (status === undefined) api.faults.metadata.lose = {};
-      else api.faults.metadata.refuse = { status, ...(retryAfter !== undefined && { retryAfter }) };
-    },
-    delayMetadata: async (latencyMs) => void Object.assign(api.faults.metadata, { latencyMs }),
-    takeRequests: async () => api.counters.requestLog.splice(0),
-    close: () => api.close(),
-  };
-}
 
 const parameters = (url: string) => [...new URL(url).searchParams].sort();

@@ -1,0 +1,86 @@
+/** Reads the API's answers; one of another shape throws, and nothing of it gets out. */
+import { assertDeviceType } from "../../core/device-type.ts";
+import type { OsRelease } from "../balena/os-versions.ts";
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** The slug in an answer to a device type query; `undefined` where nothing was found. */
+export function slugIn(json: unknown): string | undefined {
+  const [found] = pineRows(json);
+  if (found === undefined) return undefined;
+  const slug = found["slug"];
+  // It becomes part of URLs and keys: an API that answers anything else is not trusted with that.
+  assertDeviceType(slug);
+  return slug;
+}
+
+/** The releases in an answer to a host application query, of all applications, each under its real version. */
+export function releasesIn(json: unknown): OsRelease[] {
+  return pineRows(json).flatMap((application) => {
+    const osType = tagsOf(application["application_tag"]).get("release-policy") ?? "default";
+    return rows(application["owns__release"]).flatMap((release) => {
+      const version = versionOf(release);
+      return version === undefined ? [] : [osRelease(release, version, osType)];
+    });
+  });
+}
+
+/** The size in an answer to a size query. */
+export function downloadBytesIn(json: unknown): number | undefined {
+  const size = row(json)["size"];
+  return typeof size === "number" && size > 0 ? size : undefined;
+}
+
+function osRelease(release: Row, version: string, osType: string): OsRelease {
+  return {
+    raw_version: version,
+    is_final: release["is_final"] === true,
+    phase: textIn(release, "phase"),
+    known_issue_list: textIn(release, "known_issue_list"),
+    created_at: textIn(release, "created_at"),
+    osType,
+  };
+}
+
+/**
+ * Versions such as `2021.10.2.prod` are no semver, so the API files them under `0.0.0-<id>` and tells the real one by
+ * tags; one without a version tag has none that could be asked for (as in the SDK).
+ */
+function versionOf(release: Row): string | undefined {
+  const raw = release["raw_version"];
+  if (typeof raw !== "string") throw new Error("a release has no raw_version");
+  if (!raw.startsWith("0.0.0")) return raw;
+  const tags = tagsOf(release["release_tag"]);
+  const version = tags.get("version");
+  const named = tags.get("variant");
+  const variant = named === undefined ? textIn(release, "variant") : (shortVariants.get(named) ?? named);
+  return version && variant ? `${version}.${variant}` : version;
+}
+
+const shortVariants = new Map([
+  ["production", "prod"],
+  ["development", "dev"],
+]);
+
+function tagsOf(value: unknown): Map<string, string> {
+  return new Map(rows(value).map((tag) => [String(tag["tag_key"]), String(tag["value"])]));
+}
+
+function pineRows(json: unknown): Row[] {
+  return rows(row(json)["d"]);
+}
+
+function rows(value: unknown): Row[] {
+  if (!Array.isArray(value)) throw new Error("a list was expected");
+  return value.map(row);
+}
+
+function row(value: unknown): Row {
+  if (typeof value === "object" && value !== null) return value as Row;
+  throw new Error("an object was expected");
+}
+
+function textIn(of: Row, field: string): string | undefined {
+  const value = of[field];
+  return typeof value === "string" ? value : undefined;
+}
