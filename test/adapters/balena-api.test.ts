@@ -135,7 +135,7 @@ describe("balena API source", () => {
   });
 
   test("no timer is left when the answer is there", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    vi.useFakeTimers();
     try {
       // The real `fetch` of Node keeps timers of its own.
       const source = balenaApiSource({ apiUrl: api.url, fetch: async () => new Response('{"d":[]}') });

@@ -121,6 +121,21 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect((await storage.getKeys("", {})).sort()).toEqual([...strangers].sort());
   });
 
+  test("a store that lists more than it is asked for loses nothing but what is ours", async () => {
+    const storage = await newStore();
+    for (const key of strangers) await write(storage, key, `stranger ${key}`);
+    const before = await contents(storage, strangers);
+    const { driver, calls } = recording({ ...storage, getKeys: () => storage.getKeys("", {}) });
+    const { manager, clock } = managerOver(driver);
+    for (const [name, operate] of Object.entries(operations)) {
+      await operate(manager);
+      clock.advance(60 * 60 * 1000);
+      expect(await contents(storage, strangers), name).toEqual(before);
+    }
+    expect(calls.filter(({ key }) => !key.startsWith("balena-images:"))).toEqual([]);
+    expect((await storage.getKeys("", {})).sort()).toEqual([...strangers].sort());
+  });
+
   test("keeping house under one prefix leaves the other whole", async () => {
     const storage = await newStore();
     const [one, two] = ["team", "team2"].map((prefix) => managerOver(storage, { prefix })) as [

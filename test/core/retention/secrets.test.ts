@@ -7,7 +7,7 @@ import { arrayOf, collect, rejection } from "../../support/collect.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager, type TestManager } from "../../support/test-manager.ts";
-import { lease, MiB, plainSource, readSome, stores } from "../sharing/support.ts";
+import { lease, plainSource, readSome, stores } from "../sharing/support.ts";
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const claims = { id: 42, actor: 4711, username: "tester", iat: Math.floor(Date.now() / 1000) };
@@ -52,15 +52,14 @@ function expectNoSecret(text: string | Buffer, where: string): void {
 const shown = (value: unknown) =>
   inspect(value, { depth: 10, showHidden: true, maxStringLength: null, maxArrayLength: null });
 
-/** Looks through all that a store holds. Says how many values that was. */
-async function expectNoSecretIn(storage: StoreDriver): Promise<number> {
+/** Looks through all that a store holds. */
+async function expectNoSecretIn(storage: StoreDriver): Promise<void> {
   const keys = await storage.getKeys("", {});
   for (const key of keys) {
     expectNoSecret(key, "a key");
     const value = (await storage.getItemRaw?.(key, {})) as Uint8Array | null;
     expectNoSecret(Buffer.from(value ?? []), key);
   }
-  return keys.length;
 }
 
 /** All of a public life, with its faults; everything that comes out of it. */
@@ -90,11 +89,15 @@ async function live(
   faults.ranges = "off";
   for (const options of tries) await get(options);
   faults.reset();
-  faults.connectionBytesPerSecond = 4 * MiB;
+  faults.stall = { atPercent: 60 };
   const left = await manager.get(slug, "6.0.10", raw);
   await readSome(left, 2 * chunkBytes);
+  for (const kind of ["leases", "partials"])
+    await expect
+      .poll(() => (storage as StoreDriver).getKeys(`balena-images:v1:${kind}:`, {}), { timeout: 10_000 })
+      .not.toEqual([]);
   out.push(await arrayOf(manager.list()));
-  expect(await expectNoSecretIn(storage as StoreDriver)).toBeGreaterThan(6); // lease and journal are there now
+  await expectNoSecretIn(storage as StoreDriver);
   await left.cancel();
   faults.reset();
   out.push(await manager.versions(slug), await manager.inspect(slug, version), await arrayOf(manager.list()));
@@ -131,9 +134,8 @@ describe.each(stores)("over %s", (_, newStore) => {
       () => createTestManager(api, { storage, lease, source: plainSource(api) }).manager,
     );
     const gets = [managers[0]!, managers[0]!, managers[1]!];
-    api.faults.connectionBytesPerSecond = 4 * MiB;
     const streams = await Promise.all(gets.map((manager) => manager.get(slug, version, credentials)));
-    expect(api.counters).toMatchObject({ transfers: 3, openConnections: 3 });
+    expect(api.counters.transfers).toBe(3);
     const { sha256 } = api.image(slug, version, credentials);
     for (const image of await Promise.all(streams.map(collect))) expect(image.sha256).toBe(await sha256);
     expect(storage.calls.filter(({ key }) => !key.includes(":v1:catalog:"))).toEqual([]);
@@ -143,7 +145,7 @@ describe.each(stores)("over %s", (_, newStore) => {
   test("an image with credentials that breaks off leaves nothing to be taken up", async () => {
     const storage = faultyDriver(await newStore());
     const { manager } = createTestManager(api, { storage, lease, source: plainSource(api) });
-    api.faults.connectionBytesPerSecond = 4 * MiB;
+    api.faults.stall = { atPercent: 60 };
     const left = await manager.get(slug, version, { ...raw, ...credentials });
     await readSome(left, 2 * chunkBytes);
     await left.cancel();

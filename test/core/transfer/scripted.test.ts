@@ -1,5 +1,5 @@
 /** Lies and oddities that no loopback API tells: sizes that are called exact, bodies that are something else, sources that misbehave. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ImageRequest, ImageSource } from "../../../src/core/index.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
 import {
@@ -57,6 +57,12 @@ describe("an estimate", () => {
     ["wrong", 12],
     ["asked for and wrong", async () => 1e15],
     ["asked for and failing", () => Promise.reject(new Error("no idea"))],
+    [
+      "asked for and throwing",
+      () => {
+        throw new Error("no idea");
+      },
+    ],
     ["asked for and never answered", () => new Promise(() => {})],
   ])("that is %s changes nothing but progress", async (_, estimatedBytes) => {
     const { manager } = managerOver({ respond, request: { estimatedBytes } });
@@ -67,6 +73,26 @@ describe("an estimate", () => {
     await manager.prefetch(slug, "latest", { cache: "reload", onProgress });
     expect(reports.at(-1)).toBe(content.length);
     expect(reports.length).toBeGreaterThan(5);
+  });
+
+  test("that never comes holds up neither a bounded store nor close()", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const asked = Promise.withResolvers<void>();
+      const estimatedBytes = () => {
+        asked.resolve();
+        return new Promise<never>(() => {});
+      };
+      const { source, fetch } = scriptedUpstream({ respond, request: { estimatedBytes } });
+      const { manager } = createTestManager(nowhere, { source, fetch, maxBytes: 10 * content.length });
+      const fetching = manager.prefetch(slug);
+      await asked.promise;
+      await vi.advanceTimersByTimeAsync(3_000);
+      expect(await fetching).toMatchObject({ size: content.length });
+      await manager.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -1,0 +1,30 @@
+// Everything that runs on every runtime: the store and source contracts and the manager's suite, over the built package.
+import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
+import { sourceContract } from "../../contract/source-contract.ts";
+import { storeContract } from "../../contract/store-contract.ts";
+import { assert, deepEqual, print } from "./assert.ts";
+import { type RuntimeHost, type SourceFactory, within } from "./host.ts";
+import { managerSuite } from "./manager.ts";
+import { startRemoteApi } from "./remote-api.ts";
+
+/** Registers all suites; those that the runtime can't run as one skipped test with the reason. */
+export async function registerSuites(host: RuntimeHost): Promise<void> {
+  for (const [name, create] of Object.entries(host.stores)) {
+    const [store, manager] = [within(host, `store ${name}`), within(host, `manager ${name}`)];
+    if (typeof create === "string") {
+      store.skip("all", create);
+      manager.skip("all", create);
+      continue;
+    }
+    await storeContract({ ...store, equal: deepEqual, create });
+    managerSuite({ ...manager, controlUrl: host.controlUrl, create });
+  }
+  registerSource(host, "balena-api", balenaApiSource);
+  registerSource(host, "balena-sdk", host.sdkSource);
+}
+
+function registerSource(host: RuntimeHost, name: string, source: SourceFactory | string): void {
+  const { test, skip } = within(host, `source ${name}`);
+  if (typeof source === "string") return skip("all", source);
+  sourceContract({ test, assert, inspect: print, start: () => startRemoteApi(host.controlUrl), source });
+}
