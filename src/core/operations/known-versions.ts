@@ -28,8 +28,8 @@ export async function fetchVersions(
   known: CatalogEntry | undefined,
   retries: Retries,
 ): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
-  const { deviceType, includeDrafts, scope } = request;
-  const key = JSON.stringify([scope, deviceType, known?.deviceType, includeDrafts]);
+  const { deviceType, includeDrafts, scope, isRemembered } = request;
+  const key = JSON.stringify([scope, deviceType, known?.deviceType, includeDrafts, isRemembered]);
   const { lookUps } = context;
   const lookUp =
     lookUps.get(key) ?? askVersions(context, request, known, retries).finally(() => lookUps.delete(key));
@@ -54,7 +54,7 @@ async function askVersions(
     source.versions(deviceType, includeDrafts, closing),
   );
   const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
-  await orStoreFault(context, "write", () => remember(context, request, entry));
+  if (request.isRemembered) await orStoreFault(context, "write", () => remember(context, request, entry));
   return entry;
 }
 

@@ -12,6 +12,8 @@ export interface ResolveRequest {
   readonly wanted: string;
   readonly includeDrafts: boolean;
   readonly scope: string | undefined;
+  /** Whether answers of the upstream may go into the store. */
+  readonly isRemembered: boolean;
   /** Aborted by the caller or by closing the manager. */
   readonly signal: AbortSignal;
 }
@@ -37,5 +39,5 @@ export async function checkedRequest(
   const signal = callers ? AbortSignal.any([callers, context.closing]) : context.closing;
   signal.throwIfAborted();
   const scope = options.scope ?? (await context.source.scope(signal));
-  return { deviceType, wanted, includeDrafts, scope, signal };
+  return { deviceType, wanted, includeDrafts, scope, isRemembered: true, signal };
 }

@@ -38,7 +38,8 @@ export async function resolveImage(
   mode: CacheMode,
 ): Promise<Resolved> {
   if (mode === "no-store" || mode === "reload" || mode === "no-cache") {
-    return { identity: await fromUpstream(context, request, variant, undefined) };
+    const asked = { ...request, isRemembered: mode !== "no-store" };
+    return { identity: await fromUpstream(context, asked, variant, undefined) };
   }
   const known = await recall(context, request);
   const cached = await fromCache(context, request, variant, mode, known);

@@ -104,8 +104,7 @@ describe("without a copy", () => {
     const { sha256, info } = await get(manager, { cache: "no-store" });
     expect(sha256).toBe(await image.sha256);
     expect(info).toBeUndefined();
-    const keys = await storage.getKeys("", {});
-    expect(keys.filter((key) => !key.includes(":catalog:"))).toEqual([]);
+    expect(await storage.getKeys("", {})).toEqual([]);
   });
 
   test.each([version, "^6.0.0", "latest"])("only-if-cached rejects for %s, asking nobody", async (wanted) => {
