@@ -351,46 +351,152 @@ export interface LeaseOptions {
   pollMs?: number | undefined;
 }
 
-/** The cache of images in front of a source. */
+/**
+ * The cache of images in front of a source. Every method rejects with an {@link ImageManagerError}, or with the reason of an
+ * aborted signal; nothing is lost by either.
+ */
 export interface ImageManager {
   /**
-   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way.
+   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way. Bytes are
+   * verified before they are handed out; gets of one image at once share one transfer. A stream that is not read to its end
+   * should be cancelled, so that its transfer can end.
    *
+   * @param deviceType - A slug or an alias.
    * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`,
+   *   `UNAUTHORIZED`, `UPSTREAM`; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
+   * @example
+   * ```ts
+   * const image = await images.get("raspberrypi4-64", "^6.0.0", { onProgress: ({ percent }) => console.log(percent) });
+   * for await (const bytes of image) process.stdout.write(bytes);
+   * ```
    */
   get(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageStream>;
-  /** Gets an image into the cache without handing it out; rejects where it can't be stored. */
+  /**
+   * Gets an image into the cache without handing it out.
+   *
+   * @throws As `get`, and `STORE` where the image can't be kept.
+   * @example
+   * ```ts
+   * const { id, size } = await images.prefetch("raspberrypi4-64", "recommended");
+   * ```
+   */
   prefetch(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageInfo>;
-  /** The exact version that a version or range stands for. */
+  /**
+   * The exact version that a version or range stands for. While the upstream can't be reached: the best one that is cached.
+   *
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`.
+   * @example
+   * ```ts
+   * const version = await images.resolve("raspberrypi4-64", "~6.0.0"); // for example "6.0.10+rev1"
+   * ```
+   */
   resolve(deviceType: string, versionOrRange?: string, options?: ResolveOptions): Promise<string>;
-  /** All versions, newest first. */
+  /**
+   * All versions, newest first, ESR lines after the default line.
+   *
+   * @throws `INVALID_ARGUMENT`, `DEVICE_TYPE_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`.
+   * @example
+   * ```ts
+   * const [newest] = await images.versions("raspberrypi4-64", { includeDrafts: true });
+   * ```
+   */
   versions(deviceType: string, options?: ResolveOptions): Promise<OsVersion[]>;
-  /** What the cache holds of an image; asks no upstream. */
+  /**
+   * What the cache holds of an image, `undefined` where it does not; asks no upstream.
+   *
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
+   * @example
+   * ```ts
+   * const info = await images.inspect("raspberrypi4-64", "6.1.0", { developmentMode: true });
+   * ```
+   */
   inspect(deviceType: string, version: string, variant?: ImageVariant): Promise<ImageInfo | undefined>;
-  /** Whether the cached copy is fresh, asking the upstream where `maxAgeMs` has passed. `false` where there is none. */
+  /**
+   * Whether the cached copy is fresh, asking the upstream where `maxAgeMs` has passed. `false` where there is none.
+   *
+   * @throws As `inspect`, and `UNAUTHORIZED`, `VERSION_NOT_FOUND`, `UPSTREAM`.
+   * @example
+   * ```ts
+   * if (!(await images.isFresh("raspberrypi4-64", "6.1.0"))) await images.prefetch("raspberrypi4-64", "6.1.0");
+   * ```
+   */
   isFresh(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
-  /** All cached images, and those on their way, in no particular order. */
+  /**
+   * All cached images, and those on their way, in no particular order. Reads the manifests, not the chunks.
+   *
+   * @throws `STORE`, from the iteration.
+   * @example
+   * ```ts
+   * for await (const image of images.list()) if (image.isComplete) console.log(image.id, image.ownBytes);
+   * ```
+   */
   list(): AsyncIterable<ImageInfo | PartialImageInfo>;
-  /** Deletes an image from the cache; streams that are reading it go on. `false` where it was not there. */
+  /**
+   * Deletes an image from the cache, pinned or not, and the chunks that nobody else needs. Streams of this process that are
+   * reading it go on. `false` where it was not there.
+   *
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
+   * @example
+   * ```ts
+   * await images.remove("raspberrypi4-64", "6.0.10");
+   * ```
+   */
   remove(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
-  /** Keeps an image whatever `prune` and `maxBytes` want to go. `false` where it is not cached. */
+  /**
+   * Keeps an image whatever `prune` and `maxBytes` want to go; a refresh keeps the pin. `false` where it is not cached.
+   *
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
+   * @example
+   * ```ts
+   * await images.pin("raspberrypi4-64", "6.1.0");
+   * ```
+   */
   pin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
-  /** Takes a pin back. `false` where the image is not cached. */
+  /** Takes a pin back. `false` where the image is not cached. Throws and is used as `pin`. */
   unpin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * Deletes what the limits want to go, least recently used first, and sweeps what nobody needs. Pinned images and those that
-   * this process reads or writes are spared.
-   * @throws {@link ListingIncompleteError} (`LISTING_INCOMPLETE`)
+   * Deletes what the limits want to go, least recently used first, and sweeps what nobody needs: chunks seen unused by two calls
+   * an hour or more apart, transfers that did not end, and leases, a day old. Pinned images and those that this process
+   * reads or writes are spared.
+   *
+   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` where the store does not list completely.
+   * @example
+   * ```ts
+   * const { freedBytes } = await images.prune({ maxBytes: 50e9, unusedForMs: 30 * 24 * 3600e3 });
+   * ```
    */
   prune(limits?: PruneLimits): Promise<PruneReport>;
   /**
-   * Reads all that is stored and reports damage.
-   * @throws {@link ListingIncompleteError} (`LISTING_INCOMPLETE`)
+   * Reads every stored chunk once and reports damage, what can't be read and what nobody needs. With `repair`, damaged chunks
+   * are fetched again.
+   *
+   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` where the store does not list completely.
+   * @example
+   * ```ts
+   * const { damaged } = await images.verify({ repair: true });
+   * ```
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
-  /** Deletes everything under the prefix and nothing outside it. Running transfers go on, uncached. */
+  /**
+   * Deletes everything under the prefix and nothing outside it. Running transfers of this manager go on, uncached.
+   *
+   * @throws `STORE` where the store does not delete.
+   * @example
+   * ```ts
+   * await images.cleanCache();
+   * ```
+   */
   cleanCache(): Promise<void>;
-  /** Ends transfers and releases what the manager opened. Calls after it reject with `INVALID_ARGUMENT`. */
+  /**
+   * Ends transfers and all that the manager does in the background. Calls after it reject with `INVALID_ARGUMENT`. The store is
+   * the caller's: one that opened a connection is closed by its own `dispose()`.
+   *
+   * @example
+   * ```ts
+   * await images.close(); // or: await using images = createImageManager(…)
+   * ```
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
