@@ -138,7 +138,10 @@ export class TransferWindow {
   settle(index: number, residence: "stored" | "unstored"): void {
     if (residence === "stored") this.#unstored.delete(index);
     const resident = this.#residents.get(index);
-    if (resident) resident.residence = residence;
+    // A write that was given up may still be reading its buffer: from here on a copy stands in for it.
+    if (resident && residence === "unstored")
+      this.#residents.set(index, { bytes: resident.bytes.slice(), residence });
+    else if (resident) resident.residence = residence;
     this.#changed();
   }
 
@@ -230,9 +233,7 @@ export class TransferWindow {
     for (const [index, { residence, bytes }] of this.#residents) {
       if (residence === "writing" || (residence === "unstored" && !this.#mayForget(index))) continue;
       this.#residents.delete(index);
-      // A write that was given up may still be reading its buffer: that one is not filled again.
-      if (residence === "stored") this.#discard(bytes);
-      else this.#buffers.forget(this.chunkBytes);
+      this.#discard(bytes);
       return true;
     }
     return false;
