@@ -1,4 +1,4 @@
-/** What adapters of remote stores share: values and keys as unstorage's drivers take them, made plain. */
+/** What store adapters share: values and keys as unstorage's drivers take them, made plain. */
 import { InvalidArgumentError } from "../core/errors.ts";
 
 /** The bytes of a value, not copied. */

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { StoreDriver } from "../../core/types.ts";
+import { bytesOf, textOf } from "../values.ts";
 import { pathOfKey, temporaryDirectoryName } from "./file-name.ts";
 import { createLimit } from "./limit.ts";
 import { listKeys } from "./list-keys.ts";
@@ -96,17 +97,4 @@ function checked({ base, fsync = false, maxOpenFiles = 64 }: FsAdapterOptions) {
 /** `p` clears `p:…` and spares a stranger named `p2`. */
 function prefixOf(level: string): string {
   return level === "" || level.endsWith(":") ? level : `${level}:`;
-}
-
-function textOf(bytes: Uint8Array | null): string | null {
-  // A value is what was written: a byte order mark belongs to it.
-  return bytes === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
-
-function bytesOf(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (typeof value === "string") return new TextEncoder().encode(value);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  throw new InvalidArgumentError("A value must be a Uint8Array, another view, an ArrayBuffer or a string");
 }

@@ -1,6 +1,7 @@
 /** A store in this process's memory: for tests, for short-lived processes, and as the model of what a store must do. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateResult, StoreDriver } from "../../core/types.ts";
+import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
 
 /** Options of {@link memoryAdapter}. */
 export interface MemoryAdapterOptions {
@@ -30,7 +31,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {
     removeItem: async (key) => values.delete(key),
     // Every key that begins with the text given; unstorage may leave it out.
     getKeys: async (base) => values.keys(base ?? ""),
-    clear: async (base) => values.keys(levelOf(base ?? "")).forEach(values.delete),
+    clear: async (base) => values.keys(prefixOfLevel(base ?? "")).forEach(values.delete),
     dispose: async () => values.keys("").forEach(values.delete),
     createIfAbsent: async (key, bytes): Promise<CreateResult> => {
       // No await between the question and the write, so nobody can come in between.
@@ -76,22 +77,7 @@ function noSpace(maxBytes: number, neededBytes: number): Error {
   return Object.assign(new Error(message), { code: "ENOSPC" });
 }
 
-/** `p` clears `p:…` and spares a stranger named `p2`. */
-function levelOf(base: string): string {
-  return base === "" || base.endsWith(":") ? base : `${base}:`;
-}
-
-function textOf(bytes: Uint8Array | null): string | null {
-  // A value is what was written: a byte order mark belongs to it.
-  return bytes === null ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
-
 /** Copies by constructor: `slice` of a Node `Buffer` shares its memory. */
 function copyOf(value: unknown): Uint8Array {
-  if (typeof value === "string") return new TextEncoder().encode(value);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value.slice());
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-  }
-  throw new InvalidArgumentError("A value must be a Uint8Array, another view, an ArrayBuffer or a string");
+  return new Uint8Array(bytesOf(value));
 }

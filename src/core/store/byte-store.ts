@@ -36,7 +36,7 @@ export function createByteStore(
   // unstorage's own memory and lru-cache drivers keep the very buffer that they are given and hand out the very one they keep.
   const own = capabilities
     ? (bytes: Uint8Array<ArrayBuffer>) => bytes
-    : (bytes: Uint8Array<ArrayBuffer>) => bytes.slice();
+    : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
   const raw = rawAccess(storage as Driver);
   const fullKey = (key: string) => `${prefix}:${key}`;
   const guarded = guardedBy(timeoutMs);
