@@ -17,6 +17,8 @@ export default defineConfig({
   format: ["esm", "cjs"],
   target: "es2022",
   platform: "neutral",
+  // Deno and workerd know Node's modules by their full names alone.
+  removeNodeProtocol: false,
   external: [/^node:/],
   dts: true,
   splitting: true,

@@ -24,17 +24,23 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Runs before all tests; what it returns runs after them. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const project = await mkdtemp(join(tmpdir(), "package-test-"));
+  const tarball = await installPackage(project);
+  provide("project", project);
+  provide("tarball", tarball);
+  return () => rm(project, { recursive: true });
+}
+
+/** Packs the package as it is built and installs it into an empty directory; returns the tarball. */
+export async function installPackage(project: string): Promise<string> {
   await access(join(root, "dist/index.js")).catch(() => {
     throw new Error("There is no dist/: run `npm run build` first");
   });
-  const project = await mkdtemp(join(tmpdir(), "package-test-"));
   // Scripts are left out, for packing must not build what is being tested.
   await run("npm", ["pack", "--ignore-scripts", "--pack-destination", project], { cwd: root });
   const tarball = join(project, (await readdir(project)).find((name) => name.endsWith(".tgz"))!);
   await install(tarball, project);
-  provide("project", project);
-  provide("tarball", tarball);
-  return () => rm(project, { recursive: true });
+  return tarball;
 }
 
 /** As `npm install` would, but with the dependencies that are here already. */

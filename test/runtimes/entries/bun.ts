@@ -17,6 +17,10 @@ await registerSuites({
   test,
   skip: (name) => test.skip(name, () => {}),
   controlUrl: TEST_CONTROL_URL,
-  stores: { memory: memoryAdapter, fs: () => fsAdapter({ base: join(TEST_DIRECTORY, crypto.randomUUID()) }) },
+  stores: {
+    memory: memoryAdapter,
+    fs: () => fsAdapter({ base: join(TEST_DIRECTORY, crypto.randomUUID()) }),
+    r2: "R2 is a Worker's binding",
+  },
   sdkSource: balenaSdkSource,
 });

@@ -17,6 +17,7 @@ await registerSuites({
   stores: {
     memory: memoryAdapter,
     fs: () => fsAdapter({ base: `${setting("TEST_DIRECTORY")}/${crypto.randomUUID()}` }),
+    r2: "R2 is a Worker's binding",
   },
   sdkSource: balenaSdkSource,
 });

@@ -13,6 +13,10 @@ await registerSuites({
   test: (name, run) => void test(name, run),
   skip: (name, reason) => void test(name, { skip: reason }),
   controlUrl: TEST_CONTROL_URL,
-  stores: { memory: memoryAdapter, fs: () => fsAdapter({ base: join(TEST_DIRECTORY, randomUUID()) }) },
+  stores: {
+    memory: memoryAdapter,
+    fs: () => fsAdapter({ base: join(TEST_DIRECTORY, randomUUID()) }),
+    r2: "R2 is a Worker's binding",
+  },
   sdkSource: balenaSdkSource,
 });

@@ -26,6 +26,6 @@ export const separator = " :: ";
 export function within(host: RuntimeHost, suite: string): Pick<RuntimeHost, "test" | "skip"> {
   return {
     test: (name, run) => host.test(`${suite}${separator}${name}`, run),
-    skip: (name, reason) => host.skip(`${suite}${separator}${name} (skipped: ${reason})`, reason),
+    skip: (name, reason) => host.skip(`${suite}${separator}${name} (${reason})`, reason),
   };
 }

@@ -25,6 +25,6 @@ export async function registerSuites(host: RuntimeHost): Promise<void> {
 
 function registerSource(host: RuntimeHost, name: string, source: SourceFactory | string): void {
   const { test, skip } = within(host, `source ${name}`);
-  if (typeof source === "string") return skip("all", source);
-  sourceContract({ test, assert, inspect: print, start: () => startRemoteApi(host.controlUrl), source });
+  if (typeof source === "string") skip("all", source);
+  else sourceContract({ test, assert, inspect: print, start: () => startRemoteApi(host.controlUrl), source });
 }

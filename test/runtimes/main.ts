@@ -1,0 +1,80 @@
+// Runs the built package on every runtime, each under its own test runner, and prints what came out: `npm run test:runtimes`.
+// Arguments narrow it to the runtimes whose names begin so: `npm run test:runtimes -- Node Bun`.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { testBundles } from "./run/bundles.ts";
+import { startControl } from "./run/control.ts";
+import { testExit } from "./run/exits.ts";
+import { type ProcessRuntime, processRuntimes, testOnProcess, versionOf } from "./run/processes.ts";
+import { createProject, type Project } from "./run/project.ts";
+import { testRequire } from "./run/require.ts";
+import { type Result, resultOf } from "./run/results.ts";
+import { countOf, notesOf, tableOf } from "./run/table.ts";
+import { testOnWorker } from "./run/worker.ts";
+
+const wanted = process.argv.slice(2);
+const isWanted = (name: string) => wanted.length === 0 || wanted.some((start) => name.startsWith(start));
+
+const [control, project] = await Promise.all([startControl(), createProject()]);
+const matrix = new Map<string, Result[]>();
+try {
+  await bundleEntries(project);
+  for (const runtime of processRuntimes) await testProcess(runtime);
+  await testWorker("workerd", []);
+  await testWorker("workerd + nodejs_compat", ["nodejs_compat"]);
+  await report();
+} finally {
+  await control.close();
+  await project.remove();
+}
+
+async function bundleEntries({ bundle }: Project): Promise<void> {
+  const entries = new Map(processRuntimes.map((runtime) => [runtime.bundle, runtime.entry]));
+  entries.set("workerd.mjs", "workerd.ts").set("exit.mjs", "exit.ts");
+  for (const [output, entry] of entries) await bundle(entry, output);
+}
+
+function testProcess(runtime: ProcessRuntime): Promise<void> {
+  return test(runtime.name, async () => {
+    const version = await versionOf(runtime);
+    const { directory } = project;
+    const env = { TEST_CONTROL_URL: control.url, TEST_DIRECTORY: join(directory, "stores", runtime.entry) };
+    await mkdir(env.TEST_DIRECTORY, { recursive: true });
+    const suites = await testOnProcess(runtime, directory, env);
+    const results = [
+      ...suites,
+      ...(await testExit(runtime, directory, env)),
+      ...(await testRequire(runtime, directory)),
+    ];
+    return { label: `${runtime.name.split(" ")[0]} ${version}`, results };
+  });
+}
+
+function testWorker(label: string, flags: string[]): Promise<void> {
+  return test(label, async () => ({
+    label,
+    results: await testOnWorker(project.directory, control.url, flags),
+  }));
+}
+
+/** A runtime that does not even come up is a failure, and the others still run. */
+async function test(name: string, run: () => Promise<{ label: string; results: Result[] }>): Promise<void> {
+  if (!isWanted(name)) return;
+  const startMs = performance.now();
+  const { label, results } = await run().catch((error) => ({
+    label: name,
+    results: [resultOf("it runs", "failed", String(error))],
+  }));
+  matrix.set(label, results);
+  console.log(`${label}: ${Math.round((performance.now() - startMs) / 1000)} s`);
+}
+
+async function report(): Promise<void> {
+  const bundles = await testBundles(project.directory);
+  console.log(`\n${tableOf(matrix)}\n`);
+  matrix.set("package", bundles.results);
+  for (const note of [...notesOf(matrix), "", ...bundles.lines]) console.log(note);
+  const failed = countOf(matrix, "failed");
+  console.log(`\n${countOf(matrix, "passed")} passed, ${failed} failed`);
+  if (failed > 0) process.exitCode = 1;
+}
