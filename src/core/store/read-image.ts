@@ -25,8 +25,10 @@ export class ChunkUnavailable extends Error {
   }
 }
 
-/** Chunks read at a time: enough to keep a disk and two hashing threads busy. */
-const readAheadChunks = 4;
+/** What is read at a time: enough for a store that answers out of order; two streams leave a transfer room in the default budget. */
+const readAheadBytes = 24 * 1024 * 1024;
+/** At least enough to keep a disk and two hashing threads busy, at most what a server takes for one client. */
+const [minReadAhead, maxReadAhead] = [4, 16];
 
 /** Reads from chunk `from` to chunk `to`, exclusive. */
 export function readImage(
@@ -37,6 +39,7 @@ export function readImage(
   to: number,
 ): ChunkSource {
   const account = memory.open();
+  const readAheadChunks = readAheadOf(manifest.chunkBytes);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
   let position = from;
   let isClosed = false;
@@ -72,6 +75,11 @@ export function readImage(
       account.close();
     },
   };
+}
+
+/** In chunks; the budget may allow fewer. */
+function readAheadOf(chunkBytes: number): number {
+  return Math.min(maxReadAhead, Math.max(minReadAhead, Math.floor(readAheadBytes / chunkBytes)));
 }
 
 async function takeChunk(pending: Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>, index: number) {

@@ -188,7 +188,7 @@ test("a cached image that is left while a chunk is being read gives back all its
   const budget = createMemoryBudget(100 * chunkBytes);
   const source = readImage(store, budget, manifest, 0, 8);
   const pending = source.next();
-  expect(budget.usedBytes).toBe(4 * chunkBytes);
+  expect(budget.usedBytes).toBe(8 * chunkBytes); // small chunks are read ahead to the end
   source.close();
   await pending;
   expect(budget.usedBytes).toBe(0);
