@@ -172,6 +172,16 @@ describe("options of get and prefetch", () => {
     expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringMatching(message) });
   });
 
+  test("prune and verify with options that are none", async () => {
+    const { manager } = createTestManager(api);
+    const refused = { code: "INVALID_ARGUMENT" };
+    for (const options of [null, "x"]) {
+      expect(await rejection(manager.prune(any(options)))).toMatchObject(refused);
+      expect(await rejection(manager.verify(any(options)))).toMatchObject(refused);
+    }
+    expect(await rejection(manager.verify(any({ signal: {} })))).toMatchObject(refused);
+  });
+
   test("versions with options that are none", async () => {
     const { manager } = createTestManager(api);
     for (const options of [null, "x", { includeDrafts: 1 }, { signal: {} }]) {

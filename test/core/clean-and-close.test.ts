@@ -99,19 +99,22 @@ describe("close", () => {
     inspect: () => manager.inspect(slug, version),
     isFresh: () => manager.isFresh(slug, version),
     list: () => arrayOf(manager.list()),
+    remove: () => manager.remove(slug, version),
+    pin: () => manager.pin(slug, version),
+    unpin: () => manager.unpin(slug, version),
+    prune: () => manager.prune(),
+    verify: () => manager.verify(),
     cleanCache: () => manager.cleanCache(),
   });
+  const names = Object.keys(calls({} as never)) as (keyof ReturnType<typeof calls>)[];
 
-  test.each(["get", "prefetch", "resolve", "versions", "inspect", "isFresh", "list", "cleanCache"] as const)(
-    "%s rejects after it",
-    async (name) => {
-      const { manager } = createTestManager(api);
-      await manager.close();
-      const failure = await rejection(calls(manager)[name]());
-      expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", message: "The image manager is closed" });
-      expect(api.counters.requests).toBe(0);
-    },
-  );
+  test.each(names)("%s rejects after it", async (name) => {
+    const { manager } = createTestManager(api);
+    await manager.close();
+    const failure = await rejection(calls(manager)[name]());
+    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", message: "The image manager is closed" });
+    expect(api.counters.requests).toBe(0);
+  });
 
   test("ends streams and transfers, and closes their connections", async () => {
     const { manager } = createTestManager(api);

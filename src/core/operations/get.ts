@@ -44,8 +44,8 @@ export async function get(
     noteUse(context, read.id);
     return streamCached(context, read, way.manifest, way.origin);
   }
-  waitUntil?.(outlive(way.transfer));
   try {
+    waitUntil?.(outlive(way.transfer));
     return streamTransfer(context, read, way.transfer, way.opened, way.release);
   } catch (failure) {
     way.release();

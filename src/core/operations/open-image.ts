@@ -34,6 +34,7 @@ export function streamCached(
   const body = createBodyStream({
     chunkBytes: manifest.chunkBytes,
     span: { start: span.start, end },
+    exactBytes: end - span.start,
     signal: read.signal,
     chunks: readImage(store, memory, manifest, first, last),
     recover: createHealer(context, read, manifest, last),

@@ -29,9 +29,9 @@ export async function prefetch(
   const id = await imageId(identity);
   const way = await findWay(context, id, identity, cache, request.signal, unreachable);
   if (way.kind === "cached") return toImageInfo(id, way.manifest);
-  waitUntil?.(way.transfer.outcome.catch(() => undefined));
-  void report(context, way, onProgress);
   try {
+    waitUntil?.(way.transfer.outcome.catch(() => undefined));
+    void report(context, way, onProgress);
     const { manifest, obstacle } = await unlessAborted(request.signal, () => way.transfer.outcome);
     if (!manifest) throw obstacle;
     return toImageInfo(id, manifest);

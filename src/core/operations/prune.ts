@@ -14,6 +14,9 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** See {@link ImageManager.prune}. */
 export async function prune(context: ManagerContext, limits: PruneLimits = {}): Promise<PruneReport> {
+  context.closing.throwIfAborted();
+  if (typeof limits !== "object" || limits === null)
+    throw new InvalidArgumentError("The limits must be an object");
   const { maxBytes = context.maxBytes, unusedForMs } = limits;
   for (const [name, value] of Object.entries({ maxBytes, unusedForMs })) {
     if (value === undefined || (typeof value === "number" && value >= 0)) continue;

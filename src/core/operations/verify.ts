@@ -1,19 +1,25 @@
 /** `verify`: reads all that is stored, reports what is damaged and, if asked, has it fetched again. */
 import type { ManagerContext } from "../context.ts";
-import { isImageManagerError, ListingIncompleteError } from "../errors.ts";
+import { InvalidArgumentError, isImageManagerError, ListingIncompleteError } from "../errors.ts";
 import { chunkUses } from "../retention/accounting.ts";
 import { findOrphans } from "../retention/orphans.ts";
+import { unlessAborted } from "../source.ts";
 import { isChunkSound, storedLength } from "../store/chunk-store.ts";
 import { eachOf } from "../store/each.ts";
 import { type Inventory, readInventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
-import type { Manifest } from "../store/manifest.ts";
+import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { createProgress } from "../transfer/progress.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
 import { streamCached } from "./open-image.ts";
 
 /** See {@link ImageManager.verify}. */
 export async function verify(context: ManagerContext, options: VerifyOptions = {}): Promise<VerifyReport> {
+  context.closing.throwIfAborted();
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("The options must be an object");
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw new InvalidArgumentError('"signal" must be an AbortSignal');
   if (!context.store.completeListing) {
     throw new ListingIncompleteError(
       "verify needs a store whose listing is complete (capabilities.completeListing)",
@@ -53,7 +59,7 @@ async function checkChunks(
   signal: AbortSignal,
 ) {
   const queue = [...chunkUses(inventory.images.values())];
-  const largest = Math.max(1, ...queue.map(([, { bytes }]) => bytes));
+  const largest = queue.reduce((most, [, { bytes }]) => Math.max(most, bytes), 1);
   const progress = createProgress(onProgress, context.now);
   progress.setTotal(queue.reduce((sum, [, { bytes }]) => sum + bytes, 0));
   const bad = new Set<string>();
@@ -73,7 +79,7 @@ async function checkChunks(
   return { bad, checkedBytes, chunks: queue.length };
 }
 
-/** Reads the damaged parts as any get would: reading heals. */
+/** Reads from the first bad chunk to the last as any get would, since reading heals; then looks whether the store has them. */
 async function repair(
   context: ManagerContext,
   id: string,
@@ -82,16 +88,24 @@ async function repair(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { identity, chunkBytes } = manifest;
+  const span = { start: chunks[0]! * chunkBytes, end: (chunks.at(-1)! + 1) * chunkBytes };
+  const read = { id, identity, mode: "default", span, signal, onProgress: undefined } as const;
   try {
-    for (const index of chunks) {
-      const span = { start: index * chunkBytes, end: (index + 1) * chunkBytes };
-      const read = { id, identity, mode: "default", span, signal, onProgress: undefined } as const;
-      for await (const _ of streamCached(context, read, manifest, "cache"));
-    }
-    return true;
+    for await (const _ of streamCached(context, read, manifest, "cache"));
+    await writesSettled(context, id, signal);
+    const sound = await eachOf(chunks, (index) =>
+      isChunkSound(context.store, manifest.chunks[index] as string, chunkLength(manifest, index)),
+    );
+    return sound.every(Boolean);
   } catch (failure) {
     signal.throwIfAborted();
     if (isImageManagerError(failure)) return false;
     throw failure;
   }
+}
+
+/** A chunk is handed out before it is written. */
+async function writesSettled({ running }: ManagerContext, id: string, signal: AbortSignal): Promise<void> {
+  const ours = [...running].filter(({ options }) => options.id === id);
+  await unlessAborted(signal, () => Promise.allSettled(ours.map(({ outcome }) => outcome)));
 }

@@ -6,7 +6,7 @@ import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
-import type { ChunkDigests, Validators } from "./manifest.ts";
+import { type ChunkDigests, maxChunkBytes, type Validators } from "./manifest.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {
@@ -52,7 +52,7 @@ export async function readJournal(
       if (!segment || segment.from !== digests.length) break;
       owner = segment.owner;
       header ??= segment.header;
-      digests.push(...segment.digests);
+      for (const digest of segment.digests) digests.push(digest); // engines limit how many arguments there may be
     }
     if (header) return { header, digests };
   }
@@ -119,5 +119,5 @@ function isHeader(value: Partial<JournalHeader> | null): boolean {
 
 /** Those that `createImageManager` takes: the reader takes over the size. */
 function isChunkSize(value: unknown): boolean {
-  return isCount(value) && (value as number) >= 256 * 1024 && (value as number) <= 64 * 1024 * 1024;
+  return isCount(value) && (value as number) >= 256 * 1024 && (value as number) <= maxChunkBytes;
 }

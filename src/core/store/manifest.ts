@@ -95,10 +95,13 @@ export function parseHttpDate(header: string | undefined): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
+/** The most that `createImageManager` takes for `chunkBytes`. */
+export const maxChunkBytes = 64 * 1024 * 1024;
+
 const sha256Pattern = /^[0-9a-f]{64}$/;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isOptional = (type: "string" | "number", value: unknown) =>
-  value === undefined || typeof value === type;
+const isOptional = (isValid: (value: unknown) => boolean, value: unknown) =>
+  value === undefined || isValid(value);
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
@@ -106,7 +109,8 @@ function isManifestShape(value: unknown): value is Manifest {
   if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidatorsShape(value["validators"]))
     return false;
   const { size, chunkBytes, chunks } = value;
-  if (!isCount(size) || !isCount(chunkBytes) || chunkBytes === 0 || !Array.isArray(chunks)) return false;
+  if (!isCount(size) || !isCount(chunkBytes) || !Array.isArray(chunks)) return false;
+  if (chunkBytes === 0 || chunkBytes > maxChunkBytes) return false; // who reads it makes buffers of that size
   if (chunks.length !== Math.ceil(size / chunkBytes)) return false;
   if (!chunks.every((chunk) => chunk === null || (typeof chunk === "string" && sha256Pattern.test(chunk))))
     return false;
@@ -121,5 +125,15 @@ function isManifestShape(value: unknown): value is Manifest {
 function isValidatorsShape(value: unknown): value is Validators {
   if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
   const { etag, lastModified, date, size } = value;
-  return [etag, lastModified, date].every((text) => isOptional("string", text)) && isOptional("number", size);
+  if (![etag, lastModified, date].every((text) => isOptional(isHeaderValue, text))) return false;
+  return isOptional((bytes) => typeof bytes === "number", size);
+}
+
+/** They are sent with the next request; one that can't be would fail it. */
+function isHeaderValue(value: unknown): boolean {
+  try {
+    return typeof value === "string" && new Headers({ value }).has("value");
+  } catch {
+    return false;
+  }
 }

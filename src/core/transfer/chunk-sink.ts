@@ -87,12 +87,14 @@ export function createChunkSink(
       if (buffer) seal(buffer.slice(0, filledBytes));
       buffer = undefined;
       await publishing;
+      window.assertEndsAfter(nextIndex);
       await this.settled();
     },
     stopStoring() {
       isStoring = false;
     },
     async settled() {
+      await publishing.catch(() => undefined); // what is being hashed now may yet be written
       while (writes.size > 0) await Promise.all(writes);
     },
   };

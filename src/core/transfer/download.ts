@@ -119,17 +119,31 @@ async function deliver(
 /** A server that calls its `.gz` file a content coding has `fetch` inflate it already. */
 async function inflated(file: AsyncGenerator<Uint8Array>, isCoded: boolean, inflater: Inflater) {
   if (!isCoded) return { pieces: inflateGzip(file, inflater), isInflated: true };
-  const first = await file.next();
-  const pieces = startingWith(first, file);
-  if (!first.done && !isGzip(first.value)) return { pieces, isInflated: false };
+  const start = await twoBytesOf(file);
+  const pieces = startingWith(start, file);
+  if (start.length > 0 && !isGzip(start)) return { pieces, isInflated: false };
   return { pieces: inflateGzip(pieces, inflater), isInflated: true };
 }
 
+/** As many pieces as it takes to tell a gzip file: a body may come byte by byte. */
+async function twoBytesOf(file: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
+  let start: Uint8Array = new Uint8Array(0);
+  while (start.length < 2) {
+    const { done, value } = await file.next();
+    if (done) break;
+    const joined = new Uint8Array(start.length + value.length);
+    joined.set(start);
+    joined.set(value, start.length);
+    start = joined;
+  }
+  return start;
+}
+
 async function* startingWith(
-  first: IteratorResult<Uint8Array>,
+  start: Uint8Array,
   rest: AsyncGenerator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  if (!first.done) yield first.value;
+  yield start;
   yield* rest;
 }
 
@@ -179,7 +193,7 @@ async function openFileType(
 }
 
 /** Times the wait for the headers only: the signal that the body hangs on is never timed. */
-async function withinTimeout(
+export async function withinTimeout(
   timeoutMs: number,
   signal: AbortSignal,
   run: (signal: AbortSignal) => Promise<FileResponse>,

@@ -8,6 +8,7 @@ import { UpstreamError } from "../errors.ts";
 import { writeChunk } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
+import { withinTimeout } from "./download.ts";
 import { readFile } from "./read-file.ts";
 import { discard, type FileBody, requestFile } from "./request.ts";
 import { createRetries } from "./retry.ts";
@@ -66,7 +67,9 @@ async function requestSpan(
     fromByte: from * manifest.chunkBytes,
     toByte: Math.min(to * manifest.chunkBytes, manifest.size),
   };
-  const response = await requestFile(context.fetch, image, request, { span }, signal);
+  const response = await withinTimeout(context.retry.idleTimeoutMs, signal, (timed) =>
+    requestFile(context.fetch, image, request, { span }, timed),
+  );
   if (response.kind === "body" && response.fromByte === span.fromByte && !request.gzip) return response;
   if (response.kind === "body") await discard(response);
   throw new UpstreamError("The upstream does not hand out ranges", { unavailable: false });

@@ -1,5 +1,5 @@
 /** The stream that a caller of `get` holds: chunks cut to the byte range, progress, abort, and recovery when a chunk can't be had. */
-import { InvalidArgumentError } from "../errors.ts";
+import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 
 /** A span of bytes within an image; `end` is exclusive and may be unknown (to the end). */
@@ -12,6 +12,8 @@ export interface Span {
 export interface ImageBody {
   readonly chunkBytes: number;
   readonly span: Span;
+  /** Bytes that there must be in the span, where that is certain. */
+  readonly exactBytes?: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** The chunks from the one that holds `span.start`. */
   readonly chunks: ChunkSource;
@@ -58,6 +60,12 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
     throw new InvalidArgumentError(`"range.start" is ${span.start}, but the image ends before that`);
   };
 
+  /** Chunks that were got again in another way may be those of a shorter image. */
+  const assertWhole = () => {
+    if (deliveredBytes === (body.exactBytes ?? deliveredBytes)) return;
+    throw new ImageChangedError(`The image ended after ${deliveredBytes} of ${body.exactBytes} bytes`);
+  };
+
   /** The next bytes of the span; `undefined` at its end. */
   const nextBytes = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     for (;;) {
@@ -89,6 +97,7 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
           const bytes = await nextBytes();
           if (isOver) return;
           if (!bytes) {
+            assertWhole();
             finish();
             controller.close();
             return;

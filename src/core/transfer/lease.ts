@@ -46,6 +46,9 @@ export interface Contest {
   isOver(epoch: number): Promise<boolean>;
 }
 
+/** Nobody to share with. */
+export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
+
 /** Makes one. `onFault` is told when the heartbeat fails. */
 export function createContest(
   store: ByteStore,
@@ -67,6 +70,7 @@ export function createContest(
 
   return {
     async contend() {
+      const startedMs = performance.now();
       for (;;) {
         const [leases, journals] = await Promise.all([
           epochsIn(store, leaseFolder(id)),
@@ -79,9 +83,10 @@ export function createContest(
         const epoch = Math.max(0, current ?? 0, journals.at(-1) ?? 0) + 1;
         const owner = crypto.randomUUID();
         const result = await store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now));
-        if (result === "unsupported") return { kind: "own", lease: undefined, journals: [] };
+        if (result === "unsupported") return alone;
         if (result === "exists") {
-          // Somebody was faster; the next look finds them, or later where a listing lags behind.
+          // Somebody was faster, and the next look finds them; where a listing never shows them, we go on unshared.
+          if (performance.now() - startedMs > times.ttlMs) return alone;
           await sleep(times.pollMs, signal);
           continue;
         }

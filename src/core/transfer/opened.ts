@@ -27,8 +27,14 @@ export function openedByUpstream(opened: OpenedFile): OpenedBody {
     mime: mimeOf(opened),
     size: sizeOf(opened),
     validators: opened.response.validators,
-    estimate: async () => (typeof estimatedBytes === "function" ? answerOf(estimatedBytes) : estimatedBytes),
+    estimate: async () =>
+      sizeOrNothing(typeof estimatedBytes === "function" ? await answerOf(estimatedBytes) : estimatedBytes),
   };
+}
+
+/** Room is made for it and progress counted by it: what is no size (`NaN`, say) must not get there. */
+function sizeOrNothing(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
 }
 
 /** Of use only if it comes soon: a transfer must never wait on a guess. */

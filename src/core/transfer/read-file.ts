@@ -94,6 +94,7 @@ async function* readBody(body: ReadableStream<Uint8Array>, context: ReadContext)
     context.signal.throwIfAborted();
     for (;;) {
       const { done, value } = await withinIdleTimeout(reader.read(), context);
+      context.signal.throwIfAborted(); // a cancelled body looks like one that has ended
       if (done) return;
       yield value;
     }

@@ -1,7 +1,9 @@
 /** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
+import { unlessAborted } from "../source.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
+import { withoutAddress } from "./without-address.ts";
 
 /** What is asked for beyond the file itself. */
 export interface RequestConditions {
@@ -40,7 +42,7 @@ export async function requestFile(
   conditions: RequestConditions,
   signal: AbortSignal,
 ): Promise<FileResponse> {
-  const headers = new Headers(request.headers);
+  const headers = headersOf(request);
   headers.set("accept-encoding", "identity");
   addConditions(headers, conditions);
   const response = await followRedirects(fetchFn, parseUrl(request.url), headers, signal);
@@ -53,6 +55,20 @@ export async function requestFile(
     throw errorOfStatus(image, response);
   }
   return describeBody(response, image.fileType, conditions.span !== undefined);
+}
+
+/** The error of the platform would quote the value, and that may be a token. */
+function headersOf({ headers }: ImageRequest): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new UpstreamError(
+      "The source asked for a header that can't be sent (is there a line break in it?)",
+      {
+        unavailable: false,
+      },
+    );
+  }
 }
 
 function addConditions(headers: Headers, { unless, resume, span }: RequestConditions): void {
@@ -96,20 +112,29 @@ async function send(
   signal: AbortSignal,
 ): Promise<Response> {
   try {
-    return await fetchFn(url, { headers, signal, redirect: "manual" });
-  } catch (cause) {
+    // Not every `fetch` that a caller brings hears its signal.
+    return await unlessAborted(signal, async () => {
+      const response = await fetchFn(url, { headers, signal, redirect: "manual" });
+      if (signal.aborted) void discard(response); // nobody waits for it any more
+      return response;
+    });
+  } catch (failure) {
     signal.throwIfAborted();
     // Only the origin: the URL of a configured image carries a Wi-Fi key.
+    const cause = withoutAddress(failure, url);
     throw new UpstreamError(`${url.origin} could not be reached`, {}, { cause });
   }
 }
 
 function parseUrl(url: string | URL, base?: URL): URL {
   const parsed = URL.parse(url, base);
-  if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return parsed;
-  throw new UpstreamError("The upstream named a download address that is no http(s) URL", {
-    unavailable: false,
-  });
+  const isHttp = parsed?.protocol === "http:" || parsed?.protocol === "https:";
+  // Node's `fetch` refuses credentials in a URL, with an error that quotes them.
+  if (isHttp && parsed.username === "" && parsed.password === "") return parsed;
+  throw new UpstreamError(
+    "The upstream named a download address that is no http(s) URL, or one with credentials in it",
+    { unavailable: false },
+  );
 }
 
 function describeBody(

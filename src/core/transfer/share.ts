@@ -4,7 +4,7 @@ import type { ByteStore } from "../store/byte-store.ts";
 import { type Journal, type JournalHeader, readJournal, removeJournals } from "../store/journal.ts";
 import { followJournal } from "./follow-journal.ts";
 import { keepJournal } from "./keep-journal.ts";
-import { type Contest, createContest, type Lease, type LeaseTimes, type Turn } from "./lease.ts";
+import { alone, type Contest, createContest, type Lease, type LeaseTimes, type Turn } from "./lease.ts";
 import type { TransferWindow } from "./window.ts";
 
 /** What sharing needs. */
@@ -36,7 +36,6 @@ export class Share {
 
   /** Takes the turn, or says whom to follow. */
   async contend(): Promise<Turn> {
-    const alone: Turn = { kind: "own", lease: undefined, journals: [] };
     if (this.#isOff) return alone;
     const turn = (await this.#tolerant("lease", () => this.#contest.contend())) ?? alone;
     if (turn.kind === "own") this.#lease = turn.lease;

@@ -124,14 +124,26 @@ export class TransferWindow {
 
   /** Says whether it is new. */
   #append(index: number, digest: string | null, length: number): boolean {
-    const known = index < this.digests.length ? this.digests[index] : this.#expected[index];
-    if (known !== undefined && known !== digest) {
+    const isPublished = index < this.digests.length;
+    const known = isPublished ? this.digests[index] : this.#expected[index];
+    // All holes have the same digest, however long they are.
+    const isOtherLength = isPublished && length !== this.#lengthOf(index);
+    if ((known !== undefined && known !== digest) || isOtherLength) {
       throw new ImageChangedError(`The upstream's bytes changed under the same version (chunk ${index})`);
     }
     if (index !== this.digests.length) return false;
     this.digests.push(digest);
     this.#lastLength = length;
     return true;
+  }
+
+  /**
+   * Makes sure that what comes after so many chunks is the end: a file that starts over may turn out to be shorter.
+   * @throws {ImageChangedError} `IMAGE_CHANGED`
+   */
+  assertEndsAfter(count: number): void {
+    if (count >= this.digests.length) return;
+    throw new ImageChangedError("The upstream's image is shorter than the part that was delivered");
   }
 
   /** A chunk's write is done, or has failed. */
@@ -210,13 +222,11 @@ export class TransferWindow {
     const resident = this.#residents.get(index);
     const bytes = resident && this.#takeOrCopy(index, resident);
     this.#changed();
-    const isLast = index === this.digests.length - 1;
-    return {
-      index,
-      digest: this.digests[index]!,
-      length: isLast ? this.#lastLength : this.chunkBytes,
-      bytes,
-    };
+    return { index, digest: this.digests[index]!, length: this.#lengthOf(index), bytes };
+  }
+
+  #lengthOf(index: number): number {
+    return index === this.digests.length - 1 ? this.#lastLength : this.chunkBytes;
   }
 
   /** The very buffer where nobody else uses it any more, else a copy. */

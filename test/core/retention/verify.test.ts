@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 
@@ -144,6 +145,26 @@ describe("verify", () => {
     expect(repaired.damaged).toMatchObject([{ chunks: [3, 4, 20], isRepaired: true }]);
     expect(api.counters.bytesSent).toBe(3 * chunkBytes);
     expect(await manager.verify()).toMatchObject({ damaged: [], unreadable: [] });
+  });
+
+  test("a repair that the store does not take is none", async () => {
+    const { storage, keys } = await stored();
+    await damages["deleted"]!(storage, keys[3]!);
+    const full = faultyDriver(storage, { operation: "setItemRaw", key: /:chunks:/, does: "throw" });
+    const { manager } = createTestManager(api, { storage: full });
+    expect((await manager.verify({ repair: true })).damaged).toMatchObject([
+      { chunks: [3], isRepaired: false },
+    ]);
+  });
+
+  test("many bad chunks are one transfer where the upstream has no ranges", async () => {
+    const { manager, storage, keys } = await stored();
+    for (const index of [1, 5, 9, 20, 33]) await damages["flipped"]!(storage, keys[index]!);
+    api.faults.ranges = "off";
+    const { damaged } = await manager.verify({ repair: true });
+    expect(damaged).toMatchObject([{ chunks: [1, 5, 9, 20, 33], isRepaired: true }]);
+    expect((await manager.verify()).damaged).toEqual([]);
+    expect(api.counters.downloads).toBeLessThanOrEqual(2); // the range that was not answered as one, and the whole
   });
 
   test("what can't be repaired is said so", async () => {

@@ -2,10 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageInfo, ImageManager, StoreDriver } from "../../../src/core/index.ts";
+import { createByteStore } from "../../../src/core/store/byte-store.ts";
+import { type JournalHeader, writeSegment } from "../../../src/core/store/journal.ts";
+import { imageDigest } from "../../../src/core/store/manifest.ts";
 import { arrayOf, collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { keysOf, readJson, write } from "../../support/stored-values.ts";
-import { createTestManager } from "../../support/test-manager.ts";
+import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 
 const api = await sharedApi({ imageBytes: 1024 * 1024 });
 const sha256 = await api.image(slug, version).sha256;
@@ -105,6 +108,10 @@ describe("a manifest of garbage is a miss", () => {
       (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: 1 } }),
     ],
     [
+      "an ETag that can't be sent",
+      (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: '"a\nb"' } }),
+    ],
+    [
       "a file type that is none",
       (manifest) => ({
         ...manifest,
@@ -117,6 +124,36 @@ describe("a manifest of garbage is a miss", () => {
     await write(storage, key, JSON.stringify(change(await readJson(storage, key))));
     await expectMiss(manager, storage, info);
   });
+});
+
+test("a chunk size that no memory holds is a miss, though its digest is right", async () => {
+  const { manager, storage, info } = await filled();
+  const key = manifestKey(info);
+  const huge = { size: 2 ** 40, chunkBytes: 2 ** 40, chunks: [null] };
+  const manifest = { ...(await readJson(storage, key)), ...huge, digest: await imageDigest(huge) };
+  await write(storage, key, JSON.stringify(manifest));
+  await expectMiss(manager, storage, info);
+});
+
+test("more chunks than a call may have arguments, in an image and in a journal", async () => {
+  const { manager, storage, info } = await filled();
+  const many = 200_000;
+  const digests = Array.from({ length: many }, (_, index) => index.toString(16).padStart(64, "0"));
+  const stored = await readJson(storage, manifestKey(info));
+  const content = { size: many, chunkBytes: 1, chunks: digests };
+  const manifest = { ...stored, ...content, digest: await imageDigest(content) };
+  await write(storage, manifestKey(info), JSON.stringify(manifest));
+  const header = {
+    ...stored,
+    startedAt: Date.now(),
+    chunkBytes,
+    isInflated: false,
+  } as unknown as JournalHeader;
+  const segment = { owner: "o", header, from: 0, digests };
+  await writeSegment(createByteStore(storage, "balena-images"), info.id, 1, 0, segment);
+  const partials = (await arrayOf(manager.list())).filter((entry) => !isComplete(entry));
+  expect(partials).toMatchObject([{ transferredBytes: many * chunkBytes }]);
+  expect(await manager.verify()).toMatchObject({ chunks: many, damaged: [{ id: info.id }] });
 });
 
 describe("things that were moved", () => {

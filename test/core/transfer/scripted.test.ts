@@ -1,6 +1,8 @@
 /** Lies and oddities that no loopback API tells: sizes that are called exact, bodies that are something else, sources that misbehave. */
+import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import type { ImageRequest, ImageSource } from "../../../src/core/index.ts";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import type { ImageRequest, ImageSource, StoreDriver } from "../../../src/core/index.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
 import {
   chunkedResponse,
@@ -10,16 +12,22 @@ import {
   scriptedUpstream,
   type UpstreamScript,
 } from "../../support/scripted-upstream.ts";
-import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
+import { chunkKeysOf, damage } from "../../support/stored-values.ts";
+import {
+  chunkBytes,
+  createTestManager,
+  quickRetry,
+  type TestManagerOptions,
+} from "../../support/test-manager.ts";
 
 const slug = "intel-nuc";
 const content = noise(3 * chunkBytes + 17);
 const nowhere = { url: "http://127.0.0.1:1" };
 
-function managerOver(script: UpstreamScript) {
+function managerOver(script: UpstreamScript, options: TestManagerOptions = {}) {
   const upstream = scriptedUpstream(script);
   const { source, fetch } = upstream;
-  return { ...createTestManager(nowhere, { source, fetch }), downloads: upstream.downloads };
+  return { ...createTestManager(nowhere, { source, fetch, ...options }), downloads: upstream.downloads };
 }
 
 const respond = () => fileResponse(gzip(content), { etag: '"a"' });
@@ -176,5 +184,196 @@ describe("a source that lies", () => {
     const { manager } = managerOver({ respond, versions });
     expect(await manager.resolve(slug)).toBe("1.0.0");
     await expect(manager.resolve(slug, "../../x")).rejects.toMatchObject({ code: "INVALID_VERSION" });
+  });
+});
+
+/** Hands out pieces one by one and then fails, ends, or falls silent. */
+function bodyOf(pieces: readonly Uint8Array[], then: "fail" | "end" | "silence", headers: HeadersInit = {}) {
+  const left = [...pieces];
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const piece = left.shift();
+        if (piece) controller.enqueue(piece);
+        else if (then === "end") controller.close();
+        // Later: an error takes back what is still in the queue.
+        else if (then === "fail") setTimeout(() => controller.error(new Error("reset")), 50);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body as BodyInit, { headers });
+}
+
+describe("a file that starts over", () => {
+  const zeros = new Uint8Array(chunkBytes);
+  const wholeChunks = content.subarray(0, 2 * chunkBytes).slice();
+  const hole = new Uint8Array(Buffer.concat([wholeChunks, zeros]));
+
+  test.each([
+    ["by whole chunks", content.subarray(0, 3 * chunkBytes), wholeChunks],
+    ["within a hole", hole, hole.slice(0, 2 * chunkBytes + 1000)],
+  ])(
+    "and is shorter than what was delivered, %s: IMAGE_CHANGED, not a mixture",
+    async (_, begun, shorter) => {
+      const respond = ({ count }: { count: number }) =>
+        count === 0 ? bodyOf([begun], "fail") : fileResponse(shorter);
+      const { manager } = managerOver({ respond, request: { gzip: false } });
+      const stream = await manager.get(slug);
+      expect(await rejection(bytesOf(stream))).toMatchObject({ code: "IMAGE_CHANGED" });
+      expect(await manager.inspect(slug, "1.0.0")).toBeUndefined();
+      expect(await bytesOf(await manager.get(slug))).toEqual(shorter);
+    },
+  );
+
+  test("a cached hole that can only be had shorter: IMAGE_CHANGED, not a silent end", async () => {
+    const mixed = hole.slice();
+    let file: Uint8Array<ArrayBuffer> = mixed;
+    const options = { freshness: { maxAgeMs: 60_000 } };
+    const kit = managerOver({ respond: () => fileResponse(file), request: { gzip: false } }, options);
+    const { id } = await kit.manager.prefetch(slug);
+    const [, second] = await chunkKeysOf(kit.storage as StoreDriver, id);
+    await damage(kit.storage as StoreDriver, second!, "missing");
+    file = mixed.slice(0, 2 * chunkBytes + 1000);
+    const stream = await kit.manager.get(slug);
+    expect(stream.size).toBe(mixed.length);
+    expect(await rejection(bytesOf(stream))).toMatchObject({ code: "IMAGE_CHANGED" });
+  });
+});
+
+describe("a content coding", () => {
+  test("that brings a gzip file byte by byte is inflated all the same", async () => {
+    const file = gzip(content);
+    const pieces = [file.slice(0, 0), file.slice(0, 1), file.slice(1, 2), file.slice(2)];
+    const { manager } = managerOver({ respond: () => bodyOf(pieces, "end", { "content-encoding": "gzip" }) });
+    expect(await bytesOf(await manager.get(slug))).toEqual(content);
+  });
+});
+
+describe("a transfer that is ended", () => {
+  test("in a body without a length is not taken for one that came to its end", async () => {
+    const respond = () => bodyOf([content], "silence");
+    const { manager, events } = managerOver({ respond, request: { gzip: false } });
+    const stream = await manager.get(slug);
+    await stream.getReader().read();
+    await manager.close();
+    expect(await rejection(stream.committed())).toMatchObject({ message: "The image manager is closed" });
+    expect(events.types()).not.toContain("unproven");
+  });
+
+  test("writes nothing any more, not even what was being hashed", async () => {
+    const storage = memoryAdapter();
+    const put = vi.spyOn(storage, "setItemRaw");
+    const digest = crypto.subtle.digest.bind(crypto.subtle);
+    const kit = managerOver(
+      {
+        respond: () => bodyOf([content], "silence", { "content-length": "99999999" }),
+        request: { gzip: false },
+      },
+      { storage },
+    );
+    await kit.manager.get(slug).then((stream) => stream.cancel());
+    const hashing = vi.spyOn(crypto.subtle, "digest").mockImplementation(async (algorithm, data) => {
+      if (data.byteLength === chunkBytes) await new Promise((resolve) => setTimeout(resolve, 100));
+      return digest(algorithm, data);
+    });
+    try {
+      await kit.manager.get(slug);
+      const isHashing = () => hashing.mock.calls.some(([, { byteLength }]) => byteLength === chunkBytes);
+      await expect.poll(isHashing, { interval: 5 }).toBe(true);
+      await kit.manager.close();
+      const count = put.mock.calls.length;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(put).toHaveBeenCalledTimes(count);
+    } finally {
+      hashing.mockRestore();
+    }
+  });
+});
+
+describe("a fetch that does not hear its signal", () => {
+  const respond = () => new Promise<Response>(() => {});
+
+  test("is given up after the idle timeout", async () => {
+    const { manager } = managerOver({ respond }, { retry: { attempts: 1, idleTimeoutMs: 50 } });
+    await expect(manager.get(slug)).rejects.toMatchObject({ code: "UPSTREAM", unavailable: true });
+  });
+
+  test("does not hold up close", async () => {
+    const { manager, downloads } = managerOver({ respond });
+    const failure = rejection(manager.get(slug));
+    await expect.poll(() => downloads.length).toBe(1);
+    await manager.close();
+    expect(await failure).toMatchObject({ message: "The image manager is closed" });
+  });
+
+  test("has its late response closed", async () => {
+    const cancel = vi.fn();
+    let answer = (_: Response) => {};
+    const late = new Promise<Response>((resolve) => (answer = resolve));
+    const { manager } = managerOver({ respond: () => late }, { retry: { attempts: 1, idleTimeoutMs: 50 } });
+    await rejection(manager.get(slug));
+    answer(new Response(new ReadableStream({ cancel })));
+    await expect.poll(() => cancel.mock.calls.length).toBe(1);
+  });
+
+  test("is given up in a healing as well", async () => {
+    const silent = ({ count }: { count: number }) => (count === 0 ? fileResponse(content) : respond());
+    const kit = managerOver(
+      { respond: silent, request: { gzip: false } },
+      { freshness: { maxAgeMs: 60_000 }, retry: { ...quickRetry, attempts: 1, idleTimeoutMs: 50 } },
+    );
+    const { id } = await kit.manager.prefetch(slug);
+    const [first] = await chunkKeysOf(kit.storage as StoreDriver, id);
+    await damage(kit.storage as StoreDriver, first!, "missing");
+    expect(await rejection(bytesOf(await kit.manager.get(slug)))).toMatchObject({
+      code: "INTEGRITY",
+      chunk: 0,
+    });
+  });
+});
+
+describe("a size that is a guess", () => {
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])("of %s evicts nothing", async (estimatedBytes) => {
+    const storage = memoryAdapter();
+    const options = { storage, maxBytes: 100 * chunkBytes };
+    const { manager } = managerOver({ respond }, options);
+    await manager.prefetch(slug);
+    const versions = [{ version: "2.0.0", line: "default", draft: false }] as const;
+    const other = managerOver({ respond, request: { estimatedBytes }, versions }, options).manager;
+    await bytesOf(await other.get(slug));
+    expect(await manager.inspect(slug, "1.0.0")).toBeDefined();
+  });
+});
+
+describe("secrets in a request that can't be sent", () => {
+  test.each<[string, Partial<ImageRequest>]>([
+    ["a header with a line break", { headers: { authorization: "Bearer s3cr\net" } }],
+    ["a URL with credentials", { url: "https://user:s3cret@example.com/x" }],
+  ])("%s: UPSTREAM, not retried, and nothing told", async (_, request) => {
+    const { manager, downloads, events } = managerOver({ respond, request });
+    const failure = await rejection(manager.get(slug));
+    expect(failure).toMatchObject({ code: "UPSTREAM", unavailable: false });
+    expect(downloads).toHaveLength(0);
+    expect(inspect([failure, events.all], { depth: 10 })).not.toContain("s3cr");
+  });
+
+  test("an address that the platform's error names is left out of the cause", async () => {
+    const url = "https://api.example.com/download?wifiKey=s3cret";
+    const cause = Object.assign(new TypeError("fetch failed", { cause: new Error(`no way to ${url}`) }), {
+      code: "ECONNREFUSED",
+      path: url,
+    });
+    const { manager, events } = managerOver({ respond: () => Promise.reject(cause), request: { url } });
+    const failure = await rejection(manager.get(slug));
+    expect(failure).toMatchObject({
+      code: "UPSTREAM",
+      cause: {
+        name: "TypeError",
+        code: "ECONNREFUSED",
+        cause: { message: "no way to https://api.example.com" },
+      },
+    });
+    expect(inspect([failure, events.all], { depth: 10, showHidden: true })).not.toContain("s3cret");
   });
 });
