@@ -1,5 +1,6 @@
 // Runs the built package on every runtime, each under its own test runner, and prints what came out: `npm run test:runtimes`.
-// Arguments narrow it to the runtimes whose names begin so: `npm run test:runtimes -- Node Bun`.
+// Arguments narrow it to the runtimes whose names begin so, `package` being the sizes of the bundles:
+// `npm run test:runtimes -- Node Bun package`.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { testBundles } from "./run/bundles.ts";
@@ -70,7 +71,7 @@ async function test(name: string, run: () => Promise<{ label: string; results: R
 }
 
 async function report(): Promise<void> {
-  const bundles = await testBundles(project.directory);
+  const bundles = isWanted("package") ? await testBundles(project.directory) : { results: [], lines: [] };
   console.log(`\n${tableOf(matrix)}\n`);
   matrix.set("package", bundles.results);
   for (const note of [...notesOf(matrix), "", ...bundles.lines]) console.log(note);
