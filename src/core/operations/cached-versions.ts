@@ -4,11 +4,11 @@ import { type ImageIdentity, imageId, imageIdPrefix } from "../identity.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import { folders } from "../store/keys.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
+import { orStoreFault } from "../store-fault.ts";
 import type { ImageVariant, OsVersion } from "../types.ts";
 import { isEsrVersion, parseVersion } from "../version/index.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
 import { identityOf, selectFrom } from "./select-from.ts";
-import { orStoreFault } from "./store-fault.ts";
 
 /** An exact version that is cached needs no list: what it stands for can't change. */
 export async function cachedExactly(

@@ -5,6 +5,7 @@ import { mayServeStale, planGet } from "../freshness/plan.ts";
 import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
+import { orStoreFault } from "../store-fault.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
@@ -17,7 +18,6 @@ import type { ImageRead } from "./image-read.ts";
 import { streamCached, streamTransfer } from "./open-image.ts";
 import { resolveImage } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
-import { orStoreFault } from "./store-fault.ts";
 
 /** See {@link ImageManager.get}. */
 export async function get(

@@ -5,11 +5,11 @@ import { readChunk } from "../store/chunk-store.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
+import { orStoreFault } from "../store-fault.ts";
 import { fetchChunks } from "../transfer/heal-range.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import { followNew } from "./follow-new.ts";
 import type { ImageRead } from "./image-read.ts";
-import { orStoreFault } from "./store-fault.ts";
 
 /** Adjacent chunks that one ranged request fetches at the most; and such requests that one stream makes. */
 const maxRunChunks = 8;

@@ -3,10 +3,10 @@ import type { ManagerContext } from "../context.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
 import { unlessAborted } from "../source.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
+import { orStoreFault } from "../store-fault.ts";
 import { createRetries, type Retries, withRetries } from "../transfer/retry.ts";
 import type { OsVersion } from "../types.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
-import { orStoreFault } from "./store-fault.ts";
 
 /** What was last seen of a device type, by slug or alias. */
 export async function recall(

@@ -3,7 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { chunkUses, shareOf } from "../retention/accounting.ts";
 import { readInventory } from "../store/inventory.ts";
 import type { Journal } from "../store/journal.ts";
-import { toImageInfo, variantOf } from "../store/manifest.ts";
+import { identityInfo, toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, PartialImageInfo } from "../types.ts";
 
 /** See {@link ImageManager.list}. */
@@ -23,10 +23,7 @@ function toPartialInfo(id: string, { header, digests }: Journal): PartialImageIn
   const transferredBytes = digests.length * chunkBytes;
   return {
     id,
-    deviceType: identity.deviceType,
-    version: identity.version,
-    variant: variantOf(identity),
-    source: identity.source,
+    ...identityInfo(identity),
     mime,
     isComplete: false,
     startedAt: new Date(startedAt),

@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "../errors.ts";
 import { assertScope } from "../identity.ts";
 import type { ResolveOptions } from "../types.ts";
 import { assertVersionOrRange } from "../version/index.ts";
+import { callSignal } from "./call-signal.ts";
 
 /** What is asked for. */
 export interface ResolveRequest {
@@ -30,13 +31,10 @@ export async function checkedRequest(
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
   assertScope(options.scope);
-  const { includeDrafts = false, signal: callers } = options;
+  const { includeDrafts = false } = options;
   if (typeof includeDrafts !== "boolean")
     throw new InvalidArgumentError('"includeDrafts" must be true or false');
-  if (callers !== undefined && !(callers instanceof AbortSignal)) {
-    throw new InvalidArgumentError('"signal" must be an AbortSignal');
-  }
-  const signal = callers ? AbortSignal.any([callers, context.closing]) : context.closing;
+  const signal = callSignal(context, options.signal);
   signal.throwIfAborted();
   const scope = options.scope ?? (await context.source.scope(signal));
   return { deviceType, wanted, includeDrafts, scope, isRemembered: true, signal };

@@ -11,6 +11,7 @@ import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { createProgress } from "../transfer/progress.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
+import { callSignal } from "./call-signal.ts";
 import { streamCached } from "./open-image.ts";
 
 /** See {@link ImageManager.verify}. */
@@ -18,14 +19,12 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   context.closing.throwIfAborted();
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
-    throw new InvalidArgumentError('"signal" must be an AbortSignal');
+  const signal = callSignal(context, options.signal);
   if (!context.store.completeListing) {
     throw new ListingIncompleteError(
       "verify needs a store whose listing is complete (capabilities.completeListing)",
     );
   }
-  const signal = options.signal ? AbortSignal.any([options.signal, context.closing]) : context.closing;
   signal.throwIfAborted();
   const inventory = await readInventory(context.store);
   const { bad, checkedBytes, chunks } = await checkChunks(context, inventory, options, signal);
@@ -39,7 +38,8 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   }
   if (options.repair) await eachOf(inventory.unreadable, (id) => context.store.remove(imageKey(id)));
   const orphans = await findOrphans(context, inventory);
-  const orphanBytes = await eachOf(orphans, (digest) => storedLength(context.store, digest));
+  const lengthOf = (digest: string) => storedLength(context.store, digest);
+  const orphanBytes = await eachOf(orphans, lengthOf, atATime(context.chunkBytes));
   return {
     images: inventory.images.size,
     chunks,
@@ -64,19 +64,19 @@ async function checkChunks(
   progress.setTotal(queue.reduce((sum, [, { bytes }]) => sum + bytes, 0));
   const bad = new Set<string>();
   let checkedBytes = 0;
-  let next = 0;
-  const work = async () => {
-    for (let index = next++; index < queue.length; index = next++) {
-      signal.throwIfAborted();
-      const [digest, { bytes }] = queue[index]!;
-      if (!(await isChunkSound(context.store, digest, bytes))) bad.add(digest);
-      checkedBytes += bytes;
-      progress.report(checkedBytes);
-    }
+  const check = async ([digest, { bytes }]: (typeof queue)[number]) => {
+    signal.throwIfAborted();
+    if (!(await isChunkSound(context.store, digest, bytes))) bad.add(digest);
+    checkedBytes += bytes;
+    progress.report(checkedBytes);
   };
-  const atATime = Math.max(1, Math.min(4, Math.floor((16 * 1024 * 1024) / largest)));
-  await Promise.all(Array.from({ length: atATime }, work));
+  await eachOf(queue, check, atATime(largest));
   return { bad, checkedBytes, chunks: queue.length };
+}
+
+/** How many chunks are in memory at once: 16 MiB of them, or one. */
+function atATime(chunkBytes: number): number {
+  return Math.max(1, Math.min(4, Math.floor((16 * 1024 * 1024) / chunkBytes)));
 }
 
 /** Reads from the first bad chunk to the last as any get would, since reading heals; then looks whether the store has them. */
@@ -93,9 +93,9 @@ async function repair(
   try {
     for await (const _ of streamCached(context, read, manifest, "cache"));
     await writesSettled(context, id, signal);
-    const sound = await eachOf(chunks, (index) =>
-      isChunkSound(context.store, manifest.chunks[index] as string, chunkLength(manifest, index)),
-    );
+    const isSound = (index: number) =>
+      isChunkSound(context.store, manifest.chunks[index] as string, chunkLength(manifest, index));
+    const sound = await eachOf(chunks, isSound, atATime(chunkBytes));
     return sound.every(Boolean);
   } catch (failure) {
     signal.throwIfAborted();

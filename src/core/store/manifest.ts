@@ -1,7 +1,7 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
 import { sha256HexOfText } from "../digest.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
-import type { ImageInfo, ImageVariant } from "../types.ts";
+import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { imageKey } from "./keys.ts";
@@ -68,10 +68,7 @@ export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
   const lastModified = parseHttpDate(validators.lastModified);
   return {
     id,
-    deviceType: identity.deviceType,
-    version: identity.version,
-    variant: variantOf(identity),
-    source: identity.source,
+    ...identityInfo(identity),
     mime: manifest.mime,
     size: manifest.size,
     etag: `"${manifest.digest}"`,
@@ -83,9 +80,15 @@ export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
   };
 }
 
-/** The variant as a caller would ask for it. */
-export function variantOf({ variant, scope }: ImageIdentity): ImageVariant {
-  return { ...variant, ...(scope !== null && { scope }) };
+/** An identity as a caller would ask for it. */
+export function identityInfo({
+  source,
+  scope,
+  deviceType,
+  version,
+  variant,
+}: ImageIdentity): Pick<ImageInfo, "deviceType" | "version" | "variant" | "source"> {
+  return { deviceType, version, variant: { ...variant, ...(scope !== null && { scope }) }, source };
 }
 
 /** A Date, where the header holds one. */

@@ -5,6 +5,7 @@ import { chunksOf } from "../retention/accounting.ts";
 import { makeRoom, makeRoomFor } from "../retention/room.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
 import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import { orStoreFault } from "../store-fault.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
 import type { OpenedFile } from "./read-file.ts";
@@ -48,14 +49,9 @@ export class Committer {
   /** A manifest that was not there when this transfer was decided on. */
   async committedMeanwhile(): Promise<Manifest | undefined> {
     const { id, previous } = this.#options;
-    try {
-      const manifest = await readManifest(this.#context.store, id);
-      const isNew = manifest?.createdAt !== previous?.createdAt || manifest?.digest !== previous?.digest;
-      return isNew ? manifest : undefined;
-    } catch (cause) {
-      this.#context.emit({ type: "store-fault", operation: "read", cause });
-      return undefined;
-    }
+    const manifest = await orStoreFault(this.#context, "read", () => readManifest(this.#context.store, id));
+    const isNew = manifest?.createdAt !== previous?.createdAt || manifest?.digest !== previous?.digest;
+    return isNew ? manifest : undefined;
   }
 
   /** Done under a lock, so that no two commits take the same room, and no pin is lost. */

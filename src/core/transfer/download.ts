@@ -1,7 +1,7 @@
 /** Brings an image's raw bytes to a sink, from the first to the last, through as many attempts as that takes. */
 import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
-import { type Inflater, inflateGzip, isGzip } from "./inflate.ts";
+import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
 import { FileRestarted, type OpenedFile, readFile } from "./read-file.ts";
 import { type FileResponse, type RequestConditions, requestFile } from "./request.ts";
 import {
@@ -131,10 +131,7 @@ async function twoBytesOf(file: AsyncGenerator<Uint8Array>): Promise<Uint8Array>
   while (start.length < 2) {
     const { done, value } = await file.next();
     if (done) break;
-    const joined = new Uint8Array(start.length + value.length);
-    joined.set(start);
-    joined.set(value, start.length);
-    start = joined;
+    start = concat(start, value);
   }
   return start;
 }

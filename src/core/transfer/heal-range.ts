@@ -8,6 +8,7 @@ import { UpstreamError } from "../errors.ts";
 import { writeChunk } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
+import { orStoreFault } from "../store-fault.ts";
 import { withinTimeout } from "./download.ts";
 import { readFile } from "./read-file.ts";
 import { discard, type FileBody, requestFile } from "./request.ts";
@@ -22,8 +23,9 @@ export async function fetchChunks(
   signal: AbortSignal,
 ): Promise<ChunkSource> {
   const stop = new AbortController();
-  const response = await requestSpan(context, manifest, from, to, AbortSignal.any([signal, stop.signal]));
-  const pieces = readBody(context, response, AbortSignal.any([signal, stop.signal]));
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  const response = await requestSpan(context, manifest, from, to, stopped);
+  const pieces = readBody(context, response, stopped);
   let rest: Uint8Array = new Uint8Array(0);
   let index = from;
 
@@ -46,7 +48,8 @@ export async function fetchChunks(
       if ((await sha256Hex(chunk)) !== digest)
         throw new UpstreamError("The range holds other bytes", { unavailable: false });
       index += 1;
-      await rewrite(context, digest, chunk);
+      // A store that does not take the chunk does not keep it from the reader, whose buffer no write may still use.
+      await orStoreFault(context, "write", () => writeChunk(context.store, digest, chunk.slice()));
       return chunk;
     },
     close: () => stop.abort(),
@@ -98,17 +101,4 @@ async function nextPiece(pieces: AsyncGenerator<Uint8Array>): Promise<Uint8Array
   const { done, value } = await pieces.next();
   if (done) throw new UpstreamError("The range ended early");
   return value;
-}
-
-/** A store that does not take the chunk does not keep it from the reader. */
-async function rewrite(
-  { store, emit }: ManagerContext,
-  digest: string,
-  chunk: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  try {
-    await writeChunk(store, digest, chunk.slice());
-  } catch (cause) {
-    emit({ type: "store-fault", operation: "write", cause });
-  }
 }

@@ -111,7 +111,8 @@ function findHead(bytes: Bytes, from: number): number {
   return -1;
 }
 
-function concat(head: Bytes, tail: Bytes): Bytes {
+/** Two runs of bytes as one; the very `tail` where `head` is empty. */
+export function concat(head: Bytes, tail: Bytes): Bytes {
   if (head.length === 0) return tail;
   const joined = new Uint8Array(head.length + tail.length);
   joined.set(head);

@@ -138,11 +138,12 @@ export class TransferWindow {
   }
 
   /**
-   * Makes sure that what comes after so many chunks is the end: a file that starts over may turn out to be shorter.
+   * Makes sure that what comes after so many chunks is the end: a file that starts over, or one that somebody
+   * already has a part of, may turn out to be shorter.
    * @throws {ImageChangedError} `IMAGE_CHANGED`
    */
   assertEndsAfter(count: number): void {
-    if (count >= this.digests.length) return;
+    if (count >= Math.max(this.digests.length, this.#expected.length)) return;
     throw new ImageChangedError("The upstream's image is shorter than the part that was delivered");
   }
 

@@ -1,15 +1,15 @@
 /** Runs a store call whose failure must not fail the operation: it is told as an event, and counts as nothing found. */
-import type { ManagerContext } from "../context.ts";
+import type { ManagerContext } from "./context.ts";
 
 export async function orStoreFault<T>(
-  context: ManagerContext,
+  { emit }: Pick<ManagerContext, "emit">,
   operation: string,
   call: () => Promise<T>,
 ): Promise<T | undefined> {
   try {
     return await call();
   } catch (cause) {
-    context.emit({ type: "store-fault", operation, cause });
+    emit({ type: "store-fault", operation, cause });
     return undefined;
   }
 }
