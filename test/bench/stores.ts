@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startServices, stopServices } from "../../scripts/services/services.ts";
 import { newBucket } from "../support/s3-service.ts";
-import type { UpstreamFacts } from "./stores/api.ts";
-import { type Callee, startCallee } from "./stores/calls.ts";
-import type { Cost } from "./stores/measure.ts";
+import { type Callee, startCallee } from "./calls.ts";
+import type { Cost } from "./measure.ts";
+import { median } from "./report/part.ts";
 import type { StorePlace } from "./stores/plan.ts";
+import type { Traffic, UpstreamFacts } from "./upstream.ts";
 
 /** Part of the bare client's speed that is to be reached. */
 const goal = 0.8;
@@ -36,8 +37,8 @@ const { values: options } = parseArgs({
 const [sizeMiB, rounds] = [wholeNumber("size", options.size, 32), wholeNumber("rounds", options.rounds, 3)];
 const wanted = options.stores.split(",");
 
-await using api = startCallee("./api.ts");
-const upstream = await api.call<UpstreamFacts>("start", sizeMiB * MiB);
+await using api = startCallee("./upstream.ts");
+const upstream = await api.call<UpstreamFacts>("start", { imageBytes: sizeMiB * MiB, files: [".img"] });
 const rows = await withStores(async (places) => {
   const made: object[] = [];
   for (const place of places) made.push(rowOf(place, await compare(place)));
@@ -49,8 +50,8 @@ console.log(
 console.table(rows);
 
 async function compare(place: StorePlace): Promise<Times> {
-  await using ours = startCallee("./ours.ts");
-  await using raw = startCallee("./raw.ts");
+  await using ours = startCallee("./stores/ours.ts");
+  await using raw = startCallee("./stores/raw.ts");
   for (const side of [ours, raw]) await side.call("open", { upstream, place });
   // The first round warms both sides up, and is thrown away.
   await measureRound(ours, raw, emptyTimes(), () => ours.call("check"));
@@ -69,9 +70,9 @@ async function measureRound(
   times.write.push((await raw.call<Cost>("write")).ms);
   const first = await ours.call<Cost>("first");
   times.read.push((await raw.call<Cost>("read")).ms);
-  const before = await api.call("requests");
+  await api.call("reset");
   const repeated = await ours.call<Cost>("repeated");
-  if ((await api.call("requests")) !== before) throw new Error("A repeated get asked the upstream");
+  if ((await api.call<Traffic>("traffic")).requests > 0) throw new Error("A repeated get asked the upstream");
   times.first.push(first.ms);
   times.repeated.push(repeated.ms);
   times.peakRssBytes = Math.max(times.peakRssBytes, first.peakRssBytes, repeated.peakRssBytes);
@@ -125,12 +126,6 @@ function rowOf({ kind }: StorePlace, times: Times) {
 
 function verdict(ratio: number): string {
   return `${ratio.toFixed(2)} ${ratio >= goal ? "reached" : `short of ${goal}`}`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function wholeNumber(name: string, text: string, min: number): number {

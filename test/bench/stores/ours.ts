@@ -7,9 +7,9 @@ import {
   type ImageStream,
   type StoreDriver,
 } from "../../../src/core/index.ts";
-import type { UpstreamFacts } from "./api.ts";
-import { answerCalls } from "./calls.ts";
-import { type Cost, measure } from "./measure.ts";
+import { answerCalls } from "../calls.ts";
+import { type Cost, measure } from "../measure.ts";
+import type { UpstreamFacts } from "../upstream.ts";
 import { image, openAdapter, type StorePlace } from "./plan.ts";
 
 let upstream: UpstreamFacts;

@@ -4,9 +4,10 @@ import { redisAdapter } from "../../../src/adapters/redis/index.ts";
 import { s3Adapter } from "../../../src/adapters/s3/index.ts";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import type { BucketAccess } from "../../support/s3-service.ts";
+import { image as servedImage } from "../image.ts";
 
 /** The image that is got: taken as the raw file, so that inflating is no part of the comparison. */
-export const image = { deviceType: "raspberrypi4-64", version: "6.1.0", fileType: ".img" } as const;
+export const image = { ...servedImage, fileType: ".img" } as const;
 
 /** Chunks that the raw clients move at a time. */
 export const atOnce = 4;

@@ -1,8 +1,8 @@
 // The other side: the bare client, which moves the same chunks and neither hashes nor checks them.
 import { createHash } from "node:crypto";
-import type { UpstreamFacts } from "./api.ts";
-import { answerCalls } from "./calls.ts";
-import { type Cost, measure } from "./measure.ts";
+import { answerCalls } from "../calls.ts";
+import { type Cost, measure } from "../measure.ts";
+import type { UpstreamFacts } from "../upstream.ts";
 import { atOnce, chunkBytesIn, image, openAdapter, type StorePlace } from "./plan.ts";
 import { openRawClient, type RawClient } from "./raw-clients.ts";
 

@@ -58,8 +58,10 @@ export function answerMetadata(url: URL, context: MetadataContext): MetadataAnsw
 
 function route(url: URL, context: MetadataContext): MetadataAnswer {
   const options: PineOptions = new Map(url.searchParams);
-  if (url.pathname === "/v7/application") return pine(applications(options, context));
-  if (url.pathname === "/v7/device_type") return pine(deviceTypes(options, context));
+  // Version 10's SDK speaks v6; both have these rows in one shape.
+  const resource = /^\/v[67]\/(\w+)$/.exec(url.pathname)?.[1];
+  if (resource === "application") return pine(applications(options, context));
+  if (resource === "device_type") return pine(deviceTypes(options, context));
   if (url.pathname === "/actor/v1/whoami") return context.authorized ? ok(account) : unauthorized;
   if (url.pathname === "/user/v1/refresh-token") return context.authorized ? ok(context.token) : unauthorized;
   if (url.pathname === "/ping") return ok("OK");

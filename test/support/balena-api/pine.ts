@@ -20,7 +20,7 @@ export function select(row: Record<string, unknown>, fields: string | undefined)
   return Object.fromEntries(fields.split(",").map((field) => [field, row[field] ?? null]));
 }
 
-/** Whether a row meets `a eq 1 and b eq 'x'`, or the same with `or`. */
+/** Whether a row meets `a eq 1 and b eq 'x'`, or the same with `or`; SDKs before 20 put each term in parentheses. */
 export function matches(row: Record<string, unknown>, filter: string | undefined): boolean {
   if (filter === undefined) return true;
   const [any, all] = [splitAtDepth0(filter, " or "), splitAtDepth0(filter, " and ")];
@@ -36,7 +36,7 @@ export function stringsOf(filter: string, field: string): string[] | undefined {
 }
 
 function holds(row: Record<string, unknown>, term: string): boolean {
-  const parsed = /^(\w+) (eq|ne) (.+)$/.exec(term.trim());
+  const parsed = /^\(?(\w+) (eq|ne) ('.*'|[^()]+)\)?$/.exec(term.trim());
   if (parsed === null) throw new UnsupportedFilterError(term);
   const [, field, operator, literal] = parsed;
   return (row[field!] === literalValue(literal!)) === (operator === "eq");

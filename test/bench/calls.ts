@@ -12,8 +12,8 @@ type Answer = { readonly value: unknown } | { readonly error: string };
 type Handlers = Record<string, (argument: never) => Promise<unknown>>;
 
 /** Starts the script of that name beside this one. */
-export function startCallee(script: string): Callee {
-  const child = fork(fileURLToPath(new URL(script, import.meta.url)));
+export function startCallee(script: string, args: readonly string[] = []): Callee {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), args);
   return {
     async call<T>(name: string, argument?: unknown): Promise<T> {
       child.send({ name, argument });

@@ -1,0 +1,68 @@
+// What every part of the benchmark works with: the upstream, how often, how large, and sides that alternate.
+import { startCallee } from "./calls.ts";
+import type { Cost } from "./measure.ts";
+import { median } from "./report/part.ts";
+import { openSide, type Side, type SideSetting } from "./sides.ts";
+import type { Traffic, UpstreamFacts, UpstreamOptions } from "./upstream.ts";
+
+/** One run. */
+export interface Bench {
+  readonly imageBytes: number;
+  readonly linkBytesPerSecond: number;
+  readonly rounds: number;
+  /** Stores that need a server: Redis, S3. */
+  readonly serverSides: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Size of the large image of the memory part. */
+  readonly largeBytes: number;
+  /** Says what is going on. */
+  log(text: string): void;
+}
+
+/** A running upstream. */
+export interface Upstream extends AsyncDisposable {
+  readonly facts: UpstreamFacts;
+  limit(bytesPerSecond?: number): Promise<void>;
+  reset(): Promise<void>;
+  traffic(): Promise<Traffic>;
+  prepareDevelopment(): Promise<void>;
+}
+
+/** Starts one in a process of its own. */
+export async function openUpstream(options: UpstreamOptions): Promise<Upstream> {
+  const callee = startCallee("./upstream.ts");
+  const facts = await callee.call<UpstreamFacts>("start", options);
+  return {
+    facts,
+    limit: (bytesPerSecond) => callee.call("limit", bytesPerSecond),
+    reset: () => callee.call("reset"),
+    traffic: () => callee.call("traffic"),
+    prepareDevelopment: () => callee.call("prepareDevelopment"),
+    [Symbol.asyncDispose]: () => callee[Symbol.asyncDispose](),
+  };
+}
+
+/** Opens the sides, lets them take turns, and throws the first round away: it warms them up. */
+export async function alternate<T>(
+  names: readonly string[],
+  setting: SideSetting,
+  rounds: number,
+  turn: (side: Side) => Promise<T>,
+): Promise<Map<string, T[]>> {
+  await using stack = new AsyncDisposableStack();
+  const sides: Side[] = [];
+  for (const name of names) sides.push(stack.use(await openSide(name, setting)));
+  const results = new Map(names.map((name) => [name, [] as T[]]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const side of sides) {
+      const result = await turn(side);
+      if (round > 0) results.get(side.name)!.push(result);
+    }
+  }
+  return results;
+}
+
+/** Medians of what a side cost. */
+export function mediansOf(costs: readonly Cost[]): Omit<Cost, "peakRssBytes"> {
+  return { ms: median(costs.map(({ ms }) => ms)), cpuMs: median(costs.map(({ cpuMs }) => cpuMs)) };
+}

@@ -1,0 +1,76 @@
+// `npm run bench`: the image manager against what it replaces and what else people use, in one run on one machine, side by side.
+import { writeFile } from "node:fs/promises";
+import { startServices, stopServices } from "../../scripts/services/services.ts";
+import { newBucket } from "../support/s3-service.ts";
+import { type Bench, openUpstream } from "./bench.ts";
+import { type BenchOptions, parseBenchOptions } from "./options.ts";
+import { bundle } from "./parts/bundle.ts";
+import { counts } from "./parts/counts.ts";
+import { firstGetOverLink, firstGetUnbounded } from "./parts/first-get.ts";
+import { growthBySize } from "./parts/growth.ts";
+import { memory, memoryBySize } from "./parts/memory.ts";
+import { developmentAfterProduction } from "./parts/pair.ts";
+import { randomRanges, readers, repeatedGet } from "./parts/repeated-get.ts";
+import { runtimes } from "./parts/runtimes.ts";
+import { chartOf } from "./report/chart.ts";
+import type { Part } from "./report/part.ts";
+import { printGoals, printPart } from "./report/print.ts";
+
+const options = parseBenchOptions(process.argv.slice(2));
+const services = options.withServers ? await startServices() : undefined;
+try {
+  const parts = await run(options, await settingOf(options, services?.environment));
+  printGoals(parts);
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(parts, null, 2)}\n`);
+  if (options.chart !== undefined) await writeFile(options.chart, chartOf(parts));
+} finally {
+  if (services) await stopServices(services);
+}
+
+async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[]> {
+  const { imageBytes } = bench;
+  bench.log(`Packing images of ${imageBytes / 2 ** 20} MiB`);
+  await using upstream = await openUpstream({ imageBytes });
+  await using holeFree = await openUpstream({ imageBytes, holeFree: true, files: [".img"] });
+  const label = " (no holes)";
+  const all: Readonly<Record<string, readonly (() => Promise<Part>)[]>> = {
+    link: [() => firstGetOverLink(bench, upstream)],
+    first: [() => firstGetUnbounded(bench, upstream), () => firstGetUnbounded(bench, holeFree, label)],
+    repeated: [() => repeatedGet(bench, upstream), () => repeatedGet(bench, holeFree, label)],
+    ranges: [() => randomRanges(bench, upstream)],
+    readers: [() => readers(bench, upstream)],
+    pair: [() => developmentAfterProduction(bench, upstream)],
+    memory: [() => memory(bench, upstream), () => memoryBySize(bench)],
+    counts: [counts],
+    bundle: [bundle],
+    runtimes: [() => runtimes(bench, upstream)],
+    growth: [() => growthBySize(bench)],
+  };
+  const results: Part[] = [];
+  for (const name of wanted ?? Object.keys(all)) {
+    const parts = all[name];
+    if (!parts) throw new Error(`There is no part "${name}": ${Object.keys(all).join(", ")}`);
+    for (const part of parts) {
+      bench.log(`${name} …`);
+      results.push(await part());
+      printPart(results.at(-1)!);
+    }
+  }
+  return results;
+}
+
+async function settingOf(
+  { imageBytes, linkBytesPerSecond, rounds, largeBytes }: BenchOptions,
+  servers: Readonly<Record<string, string>> | undefined,
+): Promise<Bench> {
+  Object.assign(process.env, servers);
+  const environment = servers
+    ? { ...servers, BENCH_S3: JSON.stringify((await newBucket()).access) }
+    : undefined;
+  return {
+    ...{ imageBytes, linkBytesPerSecond, rounds, largeBytes },
+    serverSides: environment ? ["ours, Redis", "ours, S3"] : [],
+    environment: environment ?? {},
+    log: (text) => console.error(text),
+  };
+}
