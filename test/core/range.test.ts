@@ -57,11 +57,12 @@ describe.each<[string, () => ReturnType<typeof newManager>, object]>([
     expect(sha256(got)).toBe(sha256(expected));
   });
 
-  test.each([size, size + 1, 10 * size])(
-    "a start at %d, behind the last byte, is INVALID_ARGUMENT",
-    async (start) => {
+  test.each([{ start: size }, { start: size + 1 }, { start: size, end: size + 1 }, { start: 10 * size }])(
+    "%o, behind the last byte, is INVALID_ARGUMENT",
+    async (range) => {
+      const { start } = range;
       const reading = manager()
-        .get(slug, "latest", { range: { start }, ...options })
+        .get(slug, "latest", { range, ...options })
         .then(bytesOf);
       expect(await rejection(reading)).toMatchObject({
         code: "INVALID_ARGUMENT",

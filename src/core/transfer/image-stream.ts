@@ -70,7 +70,7 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
   const nextBytes = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     for (;;) {
       const position = index * chunkBytes;
-      if (span.end !== undefined && position >= span.end) return undefined;
+      if (span.end !== undefined && position >= span.end) return assertStarted();
       const chunk = await nextChunk();
       if (!chunk) return assertStarted();
       index += 1;
