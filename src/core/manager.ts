@@ -1,6 +1,7 @@
 /** Wires the ports and the options together; every method is one file of `operations/`. */
 import type { ManagerContext } from "./context.ts";
 import { InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
+import { withFacts } from "./manager-facts.ts";
 import { createMemoryBudget } from "./memory-budget.ts";
 import { cleanCache } from "./operations/clean.ts";
 import { get } from "./operations/get.ts";
@@ -37,7 +38,7 @@ import type { ImageManager, ImageManagerOptions } from "./types.ts";
  */
 export function createImageManager(options: ImageManagerOptions): ImageManager {
   const { context, close } = createContext(options);
-  return {
+  const manager: ImageManager = {
     get: (...args) => get(context, ...args),
     prefetch: (...args) => prefetch(context, ...args),
     resolve: (...args) => resolve(context, ...args),
@@ -54,6 +55,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     close,
     [Symbol.asyncDispose]: close,
   };
+  return withFacts(manager, context);
 }
 
 function createContext(options: ImageManagerOptions): {

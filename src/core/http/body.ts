@@ -1,0 +1,58 @@
+/** The body of an answer: an image's stream whose first piece is there, and whose end is told. */
+import type { ImageStream } from "../types.ts";
+
+/** How a body went. */
+export interface BodyEnd {
+  /** Set where it broke off. */
+  readonly failure?: unknown;
+}
+
+/**
+ * Makes a body, of so many bytes where that is known, as soon as the first piece has come: a transfer that fails at once is still
+ * answered with a status.
+ * `onEnd` is called once: at the end, when it breaks off, or when the client has left.
+ *
+ * @throws What the stream fails with before its first piece.
+ */
+export async function openBody(
+  stream: ImageStream,
+  bytes: number | undefined,
+  onEnd: (end: BodyEnd) => void,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const reader = stream.getReader();
+  let first: Awaited<ReturnType<typeof reader.read>> | undefined = await reader.read();
+  // An abort of the request errors the stream, so that this comes even where nobody reads or cancels the body any more.
+  reader.closed.then(
+    () => onEnd({}),
+    (failure) => onEnd({ failure }),
+  );
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const { done, value } = first ?? (await reader.read());
+        first = undefined;
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return bytes === undefined ? body : ofLength(body, bytes);
+}
+
+/** A body of nothing, whose length is not known before it is read: of an absent one Bun and Deno would say that it is 0. */
+export function emptyBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({ pull: (controller) => controller.close() }, { highWaterMark: 0 });
+}
+
+/**
+ * workerd sends a length only with a stream of its own class; any other stream that breaks off it ends as if that were all.
+ * Elsewhere the Content-Length says enough.
+ */
+function ofLength(body: ReadableStream<Uint8Array<ArrayBuffer>>, bytes: number) {
+  const { FixedLengthStream } = globalThis as { FixedLengthStream?: FixedLength };
+  return FixedLengthStream ? body.pipeThrough(new FixedLengthStream(bytes)) : body;
+}
+
+type FixedLength = new (bytes: number) => TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>;

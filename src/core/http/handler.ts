@@ -1,0 +1,90 @@
+/** `createImageHandler`: from a Request to a Response, whatever the request holds and whatever goes wrong. */
+import type { ImageManager } from "../types.ts";
+import { answerImage } from "./image-response.ts";
+import { jsonResponse } from "./json-response.ts";
+import { answerImages, answerVersions } from "./list-response.ts";
+import { checkedHandlerOptions, type HandlerContext, type ImageHandlerOptions } from "./options.ts";
+import { HttpProblem, problemOf, problemResponse } from "./problem.ts";
+import { routeOf } from "./route.ts";
+import { createTransferLimit, type TransferLimit } from "./transfer-limit.ts";
+
+/** Answers one request. Never rejects. */
+export type ImageHandler = (request: Request) => Promise<Response>;
+
+/**
+ * Makes a handler that serves a manager's images over HTTP: what `Bun.serve`, `Deno.serve`, a Worker's `fetch` or a Hono route wants.
+ * It answers GET and HEAD of `/images/:deviceType/:versionOrRange` (query: `developmentMode`, `imageType`, `fileType`), `/images`,
+ * `/versions/:deviceType` and `/healthz`, with conditional requests and single ranges as RFC 9110 has them, and failures as
+ * `application/problem+json`. `docs/serving.md` has the details.
+ *
+ * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for an option out of its range, and for a manager without `maxBytes`
+ *   where there is no `authorize`.
+ *
+ * @example
+ * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
+ * import { memoryAdapter } from "balena-image-manager/adapters/memory";
+ * import { createImageHandler } from "balena-image-manager/http";
+ *
+ * const images = createImageManager({ source: balenaApiSource(), storage: memoryAdapter(), maxBytes: 20e9 });
+ * const handler = createImageHandler(images, { onError: console.error }); // Deno.serve(handler), Bun.serve({ fetch: handler })
+ * const response = await handler(new Request("http://localhost/images/raspberrypi4-64/latest"));
+ * console.log(response.status, response.headers.get("location"));
+ * ```
+ */
+export function createImageHandler(manager: ImageManager, options?: ImageHandlerOptions): ImageHandler {
+  const context = checkedHandlerOptions(manager, options);
+  const limit = createTransferLimit(context.maxTransfers);
+  return (request) =>
+    answer(context, limit, request).catch((failure: unknown) => answerFailure(context, request, failure));
+}
+
+async function answer(context: HandlerContext, limit: TransferLimit, request: Request): Promise<Response> {
+  const route = routeOf(request.method, new URL(request.url), context.basePath);
+  if (route.kind === "health") return answerHealth(context, request);
+  const refusal = context.authorize && (await refusalOf(context.authorize, request));
+  if (refusal) return refusal;
+  if (route.kind === "images") return answerImages(context, request);
+  if (route.kind === "versions") return answerVersions(context, request, route.deviceType);
+  return answerImage(context, limit, request, route);
+}
+
+function answerHealth({ facts }: HandlerContext, request: Request): Response {
+  facts?.closing.throwIfAborted();
+  return jsonResponse(request, { status: "ok" }, 200, { "cache-control": "no-store" });
+}
+
+/** Only a plain `true` lets pass. A failure of the judge is not the client's to see, nor to be taken for one of the manager's. */
+async function refusalOf(
+  authorize: NonNullable<ImageHandlerOptions["authorize"]>,
+  request: Request,
+): Promise<Response | undefined> {
+  let verdict: unknown;
+  try {
+    verdict = await authorize(request);
+  } catch (cause) {
+    throw new Error("authorize failed", { cause });
+  }
+  if (verdict instanceof Response) return verdict;
+  if (verdict === true) return undefined;
+  // RFC 9110, section 11.6.1 wants a challenge; who has another one answers with a Response.
+  throw new HttpProblem(401, "This needs credentials.", { "www-authenticate": "Bearer" });
+}
+
+// Known from nginx: the client has gone, nobody reads the answer.
+const clientClosedRequest = 499;
+
+function answerFailure(context: HandlerContext, request: Request, failure: unknown): Response {
+  if (request.signal.aborted) return new Response(null, { status: clientClosedRequest });
+  const problem = isClosed(context, failure) ? closedProblem : problemOf(failure);
+  if (problem.status >= 500 && problem !== failure) context.report(failure, request);
+  return problemResponse(request, problem);
+}
+
+/** The manager's own code for it is `INVALID_ARGUMENT`; but it is no fault of the client. */
+function isClosed({ facts }: HandlerContext, failure: unknown): boolean {
+  return facts?.closing.aborted === true && failure === facts.closing.reason;
+}
+
+const closedProblem = new HttpProblem(503, "The server is about to stop.", { "retry-after": "5" });

@@ -1,0 +1,58 @@
+/** The header fields of answers that carry an image, or say something about one. */
+import type { ImageVariant } from "../types.ts";
+import type { PartSpan } from "./range.ts";
+
+/** What an `ImageStream` and an `ImageInfo` both say. */
+export interface Representation {
+  readonly deviceType: string;
+  readonly version: string;
+  readonly mime?: string;
+  readonly size?: number;
+  readonly etag?: string;
+  readonly lastModified?: Date;
+}
+
+/** An exact public version never changes; all else is asked for again, and what is somebody's stays with that one. */
+export function cacheControl(isPrivate: boolean, isImmutable = false): string {
+  if (isPrivate) return "private, no-cache";
+  return isImmutable ? "public, max-age=31536000, immutable" : "no-cache";
+}
+
+/** What a 304 has to say as well. */
+export function validatorHeaders(
+  { etag, lastModified }: Representation,
+  isPrivate: boolean,
+): Record<string, string> {
+  return {
+    "cache-control": cacheControl(isPrivate, true),
+    ...(etag !== undefined && { etag }),
+    ...(lastModified && { "last-modified": lastModified.toUTCString() }),
+  };
+}
+
+/** Of a whole image, or of a part of it. What is not known is left out. */
+export function imageHeaders(
+  image: Representation,
+  variant: ImageVariant,
+  isPrivate: boolean,
+  part?: PartSpan,
+): Record<string, string> {
+  const bytes = part ? part.end - part.start : image.size;
+  return {
+    ...validatorHeaders(image, isPrivate),
+    "accept-ranges": "bytes",
+    "content-disposition": `attachment; filename="${fileName(image, variant)}"`,
+    "x-content-type-options": "nosniff",
+    ...(image.mime !== undefined && { "content-type": image.mime }),
+    ...(bytes !== undefined && { "content-length": String(bytes) }),
+    ...(part && { "content-range": `bytes ${part.start}-${part.end - 1}/${image.size ?? "*"}` }),
+  };
+}
+
+/** Letters that need neither quoting nor RFC 8187 in a header, and mean nothing to a file system. */
+function fileName({ deviceType, version }: Representation, variant: ImageVariant): string {
+  const { developmentMode, imageType, fileType = ".img" } = variant;
+  const name = [deviceType, version, developmentMode ? "dev" : [], imageType ?? []].flat().join("-");
+  const ending = fileType === ".img" ? ".img" : `.img${fileType}`;
+  return name.replace(/[^A-Za-z0-9._+-]/g, "_") + ending;
+}

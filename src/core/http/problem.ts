@@ -1,0 +1,86 @@
+/** How failures look to a client: one shape (RFC 9457), one table, and nothing of what is behind the handler. */
+import { type ImageManagerErrorCode, isImageManagerError } from "../errors.ts";
+import { parseVersion } from "../version/index.ts";
+import { jsonResponse } from "./json-response.ts";
+
+/** What a client may read beyond status and words. */
+interface Members {
+  readonly code?: ImageManagerErrorCode;
+  /** The version that comes closest to the one asked for. */
+  readonly nearest?: string;
+}
+
+/** A failure whose words are meant for the client. */
+export class HttpProblem extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly members: Members;
+
+  constructor(status: number, detail: string, headers: Record<string, string> = {}, members: Members = {}) {
+    super(detail);
+    this.status = status;
+    this.headers = headers;
+    this.members = members;
+  }
+}
+
+/** What each code is to a client. The words are fixed: messages and causes name hosts, keys and paths. */
+const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: string]> = {
+  INVALID_ARGUMENT: [400, "A part of the request is not valid."],
+  INVALID_VERSION: [400, "The version is not one that balenaOS versions can be matched against."],
+  DEVICE_TYPE_NOT_FOUND: [404, "There is no such device type."],
+  VERSION_NOT_FOUND: [404, "No version of the device type satisfies what was asked for."],
+  // RFC 9111, section 5.2.1.7: what `only-if-cached` is answered with.
+  NOT_CACHED: [504, "The image is not cached."],
+  // The upstream refused the server's credentials. The client's are fine, and others would not help.
+  UNAUTHORIZED: [502, "The upstream did not let this server have it."],
+  UPSTREAM: [502, "The upstream could not be reached, or failed."],
+  TRUNCATED_DOWNLOAD: [502, "The upstream's image ended too early."],
+  IMAGE_CHANGED: [502, "The upstream's image changed on the way. Another try begins anew."],
+  INTEGRITY: [500, "The stored image is damaged, and could not be mended."],
+  STORE: [503, "The store failed."],
+  LISTING_INCOMPLETE: [501, "The store can't list its images."],
+};
+
+/** The problem that a failure is. */
+export function problemOf(failure: unknown): HttpProblem {
+  if (failure instanceof HttpProblem) return failure;
+  if (!isImageManagerError(failure) || !Object.hasOwn(problems, failure.code))
+    return new HttpProblem(500, "Something went wrong inside the server.");
+  const { code } = failure;
+  const [status, detail] = problems[code];
+  const nearest = nearestOf(failure);
+  return new HttpProblem(status, detail, {}, { code, ...(nearest !== undefined && { nearest }) });
+}
+
+/** Its name can't be anything but a version, whoever made the error. */
+function nearestOf(failure: object): string | undefined {
+  const { nearest } = failure as { nearest?: unknown };
+  return typeof nearest === "string" && parseVersion(nearest) ? nearest : undefined;
+}
+
+const titles: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  412: "Precondition Failed",
+  416: "Range Not Satisfiable",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** The answer to a client. */
+export function problemResponse(
+  request: Request,
+  { status, message, headers, members }: HttpProblem,
+): Response {
+  return jsonResponse(request, { title: titles[status], status, detail: message, ...members }, status, {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    ...headers,
+  });
+}

@@ -1,0 +1,104 @@
+/** Which of the routes a request means, and with what: pure, and everything wrong with a URL is found here. */
+import { assertDeviceType } from "../device-type.ts";
+import { isImageManagerError } from "../errors.ts";
+import { normalizeVariant } from "../identity.ts";
+import type { ImageVariant } from "../types.ts";
+import { assertVersionOrRange } from "../version/index.ts";
+import { HttpProblem } from "./problem.ts";
+
+/** An image as a URL names it. */
+export interface ImageRoute {
+  readonly kind: "image";
+  readonly deviceType: string;
+  readonly wanted: string;
+  readonly variant: ImageVariant;
+}
+
+/** What a request means. */
+export type Route =
+  | ImageRoute
+  | { readonly kind: "images" }
+  | { readonly kind: "versions"; readonly deviceType: string }
+  | { readonly kind: "health" };
+
+/** @throws {HttpProblem} 400, 404 or 405. */
+export function routeOf(method: string, url: URL, basePath: string): Route {
+  const segments = segmentsOf(url.pathname, basePath);
+  const find = segments && finderOf(segments);
+  if (!find) throw new HttpProblem(404, "There is nothing under this path.");
+  if (method !== "GET" && method !== "HEAD")
+    throw new HttpProblem(405, "Only GET and HEAD are served.", { allow: "GET, HEAD" });
+  return checked(() => find(url.searchParams));
+}
+
+/** Still encoded: an escaped slash parts nothing. */
+function segmentsOf(pathname: string, basePath: string): string[] | undefined {
+  return pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length + 1).split("/") : undefined;
+}
+
+type Finder = (query: URLSearchParams) => Route;
+
+function finderOf(segments: readonly string[]): Finder | undefined {
+  if (segments.includes("")) return undefined;
+  const [name, deviceType, wanted] = segments;
+  const shape = `${name}/${segments.length}`;
+  if (shape === "healthz/1") return () => ({ kind: "health" }); // whatever query a probe adds
+  if (shape === "images/1") return (query) => withoutQuery(query, { kind: "images" });
+  if (shape === "versions/2")
+    return (query) => withoutQuery(query, { kind: "versions", deviceType: deviceTypeOf(deviceType!) });
+  if (shape === "images/3") return (query) => imageRoute(deviceType!, wanted!, query);
+  return undefined;
+}
+
+function imageRoute(deviceType: string, wanted: string, query: URLSearchParams): ImageRoute {
+  const version = decoded(wanted);
+  assertVersionOrRange(version);
+  return { kind: "image", deviceType: deviceTypeOf(deviceType), wanted: version, variant: variantOf(query) };
+}
+
+function deviceTypeOf(segment: string): string {
+  const deviceType = decoded(segment);
+  assertDeviceType(deviceType);
+  return deviceType;
+}
+
+const parameters = ["developmentMode", "imageType", "fileType"];
+
+/** What carries credentials, or chooses another's images, has no place in a URL: it ends up in logs and shared caches. */
+function variantOf(query: URLSearchParams): ImageVariant {
+  for (const name of query.keys()) {
+    if (!parameters.includes(name) || query.getAll(name).length > 1)
+      throw new HttpProblem(400, `The query may have ${parameters.join(", ")}, each once, and nothing else.`);
+  }
+  const { developmentMode, ...texts } = Object.fromEntries(query);
+  return normalizeVariant({
+    ...texts,
+    ...(developmentMode !== undefined && { developmentMode: asBoolean(developmentMode) }),
+  } as ImageVariant);
+}
+
+/** Another text is left as it is, to be refused. */
+const asBoolean = (text: string) => (text === "true" || text === "false" ? text === "true" : text);
+
+function withoutQuery(query: URLSearchParams, route: Route): Route {
+  if (query.size === 0) return route;
+  throw new HttpProblem(400, "This path takes no query.");
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new HttpProblem(400, "The path is not encoded as a URL should be.");
+  }
+}
+
+/** The checks of the core speak of nothing but what was sent: their words may go back. */
+function checked<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (failure) {
+    if (isImageManagerError(failure)) throw new HttpProblem(400, failure.message, {}, { code: failure.code });
+    throw failure;
+  }
+}
