@@ -1,2 +1,18 @@
-/** What Node does better than the web platform that it offers: the `/node` export. */
+/** For Node alone: the drop-in for version 10, saving to a file, an HTTP server, and a faster decompressor: the `/node` export. */
+export {
+  cleanCache,
+  createDropIn,
+  type DropIn,
+  type DropInOptions,
+  type DropInProgress,
+  get,
+  type ImageReadable,
+  isESR,
+  resolveVersion,
+  validateVersion,
+} from "./drop-in/index.ts";
 export { nodeInflate } from "./inflate.ts";
+export type { SaveImageOptions } from "./save/options.ts";
+export { saveImage } from "./save/save-image.ts";
+export type { SavedImage } from "./save/save-whole.ts";
+export { type RunningServer, type ServeOptions, serve } from "./serve.ts";

@@ -1,0 +1,15 @@
+// The little that the examples use of Bun's and Deno's globals. A project of its own has their types from `@types/bun` and from Deno.
+
+declare const Bun: {
+  serve(options: { port: number; idleTimeout: number; fetch: (request: Request) => Promise<Response> }): {
+    readonly url: URL;
+  };
+};
+
+declare const Deno: {
+  readonly args: readonly string[];
+  open(
+    path: string,
+    options: { write: boolean; create: boolean; truncate: boolean },
+  ): Promise<{ readonly writable: WritableStream<Uint8Array> }>;
+};

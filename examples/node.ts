@@ -1,0 +1,19 @@
+// Saves an image to a file, from the cache where that is still right: node node.ts raspberrypi4-64 6.x balena.img
+// Talks to balenaCloud with the login of the balena CLI, or to the API at BALENA_API_URL.
+import { createImageManager } from "balena-image-manager";
+import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+import { fsAdapter } from "balena-image-manager/adapters/fs";
+import { nodeInflate, saveImage } from "balena-image-manager/node";
+
+const [deviceType = "raspberrypi4-64", versionOrRange = "latest", path = "balena.img"] =
+  process.argv.slice(2);
+
+await using images = createImageManager({
+  source: balenaSdkSource({ apiUrl: process.env["BALENA_API_URL"] }),
+  storage: fsAdapter({ base: process.env["IMAGE_CACHE"] ?? "./image-cache" }),
+  inflate: nodeInflate,
+  onEvent: (event) => console.error(event.type),
+});
+
+const { version, size } = await saveImage(images, deviceType, versionOrRange, path);
+console.log(`balenaOS ${version}, ${size} bytes, in ${path}`);

@@ -1,0 +1,35 @@
+/** What version 10 could tell of a version by its text alone. */
+import { InvalidVersionError } from "../../../core/errors.ts";
+import { isExactVersion } from "../../../core/version/index.ts";
+
+/**
+ * Whether a version is one of an Extended Support Release line, whose majors are years from 2018 on. `false` for ranges, words and
+ * whatever is no version.
+ *
+ * @example
+ * ```ts
+ * import { isESR } from "balena-image-manager/node";
+ *
+ * console.log(isESR("2023.10.1"), isESR("6.1.0")); // true false
+ * ```
+ */
+export function isESR(version: string): boolean {
+  const [, major] = /^v?(\d+)\.\d+\.\d+/.exec(version) ?? [];
+  return Number(major) >= 2018;
+}
+
+/**
+ * Makes sure that a text is one exact balenaOS version.
+ *
+ * @throws `INVALID_VERSION` ("Invalid version number") for anything else, ranges and `latest` among them.
+ *
+ * @example
+ * ```ts
+ * import { validateVersion } from "balena-image-manager/node";
+ *
+ * validateVersion("6.0.10+rev1");
+ * ```
+ */
+export function validateVersion(version: string): void {
+  if (!isExactVersion(version)) throw new InvalidVersionError(String(version), "Invalid version number");
+}

@@ -1,0 +1,77 @@
+/** Says errors in the words of version 10, which callers may show or compare. Class, code and facts stay. */
+import { assertDeviceType } from "../../../core/device-type.ts";
+import {
+  DeviceTypeNotFoundError,
+  type ImageManagerError,
+  InvalidArgumentError,
+  InvalidVersionError,
+  isImageManagerError,
+  UnauthorizedError,
+  UpstreamError,
+  VersionNotFoundError,
+} from "../../../core/errors.ts";
+
+/** Runs a call. Where version 10 had words for its error, these are the message, and the error itself is the cause. */
+export async function inWordsOfVersion10<T>(deviceType: unknown, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!isImageManagerError(error)) throw error;
+    const words = wordsFor(error, deviceType);
+    throw words === undefined ? error : reworded(error, words);
+  }
+}
+
+function wordsFor(error: ImageManagerError, deviceType: unknown): string | undefined {
+  switch (error.code) {
+    case "VERSION_NOT_FOUND":
+    case "INVALID_VERSION":
+      return "No such version for the device type";
+    case "DEVICE_TYPE_NOT_FOUND":
+      return `Invalid device type: ${deviceType}`;
+    case "INVALID_ARGUMENT":
+      return isShowable(deviceType) && !isDeviceType(deviceType)
+        ? `Invalid device type: ${deviceType}`
+        : undefined;
+    default:
+      return wordsOfSdk(error.cause);
+  }
+}
+
+/** The SDK's errors were passed on as they were. Those of the library keep them, free of secrets, as their cause. */
+function wordsOfSdk(cause: unknown): string | undefined {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return cause instanceof Error && typeof code === "string" && code.startsWith("Balena")
+    ? cause.message
+    : undefined;
+}
+
+/** Other texts could forge a line of a log. */
+function isShowable(value: unknown): boolean {
+  return /^[ -~]{0,64}$/.test(String(value));
+}
+
+function isDeviceType(value: unknown): boolean {
+  try {
+    assertDeviceType(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A new error, for the old one may have been handed to other callers as well. */
+function reworded(error: ImageManagerError, message: string): ImageManagerError {
+  const options = { cause: error };
+  if (error instanceof InvalidArgumentError) return new InvalidArgumentError(message, options);
+  if (error instanceof InvalidVersionError) return new InvalidVersionError(error.version, message, options);
+  if (error instanceof UnauthorizedError) return new UnauthorizedError(message, error.status, options);
+  if (error instanceof UpstreamError) return new UpstreamError(message, error, options);
+  if (error instanceof DeviceTypeNotFoundError)
+    return Object.assign(new DeviceTypeNotFoundError(error.deviceType, options), { message });
+  if (error instanceof VersionNotFoundError) {
+    const { deviceType, version, nearest } = error;
+    return Object.assign(new VersionNotFoundError(deviceType, version, nearest, options), { message });
+  }
+  return error;
+}

@@ -1,0 +1,39 @@
+/** Tells temporary files that somebody is writing from those that a crash left, by the process that their names give. */
+import { createHash } from "node:crypto";
+import { readlink, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { hasCode } from "../../fs/errno.ts";
+
+/** Owner of a file that was left on purpose, to go on with. */
+export const nobody = "free";
+
+// Who writes does so far more often than that: a transfer without a byte for minutes is given up.
+const abandonedAfterMs = 60 * 60 * 1000;
+
+/** This process, as it stands in names. */
+export async function thisOwner(): Promise<string> {
+  return `${await processWorld()}-${process.pid}`;
+}
+
+/** Whether nobody is writing a file any more. One of a foreign host, or of a process id that lives on, only after an hour. */
+export async function isAbandoned(path: string, owner: string): Promise<boolean> {
+  if (owner === nobody) return true;
+  const [world, pid] = owner.split("-");
+  if (world === (await processWorld()) && !isAlive(Number(pid))) return true;
+  const file = await stat(path).catch(() => undefined);
+  return file !== undefined && Date.now() - file.mtimeMs > abandonedAfterMs;
+}
+
+/** Where process ids mean the same: a host, on Linux one of its pid namespaces. */
+async function processWorld(): Promise<string> {
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  return createHash("sha256").update(`${hostname()}\n${namespace}`).digest("hex").slice(0, 8);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !hasCode(error, "ESRCH");
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * How far a file has been written, noted behind the image's end in the file itself: so the two can't get separated. The note is
+ * a hint where to go on, no proof of what is there; it goes when the file is cut to the image's size.
+ */
+import type { FileHandle } from "node:fs/promises";
+import { maxChunkBytes } from "../../../core/store/manifest.ts";
+
+/** What a file holds of its image. */
+export interface LeftProgress {
+  /** Bytes from the beginning on that were written. */
+  readonly writtenBytes: number;
+  /** Bytes of the image's chunks. */
+  readonly chunkBytes: number;
+}
+
+// Within one block, so that it is never half there.
+const recordBytes = 16;
+const blockBytes = 4096;
+
+/** Notes it. Records may overtake each other: an older one only says less. */
+export async function writeProgress(
+  file: FileHandle,
+  imageBytes: number,
+  { writtenBytes, chunkBytes }: LeftProgress,
+): Promise<void> {
+  await file.write(new Float64Array([writtenBytes, chunkBytes]), 0, recordBytes, positionIn(imageBytes));
+}
+
+/** Reads it; `undefined` where there is none, or none that makes sense. */
+export async function readProgress(file: FileHandle, imageBytes: number): Promise<LeftProgress | undefined> {
+  const record = new Float64Array(2);
+  await file.read(record, 0, recordBytes, positionIn(imageBytes));
+  const [writtenBytes = 0, chunkBytes = 0] = record;
+  if (!isCount(writtenBytes) || !isCount(chunkBytes)) return undefined; // zeros, where it is cut off
+  const isPlausible =
+    chunkBytes <= maxChunkBytes &&
+    (writtenBytes === imageBytes || (writtenBytes < imageBytes && writtenBytes % chunkBytes === 0));
+  return isPlausible ? { writtenBytes, chunkBytes } : undefined;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0;
+}
+
+function positionIn(imageBytes: number): number {
+  return Math.ceil(imageBytes / blockBytes) * blockBytes;
+}

@@ -1,0 +1,40 @@
+/** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
+import type { FileHandle } from "node:fs/promises";
+import { chunkDigest } from "../../../core/store/chunk-store.ts";
+import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
+import { onDisk } from "./disk.ts";
+import type { Draft } from "./draft.ts";
+
+// Enough to keep two cores hashing.
+const chunksAtOnce = 4;
+
+/** Reads the whole file. Rejects with the signal's reason once that is aborted. */
+export async function holdsImage(
+  { file, target }: Draft,
+  image: { readonly etag: string; readonly size: number; readonly chunkBytes: number },
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const count = Math.ceil(image.size / image.chunkBytes);
+  const chunks = new Array<string | null>(count);
+  const left = chunks.keys();
+  const hasher = async () => {
+    for (const index of left) {
+      signal?.throwIfAborted();
+      const [position, length] = [index * image.chunkBytes, chunkLength(image, index)];
+      chunks[index] = await onDisk(target.path, () => digestAt(file, position, length));
+    }
+  };
+  await Promise.all(Array.from({ length: chunksAtOnce }, hasher));
+  return `"${await imageDigest({ ...image, chunks })}"` === image.etag;
+}
+
+/** What is missing from the file reads as zeros, which is not what the image has there, or does no harm. */
+async function digestAt(file: FileHandle, position: number, length: number): Promise<string | null> {
+  const bytes = new Uint8Array(length);
+  for (let read = 0; read < length; ) {
+    const { bytesRead } = await file.read(bytes, read, length - read, position + read);
+    if (bytesRead === 0) break;
+    read += bytesRead;
+  }
+  return chunkDigest(bytes);
+}
