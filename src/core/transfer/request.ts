@@ -94,6 +94,7 @@ async function followRedirects(
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await discard(response);
     const next = parseUrl(location, url);
+    if (url.protocol === "https:" && next.protocol === "http:") throw downgrade(url);
     if (next.origin !== url.origin) {
       headers.delete("authorization");
       headers.delete("cookie");
@@ -101,6 +102,13 @@ async function followRedirects(
     url = next;
   }
   throw new UpstreamError(`${start.origin} redirected more than ${maxRedirects} times`, {
+    unavailable: false,
+  });
+}
+
+/** Whoever sits on the line could put any image in place of the one that was asked for. */
+function downgrade({ origin }: URL): UpstreamError {
+  return new UpstreamError(`${origin} redirected from https to http, where nothing protects the image`, {
     unavailable: false,
   });
 }

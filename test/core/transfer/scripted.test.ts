@@ -130,7 +130,8 @@ describe("a body that is something else", () => {
     expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", status });
   });
 
-  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)"])(
+  // The last one is where the file itself is asked for by https.
+  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)", "http://api.example.com/a"])(
     "a redirect to %s is refused",
     async (location) => {
       const { manager } = managerOver({
