@@ -89,7 +89,10 @@ export class VersionNotFoundError extends ImageManagerError {
   readonly nearest: string | undefined;
 
   constructor(deviceType: string, version: string, nearest?: string, options?: ErrorOptions) {
-    const hint = nearest === undefined ? "the upstream has none near it, or not in this variant" : `the nearest is ${nearest}`;
+    const hint =
+      nearest === undefined
+        ? "the upstream has none near it, or not in this variant"
+        : `the nearest is ${nearest}`;
     super(`No version of ${deviceType} satisfies "${version}": ${hint}`, options);
     this.deviceType = deviceType;
     this.version = version;

@@ -130,8 +130,16 @@ describe("a body that is something else", () => {
     expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", status });
   });
 
-  // The last one is where the file itself is asked for by https.
-  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)", "http://api.example.com/a"])(
+  test("a redirect from https to http is refused, even to the same host", async () => {
+    const headers = { location: "http://api.example.com/a" };
+    const { manager, downloads } = managerOver({
+      respond: () => new Response(null, { status: 302, headers }),
+    });
+    expect(await rejection(manager.get(slug))).toMatchObject({ code: "UPSTREAM", unavailable: false });
+    expect(downloads).toHaveLength(1);
+  });
+
+  test.each(["ftp://files.example.com/a", "http://", "javascript:alert(1)"])(
     "a redirect to %s is refused",
     async (location) => {
       const { manager } = managerOver({
