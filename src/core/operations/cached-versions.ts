@@ -20,15 +20,16 @@ export async function cachedExactly(
   if (!parseVersion(request.wanted)) return undefined;
   const version = request.wanted.replace(/^[vV]/, "");
   const identity = identityOf(context, request, variant, deviceType, version);
-  return (await hasManifest(context, identity)) ? identity : undefined;
+  return (await manifestOf(context, identity)) ? identity : undefined;
 }
 
-/** The best candidate that has a manifest. */
+/** The best candidate that has a manifest which may be served. */
 export async function bestCached(
   context: ManagerContext,
   request: ResolveRequest,
   variant: ImageVariant,
   known: CatalogEntry | undefined,
+  mayServe: (manifest: Manifest) => boolean = () => true,
 ): Promise<ImageIdentity | undefined> {
   const deviceType = known?.deviceType ?? request.deviceType;
   let candidates = await candidatesOf(context, request, deviceType, known?.versions ?? []);
@@ -36,7 +37,8 @@ export async function bestCached(
     const version = selectFrom(deviceType, candidates, request.wanted);
     if (version === undefined) return undefined;
     const identity = identityOf(context, request, variant, deviceType, version);
-    if (await hasManifest(context, identity)) return identity;
+    const manifest = await manifestOf(context, identity);
+    if (manifest && mayServe(manifest)) return identity;
     candidates = candidates.filter((candidate) => candidate.version !== version);
   }
 }
@@ -74,7 +76,7 @@ function guess(version: string): OsVersion {
   return { version, line: isEsrVersion(version) ? "esr" : "default", draft: false };
 }
 
-async function hasManifest(context: ManagerContext, identity: ImageIdentity): Promise<boolean> {
+async function manifestOf(context: ManagerContext, identity: ImageIdentity): Promise<Manifest | undefined> {
   const id = await imageId(identity);
-  return (await orStoreFault(context, "read", () => readManifest(context.store, id))) !== undefined;
+  return orStoreFault(context, "read", () => readManifest(context.store, id));
 }

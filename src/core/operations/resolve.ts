@@ -1,8 +1,10 @@
 /** `resolve`: from what the caller asked for to a canonical slug and an exact version, on-line or off. */
 import type { ManagerContext } from "../context.ts";
 import { NotCachedError } from "../errors.ts";
+import { mayServeStale } from "../freshness/plan.ts";
 import type { ImageIdentity } from "../identity.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
+import type { Manifest } from "../store/manifest.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
 import { selectVersion } from "../version/index.ts";
@@ -49,7 +51,9 @@ export async function resolveImage(
     return { identity: await fromUpstream(context, request, variant, known, isImpatient) };
   } catch (failure) {
     if (!isUpstreamUnavailable(failure)) throw failure;
-    const best = await bestCached(context, request, variant, known);
+    const mayServe = ({ validatedAt }: Manifest) =>
+      mayServeStale("default", validatedAt, context.now(), context.freshness);
+    const best = await bestCached(context, request, variant, known, mayServe);
     if (best) return { identity: best, unreachable: failure };
     if (!isImpatient) throw failure;
     // Nothing can stand in for the upstream: now it is worth waiting for.

@@ -58,6 +58,21 @@ describe("stale-if-error", () => {
     await expect(manager.get(slug, "^6.0.0")).rejects.toMatchObject({ code: "UPSTREAM" });
   });
 
+  test("a look-up that nothing can stand in for is tried again", async () => {
+    const { manager, clock } = await filled({ freshness: { staleIfErrorMs: hour } });
+    clock.advance(hour + 1);
+    api.faults.metadata.lose = { times: 1 };
+    expect((await manager.get(slug, "^6.0.0")).origin).toBe("cache");
+  });
+
+  test("a younger version stands in for one that is past its time", async () => {
+    const { manager, clock } = await filled({ freshness: { staleIfErrorMs: hour } }, [version, "6.0.10"]);
+    clock.advance(hour + 1);
+    await manager.prefetch(slug, "6.0.10");
+    lose();
+    expect(await manager.get(slug, "^6.0.0")).toMatchObject({ origin: "stale", version: "6.0.10" });
+  });
+
   test("staleIfErrorMs 0 means never", async () => {
     const { manager, clock } = await filled({ freshness: { staleIfErrorMs: 0 } });
     clock.advance(1);
