@@ -30,9 +30,10 @@ test("every built file but the shared parts is exported", () => {
   expect(unnamed).toEqual([]);
 });
 
-test("it stays below 600 kB unpacked", async () => {
+// Twice the code and twice the types, for ES modules and CommonJS, all of it with its comments.
+test("it stays below 800 kB unpacked", async () => {
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(packageDirectory, name))).size));
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(600_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(800_000);
 });
 
 /** All paths in an `exports` field. */

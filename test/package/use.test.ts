@@ -27,14 +27,20 @@ const reports: Record<"import" | "require", Report> = JSON.parse(stdout);
 
 describe.each(Object.entries(reports))("by %s", (_, report) => {
   test("every subpath exports what it is for", () => {
-    const { ".": main = [], "./node": node, ...adapters } = report.exports;
+    const { ".": main = [], "./node": node, "./http": http, ...adapters } = report.exports;
     // Classes begin with a capital; all of them are errors.
     expect(main.filter((name) => !/ [A-Z]\w+Error$/.test(name))).toEqual([
       "function createImageManager",
       "function isImageManagerError",
     ]);
     expect(main).toHaveLength(2 + 13);
-    expect(node).toContain("function nodeInflate");
+    expect(http).toEqual(["function createImageHandler"]);
+    expect(node).toEqual(
+      [
+        ...["cleanCache", "createDropIn", "get", "isESR", "nodeInflate"],
+        ...["resolveVersion", "saveImage", "serve", "validateVersion"],
+      ].map((name) => `function ${name}`),
+    );
     expect(Object.keys(adapters).length).toBeGreaterThanOrEqual(3);
     for (const names of Object.values(adapters)) expect(names).toEqual([oneFactory]);
   });

@@ -35,8 +35,12 @@ const deletionsAtOnce = 1000;
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type.
  * @example
  * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
+ * import { type R2BucketBinding, r2Adapter } from "balena-image-manager/adapters/cloudflare-r2";
+ *
  * export default {
- *   async fetch(request: Request, env: { IMAGES: R2Bucket }) {
+ *   async fetch(request: Request, env: { IMAGES: R2BucketBinding }) {
  *     const images = createImageManager({ source: balenaApiSource(), storage: r2Adapter({ binding: env.IMAGES }) });
  *     return new Response(await images.get("raspberrypi4-64", "6.1.0"));
  *   },

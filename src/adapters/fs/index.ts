@@ -32,7 +32,12 @@ export interface FsAdapterOptions {
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type or out of its range.
  * @example
  * ```ts
- * const images = createImageManager({ source: balenaSdkSource(), storage: fsAdapter({ base: "/var/cache/images" }) });
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+ * import { fsAdapter } from "balena-image-manager/adapters/fs";
+ *
+ * const images = createImageManager({ source: balenaSdkSource(), storage: fsAdapter({ base: "./images" }) });
+ * await images.prefetch("raspberrypi4-64", "recommended");
  * ```
  */
 export function fsAdapter(options: FsAdapterOptions): StoreDriver {

@@ -15,7 +15,12 @@ export interface MemoryAdapterOptions {
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when `maxBytes` is no whole number from 0.
  * @example
  * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
+ * import { memoryAdapter } from "balena-image-manager/adapters/memory";
+ *
  * const images = createImageManager({ source: balenaApiSource(), storage: memoryAdapter({ maxBytes: 2 ** 30 }) });
+ * await images.prefetch("raspberrypi4-64", "recommended");
  * ```
  */
 export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {

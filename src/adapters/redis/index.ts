@@ -26,9 +26,13 @@ const deletionsAtOnce = 1000;
  * with it when `ioredis` is not installed.
  * @example
  * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
+ * import { redisAdapter } from "balena-image-manager/adapters/redis";
+ *
  * const storage = redisAdapter({ url: "redis://localhost:6379/2", expireAfterMs: 30 * 24 * 60 * 60 * 1000 });
  * const images = createImageManager({ source: balenaSdkSource(), storage });
- * // …
+ * await images.prefetch("raspberrypi4-64", "recommended");
  * await images.close();
  * await storage.dispose();
  * ```

@@ -29,13 +29,18 @@ export type { S3AdapterOptions, S3Credentials, S3ServerOptions };
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type or out of its range.
  * @example
  * ```ts
+ * import { createImageManager } from "balena-image-manager";
+ * import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
+ * import { s3Adapter } from "balena-image-manager/adapters/s3";
+ *
  * const storage = s3Adapter({
  *   bucket: "images",
  *   region: "eu-central-1",
  *   keyPrefix: "cache/",
- *   credentials: async () => ({ accessKeyId: "…", secretAccessKey: "…", sessionToken: "…" }),
+ *   credentials: async () => ({ accessKeyId: "ASIAEXAMPLE", secretAccessKey: "example", sessionToken: "example" }),
  * });
  * const images = createImageManager({ source: balenaApiSource(), storage });
+ * await images.prefetch("raspberrypi4-64", "recommended");
  * ```
  */
 export function s3Adapter(options: S3AdapterOptions): StoreDriver {
