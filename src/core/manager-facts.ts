@@ -1,8 +1,5 @@
 /** What the HTTP handler must know of a manager and the public interface does not say. */
-import type { ManagerContext } from "./context.ts";
-import { type ImageIdentity, normalizeVariant } from "./identity.ts";
-import { resolveImage } from "./operations/resolve.ts";
-import { checkedRequest } from "./operations/resolve-request.ts";
+import type { ImageIdentity } from "./identity.ts";
 import type { ImageManager, ImageVariant, ResolveOptions } from "./types.ts";
 
 /** Facts about one manager. */
@@ -24,17 +21,7 @@ export interface ManagerFacts {
 const key = Symbol.for("balena-image-manager.facts");
 
 /** Adds its facts to a manager. The property is enumerable, so that a wrapper made by `{ ...manager }` keeps them. */
-export function withFacts(manager: ImageManager, context: ManagerContext): ImageManager {
-  const { maxBytes, closing, source } = context;
-  const facts: ManagerFacts = {
-    maxBytes,
-    closing,
-    owner: async (signal) => ({ source: source.id, scope: (await source.scope(signal)) ?? null }),
-    identify: async (deviceType, wanted, options) => {
-      const request = await checkedRequest(context, deviceType, wanted, options);
-      return (await resolveImage(context, request, normalizeVariant(options), "default")).identity;
-    },
-  };
+export function withFacts(manager: ImageManager, facts: ManagerFacts): ImageManager {
   return Object.assign(manager, { [key]: facts });
 }
 

@@ -4,6 +4,7 @@ import { InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { withFacts } from "./manager-facts.ts";
 import { createMemoryBudget } from "./memory-budget.ts";
 import { cleanCache } from "./operations/clean.ts";
+import { createFacts } from "./operations/facts.ts";
 import { get } from "./operations/get.ts";
 import { inspect, isFresh } from "./operations/inspect.ts";
 import { list } from "./operations/list.ts";
@@ -55,7 +56,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     close,
     [Symbol.asyncDispose]: close,
   };
-  return withFacts(manager, context);
+  return withFacts(manager, createFacts(context));
 }
 
 function createContext(options: ImageManagerOptions): {

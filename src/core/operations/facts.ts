@@ -1,0 +1,20 @@
+/** What a manager tells the HTTP handler of itself. */
+import type { ManagerContext } from "../context.ts";
+import { normalizeVariant } from "../identity.ts";
+import type { ManagerFacts } from "../manager-facts.ts";
+import { resolveImage } from "./resolve.ts";
+import { checkedRequest } from "./resolve-request.ts";
+
+/** The facts of the manager with this context. */
+export function createFacts(context: ManagerContext): ManagerFacts {
+  const { maxBytes, closing, source } = context;
+  return {
+    maxBytes,
+    closing,
+    owner: async (signal) => ({ source: source.id, scope: (await source.scope(signal)) ?? null }),
+    identify: async (deviceType, wanted, options) => {
+      const request = await checkedRequest(context, deviceType, wanted, options);
+      return (await resolveImage(context, request, normalizeVariant(options), "default")).identity;
+    },
+  };
+}
