@@ -1,15 +1,17 @@
 // Runs the built package on every runtime, each under its own test runner, and prints what came out: `npm run test:runtimes`.
-// Arguments narrow it to the runtimes whose names begin so, `package` being the sizes of the bundles:
-// `npm run test:runtimes -- Node Bun package`.
+// Arguments narrow it to the runtimes whose names begin so, `package` being the sizes of the bundles and `stores` (`"stores fs"`,
+// `"stores redis"`, `"stores s3"`) what runtimes share: `npm run test:runtimes -- Node Bun package`.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { testBundles } from "./run/bundles.ts";
 import { startControl } from "./run/control.ts";
-import { testExit } from "./run/exits.ts";
+import { testEdgeRules } from "./run/edge-rules.ts";
+import { testExits } from "./run/exits.ts";
 import { type ProcessRuntime, processRuntimes, testOnProcess, versionOf } from "./run/processes.ts";
 import { createProject, type Project } from "./run/project.ts";
 import { testRequire } from "./run/require.ts";
 import { type Result, resultOf } from "./run/results.ts";
+import { testStores } from "./run/stores.ts";
 import { countOf, notesOf, tableOf } from "./run/table.ts";
 import { testOnWorker } from "./run/worker.ts";
 
@@ -31,7 +33,8 @@ try {
 
 async function bundleEntries({ bundle }: Project): Promise<void> {
   const entries = new Map(processRuntimes.map((runtime) => [runtime.bundle, runtime.entry]));
-  entries.set("workerd.mjs", "workerd.ts").set("exit.mjs", "exit.ts");
+  entries.set("workerd.mjs", "workerd.ts").set("workerd-images.mjs", "workerd-images.ts");
+  entries.set("exit.mjs", "exit.ts").set("store.mjs", "store.ts");
   for (const [output, entry] of entries) await bundle(entry, output);
 }
 
@@ -44,7 +47,10 @@ function testProcess(runtime: ProcessRuntime): Promise<void> {
     const suites = await testOnProcess(runtime, directory, env);
     const results = [
       ...suites,
-      ...(await testExit(runtime, directory, env)),
+      ...(await testExits(runtime, directory, env, [
+        { kind: "memory" },
+        { kind: "fs", base: join(env.TEST_DIRECTORY, "exit") },
+      ])),
       ...(await testRequire(runtime, directory)),
     ];
     return { label: `${runtime.name.split(" ")[0]} ${version}`, results };
@@ -52,10 +58,10 @@ function testProcess(runtime: ProcessRuntime): Promise<void> {
 }
 
 function testWorker(label: string, flags: string[]): Promise<void> {
-  return test(label, async () => ({
-    label,
-    results: await testOnWorker(project.directory, control.url, flags),
-  }));
+  return test(label, async () => {
+    const suites = await testOnWorker(project.directory, control.url, flags);
+    return { label, results: [...suites, ...(await testEdgeRules(project.directory, flags))] };
+  });
 }
 
 /** A runtime that does not even come up is a failure, and the others still run. */
@@ -71,10 +77,11 @@ async function test(name: string, run: () => Promise<{ label: string; results: R
 }
 
 async function report(): Promise<void> {
+  const stores = await testStores(project.directory, { TEST_CONTROL_URL: control.url }, isWanted);
   const bundles = isWanted("package") ? await testBundles(project.directory) : { results: [], lines: [] };
-  console.log(`\n${tableOf(matrix)}\n`);
-  matrix.set("package", bundles.results);
-  for (const note of [...notesOf(matrix), "", ...bundles.lines]) console.log(note);
+  if (matrix.size > 0) console.log(`\n${tableOf(matrix)}\n`);
+  matrix.set("package", bundles.results).set("stores", stores.results);
+  for (const note of [...notesOf(matrix), ...stores.lines, "", ...bundles.lines]) console.log(note);
   const failed = countOf(matrix, "failed");
   console.log(`\n${countOf(matrix, "passed")} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;

@@ -5,12 +5,17 @@ import { build } from "esbuild";
 import manifest from "../../../package.json" with { type: "json" };
 import { type Result, resultOf } from "./results.ts";
 
-const maxGzipBytes = 25 * 1024;
+const kibibyte = 1024;
+/** What the design hoped for, and what the parts that it asks for come to: docs/decisions/013. */
+const [goalBytes, maxGzipBytes] = [25 * kibibyte, 36 * kibibyte];
 const { name } = manifest;
 
 /** The packages that each subpath may load, and none but it. */
 const clients: Readonly<Record<string, readonly string[]>> = {
   ".": ["semver"],
+  // It takes and checks what `get` takes.
+  "./http": ["semver"],
+  "./node": ["balena-sdk", "semver"],
   "./adapters/s3": ["aws4fetch"],
   "./adapters/redis": ["ioredis"],
   "./adapters/balena-sdk": ["balena-sdk"],
@@ -35,14 +40,16 @@ export async function testBundles(project: string): Promise<BundleReport> {
   const bytes = await edgeBytes(project);
   const isSmall = bytes <= maxGzipBytes;
   const size = resultOf(
-    "bundle :: core, balena-api and R2 stay within 25 KiB",
+    "bundle :: core, balena-api and R2 stay within 36 KiB",
     isSmall ? "passed" : "failed",
     `${bytes} bytes`,
   );
   const lines = subpaths.map(
     (subpath, index) => `  ${subpath.padEnd(28)}${loaded[index]?.join(", ") || "-"}`,
   );
-  const sum = `Core + balena-api + R2 adapter, minified and gzipped: ${(bytes / 1024).toFixed(1)} KiB of 25 KiB`;
+  const toKib = (size: number) => `${(size / kibibyte).toFixed(1)} KiB`;
+  const verdict = bytes <= goalBytes ? "reached" : "not reached";
+  const sum = `Core + balena-api + R2 adapter, minified and gzipped: ${toKib(bytes)}; the goal of ${toKib(goalBytes)} is ${verdict}`;
   return { results: [...isolation, size], lines: ["Packages that each subpath loads:", ...lines, "", sum] };
 }
 

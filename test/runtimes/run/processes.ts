@@ -49,7 +49,7 @@ export const processRuntimes: readonly ProcessRuntime[] = [
     entry: "deno.ts",
     bundle: "deno.mjs",
     testArguments: (file, junit) => ["test", ...denoPermissions, `--junit-path=${junit}`, file],
-    scriptArguments: (file) => ["run", "--allow-net", "--allow-read", "--allow-env", file],
+    scriptArguments: (file) => ["run", ...denoPermissions, file],
   },
 ];
 

@@ -8,6 +8,8 @@ export interface Result {
   readonly outcome: "passed" | "skipped" | "failed";
   /** What the runner said of a failure. */
   readonly detail?: string;
+  /** What was counted, where that says more than that it passed. */
+  readonly note?: string;
 }
 
 /** A result under the name that a suite gave. */

@@ -15,16 +15,18 @@ export function tableOf(matrix: Matrix): string {
   return table.toString();
 }
 
-/** Why what was skipped was, and what was said of each failure. */
+/** Why what was skipped was, what was counted, and what was said of each failure. */
 export function notesOf(matrix: Matrix): string[] {
   const all = [...matrix].flatMap(([runtime, results]) => results.map((result) => ({ runtime, ...result })));
   const skips = Map.groupBy(
     all.filter(({ outcome }) => outcome === "skipped"),
     ({ suite, name }) => `skipped  ${suite}: ${name}`,
   );
+  const counts = all.filter(({ note }) => note !== undefined);
   const failures = all.filter(({ outcome }) => outcome === "failed");
   return [
     ...[...skips].map(([what, where]) => `${what} on ${where.map(({ runtime }) => runtime).join(", ")}`),
+    ...counts.map(({ runtime, suite, name, note }) => `counted  ${runtime}, ${suite}: ${name}: ${note}`),
     ...failures.map(
       ({ runtime, suite, name, detail }) => `FAILED   ${runtime}, ${suite}: ${name}\n${detail ?? ""}`,
     ),

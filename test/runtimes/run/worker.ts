@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CaseList, CaseResult } from "../entries/workerd.ts";
+import { loadMiniflare } from "./miniflare.ts";
 import { type Result, resultOf } from "./results.ts";
 
 /** Runs the suites in a Worker with a bucket of its own. */
@@ -10,9 +11,7 @@ export async function testOnWorker(
   controlUrl: string,
   compatibilityFlags: string[],
 ): Promise<Result[]> {
-  const { Miniflare } = await import("miniflare").catch(() => {
-    throw new Error("workerd is not installed: run `npm install --save-dev miniflare`");
-  });
+  const Miniflare = await loadMiniflare();
   const miniflare = new Miniflare({
     modules: true,
     script: await readFile(join(project, "workerd.mjs"), "utf8"),
