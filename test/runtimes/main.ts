@@ -1,11 +1,12 @@
 // Runs the built package on every runtime, each under its own test runner, and prints what came out: `npm run test:runtimes`.
 // Arguments narrow it to the runtimes whose names begin so, `package` being the sizes of the bundles and `stores` (`"stores fs"`,
-// `"stores redis"`, `"stores s3"`) what runtimes share: `npm run test:runtimes -- Node Bun package`.
+// `"stores redis"`, `"stores s3"`) what runtimes share, and `examples` those that need no server: `npm run test:runtimes -- Node Bun package`.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { testBundles } from "./run/bundles.ts";
 import { startControl } from "./run/control.ts";
 import { testEdgeRules } from "./run/edge-rules.ts";
+import { testExamples } from "./run/examples.ts";
 import { testExits } from "./run/exits.ts";
 import { type ProcessRuntime, processRuntimes, testOnProcess, versionOf } from "./run/processes.ts";
 import { createProject, type Project } from "./run/project.ts";
@@ -78,9 +79,10 @@ async function test(name: string, run: () => Promise<{ label: string; results: R
 
 async function report(): Promise<void> {
   const stores = await testStores(project.directory, { TEST_CONTROL_URL: control.url }, isWanted);
+  const examples = isWanted("examples") ? await testExamples(project.directory) : [];
   const bundles = isWanted("package") ? await testBundles(project.directory) : { results: [], lines: [] };
   if (matrix.size > 0) console.log(`\n${tableOf(matrix)}\n`);
-  matrix.set("package", bundles.results).set("stores", stores.results);
+  matrix.set("package", bundles.results).set("stores", stores.results).set("examples", examples);
   for (const note of [...notesOf(matrix), ...stores.lines, "", ...bundles.lines]) console.log(note);
   const failed = countOf(matrix, "failed");
   console.log(`\n${countOf(matrix, "passed")} passed, ${failed} failed`);

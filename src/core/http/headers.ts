@@ -12,19 +12,22 @@ export interface Representation {
   readonly lastModified?: Date;
 }
 
-/** An exact public version never changes; all else is asked for again, and what is somebody's stays with that one. */
+/** What never changes may be kept; all else is asked for again, and what is somebody's stays with that one. */
 export function cacheControl(isPrivate: boolean, isImmutable = false): string {
   if (isPrivate) return "private, no-cache";
   return isImmutable ? "public, max-age=31536000, immutable" : "no-cache";
 }
 
-/** What a 304 has to say as well. */
+/**
+ * What a 304 has to say as well. An exact version never changes, but without its ETag nobody could tell: a cache would keep for a
+ * year what can't be resumed, and put parts together that nothing proves to be of one image, as nginx's slices do.
+ */
 export function validatorHeaders(
   { etag, lastModified }: Representation,
   isPrivate: boolean,
 ): Record<string, string> {
   return {
-    "cache-control": cacheControl(isPrivate, true),
+    "cache-control": cacheControl(isPrivate, etag !== undefined),
     ...(etag !== undefined && { etag }),
     ...(lastModified && { "last-modified": lastModified.toUTCString() }),
   };

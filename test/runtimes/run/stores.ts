@@ -6,6 +6,7 @@ import { isAlive } from "../../../scripts/services/daemon.ts";
 import { type Services, startServices, stopServices } from "../../../scripts/services/services.ts";
 import { newBucket } from "../../support/s3-service.ts";
 import type { StorePlace } from "../suites/store-at.ts";
+import { testLambdaExample } from "./examples.ts";
 import { testExits } from "./exits.ts";
 import { startImagesWorker } from "./images-worker.ts";
 import { processParty, workerParty } from "./parties.ts";
@@ -82,6 +83,7 @@ async function testOnServers(
         const results = await testExits(runtime, project, env, [place]);
         exits.push(...results.map((result) => ({ ...result, name: `${runtime.name}: ${result.name}` })));
       }
+      if (place.kind === "s3") exits.push(await testLambdaExample(project, place.options));
       tested.push({ cells, exits });
     }
   } finally {
