@@ -3,7 +3,7 @@
 import { createImageManager } from "balena-image-manager";
 import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
 import { fsAdapter } from "balena-image-manager/adapters/fs";
-import { nodeInflate, saveImage } from "balena-image-manager/node";
+import { nodeHash, nodeInflate, saveImage } from "balena-image-manager/node";
 
 const [deviceType = "raspberrypi4-64", versionOrRange = "latest", path = "balena.img"] =
   process.argv.slice(2);
@@ -12,6 +12,7 @@ await using images = createImageManager({
   source: balenaSdkSource({ apiUrl: process.env["BALENA_API_URL"] }),
   storage: fsAdapter({ base: process.env["IMAGE_CACHE"] ?? "./image-cache" }),
   inflate: nodeInflate,
+  hash: nodeHash,
   onEvent: (event) => console.error(event.type),
 });
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fsAdapter } from "../src/adapters/fs/index.ts";
-import { nodeInflate } from "../src/adapters/node/index.ts";
+import { nodeHash, nodeInflate } from "../src/adapters/node/index.ts";
 import { createImageManager } from "../src/core/index.ts";
 import { describeFailure } from "./demo/failure.ts";
 import { liveUpstream } from "./demo/live.ts";
@@ -38,6 +38,7 @@ async function run(upstream: Upstream, base: string, { out }: DemoOptions): Prom
     storage: fsAdapter({ base }),
     fetch: upstream.fetch,
     inflate: nodeInflate,
+    hash: nodeHash,
   });
   const measurements: Measurement[] = [];
   for (const step of upstream.steps) {

@@ -10,7 +10,7 @@ import type { Inflater } from "./transfer/inflate.ts";
 import type { LeaseTimes } from "./transfer/lease.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
-import type { ImageManagerEvent, OsVersion } from "./types.ts";
+import type { Hasher, ImageManagerEvent, OsVersion } from "./types.ts";
 
 /** One manager's parts. */
 export interface ManagerContext {
@@ -23,6 +23,7 @@ export interface ManagerContext {
   readonly lease: LeaseTimes;
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
+  readonly hash: Hasher;
   readonly fetch: typeof fetch;
   now(): number;
   /** Tells the caller's `onEvent`; what that throws is ignored. */

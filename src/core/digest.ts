@@ -1,4 +1,10 @@
 /** SHA-256 over bytes and strings, as lower-case hex. */
+import type { HashedBytes } from "./types.ts";
+
+/** What hashes chunks where the caller brings nothing better. */
+export async function webHash(bytes: Uint8Array<ArrayBuffer>): Promise<HashedBytes> {
+  return { sha256: await sha256Hex(bytes), bytes };
+}
 
 /** SHA-256 of bytes. Large inputs run off the main thread in Node, Bun and Deno, so several may be in flight. */
 export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

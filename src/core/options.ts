@@ -1,4 +1,5 @@
 /** Checks the options of `createImageManager` and fills in the defaults. */
+import { webHash } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { LeaseTimes } from "./transfer/lease.ts";
 import type { ImageManagerOptions, LeaseOptions } from "./types.ts";
@@ -10,8 +11,8 @@ const MiB = 1024 * KiB;
 export function checkedOptions(options: ImageManagerOptions) {
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("createImageManager needs its options");
-  const { freshness = {}, retry = {}, now = Date.now, inflate, onEvent } = options;
-  assertFunctions({ now, inflate, onEvent, fetch: options.fetch });
+  const { freshness = {}, retry = {}, now = Date.now, inflate, hash, onEvent } = options;
+  assertFunctions({ now, inflate, hash, onEvent, fetch: options.fetch });
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
   return {
     prefix: checkedPrefix(options.prefix),
@@ -37,6 +38,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     },
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
+    hash: hash ?? webHash,
     now,
     // Called as a method of another object, the global `fetch` fails on workerd.
     fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),

@@ -313,12 +313,27 @@ export interface ImageManagerOptions {
   lease?: LeaseOptions | undefined;
   /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */
   inflate?: (() => TransformStream<Uint8Array, Uint8Array>) | undefined;
+  /** Hashes chunks. Default `crypto.subtle`; `nodeHash` of `balena-image-manager/node` is faster on Node. */
+  hash?: Hasher | undefined;
   /** The time, in milliseconds since 1970. Default `Date.now`. */
   now?: (() => number) | undefined;
   /** Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
   /** Told what happens inside. What it throws is ignored. */
   onEvent?: ((event: ImageManagerEvent) => void) | undefined;
+}
+
+/**
+ * SHA-256 of bytes. It may move them, to another thread for example, so that the given buffer can't be used any more; what it
+ * resolves to then has them in a buffer of their own. The manager trusts what it says: a wrong answer makes wrong images.
+ */
+export type Hasher = (bytes: Uint8Array<ArrayBuffer>) => Promise<HashedBytes>;
+
+/** Bytes that were hashed. */
+export interface HashedBytes {
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** When a cached copy may be served. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { balenaApiSource } from "../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
-import { saveImage } from "../../src/adapters/node/index.ts";
+import { nodeHash, saveImage } from "../../src/adapters/node/index.ts";
 import { createImageManager, type ImageManager } from "../../src/core/index.ts";
 import { startCallee } from "./calls.ts";
 import { image } from "./image.ts";
@@ -36,6 +36,7 @@ try {
   await using images = createImageManager({
     source: balenaApiSource({ apiUrl: url }),
     storage: fsAdapter({ base: file("store") }),
+    hash: nodeHash,
     freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
   });
   await compare(images, sha256);

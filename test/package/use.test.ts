@@ -37,8 +37,8 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     expect(http).toEqual(["function createImageHandler"]);
     expect(node).toEqual(
       [
-        ...["cleanCache", "createDropIn", "get", "isESR", "nodeInflate"],
-        ...["resolveVersion", "saveImage", "serve", "validateVersion"],
+        ...["cleanCache", "createDropIn", "get", "isESR", "nodeHash"],
+        ...["nodeInflate", "resolveVersion", "saveImage", "serve", "validateVersion"],
       ].map((name) => `function ${name}`),
     );
     expect(Object.keys(adapters).length).toBeGreaterThanOrEqual(3);

@@ -11,6 +11,7 @@ export {
   resolveVersion,
   validateVersion,
 } from "./drop-in/index.ts";
+export { nodeHash } from "./hash.ts";
 export { nodeInflate } from "./inflate.ts";
 export type { SaveImageOptions } from "./save/options.ts";
 export { saveImage } from "./save/save-image.ts";

@@ -30,7 +30,7 @@ export async function followNew(
     // It may have taken over another process's chunk size, and `index` counts in ours: then by one of our own.
     if (options.chunkBytes !== undefined && transfer.window.chunkBytes !== options.chunkBytes)
       return followNew(context, { ...options, isStored: false }, index, signal);
-    return followTransfer(transfer, context.store, index);
+    return followTransfer(transfer, context, index);
   } finally {
     release();
   }

@@ -44,13 +44,13 @@ async function forget(context: ManagerContext, id: string): Promise<void> {
 
 /** How many chunks from `index` on are bad in a row; one more than the limit stands for many. */
 async function badRun(
-  { store }: ManagerContext,
+  context: ManagerContext,
   manifest: Manifest,
   index: number,
   end: number,
 ): Promise<number> {
   for (let next = index + 1; next < end && next - index <= maxRunChunks; next++) {
-    const chunk = await readChunk(store, manifest.chunks[next]!, chunkLength(manifest, next)).catch(
+    const chunk = await readChunk(context, manifest.chunks[next]!, chunkLength(manifest, next)).catch(
       () => undefined,
     );
     if (chunk) return next - index;
@@ -82,7 +82,7 @@ async function byRange(
       if (position === index + run && source === fetched) {
         fetched.close();
         context.emit({ type: "healed", image: read.id, chunks: run });
-        source = readImage(context.store, context.memory, manifest, position, end);
+        source = readImage(context, manifest, position, end);
       }
       if (source !== fetched) return source.next();
       const chunk = await fetched.next().catch((cause: unknown) => {

@@ -23,7 +23,6 @@ export function streamCached(
 ): ImageStream {
   const { span, id } = read;
   assertSpanWithin(span, manifest.size);
-  const { store, memory } = context;
   const end = Math.min(span.end ?? manifest.size, manifest.size);
   const info = toImageInfo(id, manifest);
   const progress = createProgress(read.onProgress, context.now);
@@ -36,7 +35,7 @@ export function streamCached(
     span: { start: span.start, end },
     exactBytes: end - span.start,
     signal: read.signal,
-    chunks: readImage(store, memory, manifest, first, last),
+    chunks: readImage(context, manifest, first, last),
     recover: createHealer(context, read, manifest, last),
     onDelivered: progress.report,
     onEnd: () => context.reading.delete(reading),
@@ -70,7 +69,7 @@ export function streamTransfer(
     chunkBytes,
     span,
     signal: read.signal,
-    chunks: followTransfer(transfer, context.store, first),
+    chunks: followTransfer(transfer, context, first),
     recover: (index, failure, delivered) =>
       continueElsewhere(context, read, transfer, index, failure, delivered),
     onDelivered: progress.report,

@@ -66,7 +66,7 @@ async function checkChunks(
   let checkedBytes = 0;
   const check = async ([digest, { bytes }]: (typeof queue)[number]) => {
     signal.throwIfAborted();
-    if (!(await isChunkSound(context.store, digest, bytes))) bad.add(digest);
+    if (!(await isChunkSound(context, digest, bytes))) bad.add(digest);
     checkedBytes += bytes;
     progress.report(checkedBytes);
   };
@@ -94,7 +94,7 @@ async function repair(
     for await (const _ of streamCached(context, read, manifest, "cache"));
     await writesSettled(context, id, signal);
     const isSound = (index: number) =>
-      isChunkSound(context.store, manifest.chunks[index] as string, chunkLength(manifest, index));
+      isChunkSound(context, manifest.chunks[index] as string, chunkLength(manifest, index));
     const sound = await eachOf(chunks, isSound, atATime(chunkBytes));
     return sound.every(Boolean);
   } catch (failure) {

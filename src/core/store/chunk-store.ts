@@ -1,23 +1,32 @@
 /** Chunks in and out of the store, each proved by its SHA-256 before anyone gets to see it. */
-import { sha256Hex } from "../digest.ts";
+import { webHash } from "../digest.ts";
+import { StoreError } from "../errors.ts";
+import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";
 
+/** Where chunks are, and what proves them. */
+export interface ChunkPlace {
+  readonly store: ByteStore;
+  readonly hash: Hasher;
+}
+
 /** The chunk's bytes, verified; `undefined` when it is missing or damaged. A hole is made anew for each caller. */
 export async function readChunk(
-  store: ByteStore,
+  { store, hash }: ChunkPlace,
   digest: string | null,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const bytes = await store.read(chunkKey(digest));
-  if (bytes?.length !== length) return undefined;
-  return (await sha256Hex(bytes)) === digest ? bytes : undefined;
+  const stored = await store.read(chunkKey(digest));
+  if (stored?.length !== length) return undefined;
+  const { sha256, bytes } = await hash(stored);
+  return sha256 === digest ? bytes : undefined;
 }
 
 /** Whether a stored chunk is there and is what its name says. */
-export async function isChunkSound(store: ByteStore, digest: string, length: number): Promise<boolean> {
-  return (await readChunk(store, digest, length)) !== undefined;
+export async function isChunkSound(place: ChunkPlace, digest: string, length: number): Promise<boolean> {
+  return (await readChunk(place, digest, length)) !== undefined;
 }
 
 /** Bytes under a chunk's key, whatever they are. */
@@ -34,9 +43,27 @@ export async function writeChunk(
   await store.write(chunkKey(digest), bytes);
 }
 
-/** SHA-256 of a chunk; `null` for one that is all zeros. */
-export async function chunkDigest(bytes: Uint8Array<ArrayBuffer>): Promise<string | null> {
-  return isAllZero(bytes) ? null : sha256Hex(bytes);
+/** A chunk with its SHA-256, which is `null` for one that is all zeros. */
+export interface DigestedChunk {
+  readonly digest: string | null;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Hashes a chunk. The given buffer is the hasher's from then on.
+ * @throws {StoreError} `STORE` where a hasher that the caller brought fails.
+ */
+export async function digestChunk(
+  chunk: Uint8Array<ArrayBuffer>,
+  hash: Hasher = webHash,
+): Promise<DigestedChunk> {
+  if (isAllZero(chunk)) return { digest: null, bytes: chunk };
+  try {
+    const { sha256, bytes } = await hash(chunk);
+    return { digest: sha256, bytes };
+  } catch (cause) {
+    throw new StoreError("A chunk could not be hashed", { cause });
+  }
 }
 
 /** Looks at four bytes at a time; stops at the first that is not zero, so only real holes cost a whole pass. */

@@ -1,7 +1,6 @@
 /** Reads a stored image's chunks in order, a few ahead of the consumer, as far as the memory budget lets it. */
 import type { MemoryBudget } from "../memory-budget.ts";
-import type { ByteStore } from "./byte-store.ts";
-import { readChunk } from "./chunk-store.ts";
+import { type ChunkPlace, readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
 
 /** Chunks of an image, one after the other. Each buffer is the caller's own. */
@@ -32,20 +31,19 @@ const [minReadAhead, maxReadAhead] = [4, 16];
 
 /** Reads from chunk `from` to chunk `to`, exclusive. */
 export function readImage(
-  store: ByteStore,
-  memory: MemoryBudget,
+  place: ChunkPlace & { readonly memory: MemoryBudget },
   manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks">,
   from: number,
   to: number,
 ): ChunkSource {
-  const account = memory.open();
+  const account = place.memory.open();
   const readAheadChunks = readAheadOf(manifest.chunkBytes);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
   let position = from;
   let isClosed = false;
 
   const start = (index: number) => {
-    const chunk = readChunk(store, manifest.chunks[index]!, chunkLength(manifest, index));
+    const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index));
     chunk.catch(() => undefined); // it is looked at when its turn comes, if ever
     pending.set(index, chunk);
   };

@@ -1,7 +1,8 @@
 /** Cuts raw bytes into chunks, hashes several at a time, publishes them in order and sees them into the store. */
 
 import type { ByteStore } from "../store/byte-store.ts";
-import { chunkDigest, writeChunk } from "../store/chunk-store.ts";
+import { digestChunk, writeChunk } from "../store/chunk-store.ts";
+import type { Hasher } from "../types.ts";
 import type { DownloadSink } from "./download.ts";
 import type { TransferWindow } from "./window.ts";
 
@@ -19,6 +20,7 @@ export interface ChunkSink extends DownloadSink {
 export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,
+  hash: Hasher,
   mayStore: (bytes: number) => boolean,
   onStoreFault: (cause: unknown) => void,
 ): ChunkSink {
@@ -43,13 +45,14 @@ export function createChunkSink(
     void write.finally(() => writes.delete(write));
   };
 
-  const seal = (bytes: Uint8Array<ArrayBuffer>) => {
+  const seal = (chunk: Uint8Array<ArrayBuffer>) => {
     const index = nextIndex++;
-    const digesting = chunkDigest(bytes);
+    const digesting = digestChunk(chunk, hash);
+    digesting.catch(() => undefined); // it is looked at when its turn comes
     const previous = publishing;
     publishing = (async () => {
       await previous;
-      const digest = await digesting;
+      const { digest, bytes } = await digesting;
       if (isStoring && digest !== null) isStoring = mayStore(bytes.length);
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);

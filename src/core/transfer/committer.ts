@@ -104,10 +104,9 @@ export class Committer {
    * or the driver is one that promises nothing. Then the first chunk tells.
    */
   async #isStoreDoubtful(manifest: Manifest): Promise<boolean> {
-    const { store } = this.#context;
-    if (store.isAdapter && (await this.#share.stands())) return false;
+    if (this.#context.store.isAdapter && (await this.#share.stands())) return false;
     const [first] = chunksOf(manifest);
-    return first !== undefined && !(await isChunkSound(store, ...first));
+    return first !== undefined && !(await isChunkSound(this.#context, ...first));
   }
 
   #lost(): ImageManagerError {

@@ -1,7 +1,7 @@
 /** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
 import { isStrongEtag } from "../freshness/judge.ts";
 import type { MemoryBudget } from "../memory-budget.ts";
-import type { ByteStore } from "../store/byte-store.ts";
+import type { ChunkPlace } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { OpenedFile } from "./read-file.ts";
@@ -9,8 +9,7 @@ import { discard, type RequestConditions } from "./request.ts";
 import type { TransferWindow } from "./window.ts";
 
 /** What is looked at beyond the journal. */
-export interface ResumeContext {
-  readonly store: ByteStore;
+export interface ResumeContext extends ChunkPlace {
   readonly memory: MemoryBudget;
   readonly signal: AbortSignal;
   open(conditions: RequestConditions): Promise<OpenedFile>;
@@ -61,12 +60,12 @@ function isResumable({ header, digests }: Journal, window: TransferWindow): bool
 async function soundChunks(
   { header: { chunkBytes }, digests }: Journal,
   known: number,
-  { store, memory, signal }: ResumeContext,
+  context: ResumeContext,
 ): Promise<number> {
   const image = { chunkBytes, size: digests.length * chunkBytes, chunks: digests };
-  const source = readImage(store, memory, image, known, digests.length);
+  const source = readImage(context, image, known, digests.length);
   try {
-    while (await source.next()) signal.throwIfAborted();
+    while (await source.next()) context.signal.throwIfAborted();
     return digests.length;
   } catch (failure) {
     if (failure instanceof ChunkUnavailable) return failure.index;

@@ -45,6 +45,7 @@ export class Transfer implements RunningTransfer {
     this.#sink = createChunkSink(
       this.window,
       options.isStored ? context.store : undefined,
+      context.hash,
       (bytes) => this.#committer.mayStore(bytes),
       (cause) => this.#committer.storeFault("write", cause),
     );
@@ -157,8 +158,14 @@ export class Transfer implements RunningTransfer {
     if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
       return undefined;
     const open = (conditions: RequestConditions) => this.#upstream.open(conditions, [validators.fileType]);
-    const { store, memory } = this.#context;
-    const opened = await resumeFrom(journal, this.window, { store, memory, signal: this.#signal, open });
+    const { store, hash, memory } = this.#context;
+    const opened = await resumeFrom(journal, this.window, {
+      store,
+      hash,
+      memory,
+      signal: this.#signal,
+      open,
+    });
     if (!opened) return undefined;
     if (first) await discard(first.response);
     this.#upstream.job.onResumed(opened.response.fromByte ?? 0, undefined);

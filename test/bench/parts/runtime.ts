@@ -2,7 +2,7 @@
 import process from "node:process";
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
-import { nodeInflate } from "../../../src/adapters/node/index.ts";
+import { nodeHash, nodeInflate } from "../../../src/adapters/node/index.ts";
 import { createImageManager, type GetOptions } from "../../../src/core/index.ts";
 import { image } from "../image.ts";
 
@@ -20,7 +20,7 @@ await using manager = createImageManager({
   source: balenaApiSource({ apiUrl: url }),
   storage: fsAdapter({ base }),
   freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
-  ...(isNode && { inflate: nodeInflate }),
+  ...(isNode && { inflate: nodeInflate, hash: nodeHash }),
 });
 const results = [await costsOf(".gz", {}), await costsOf(".img", { fileType: ".img" })];
 console.log(JSON.stringify(results));

@@ -1,6 +1,7 @@
 // One side of the comparison: the image manager over a store, in a process of its own.
 import { createHash } from "node:crypto";
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
+import { nodeHash } from "../../../src/adapters/node/index.ts";
 import {
   createImageManager,
   type ImageManager,
@@ -24,6 +25,7 @@ answerCalls(
       manager = createImageManager({
         source: balenaApiSource({ apiUrl: upstream.url }),
         storage,
+        hash: nodeHash,
         freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
       });
     },

@@ -2,7 +2,7 @@
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { nodeInflate } from "../../../src/adapters/node/index.ts";
+import { nodeHash, nodeInflate } from "../../../src/adapters/node/index.ts";
 import { redisAdapter } from "../../../src/adapters/redis/index.ts";
 import { s3Adapter } from "../../../src/adapters/s3/index.ts";
 import {
@@ -34,6 +34,7 @@ function ours(setting: SubjectSetting, storage: StoreDriver) {
     source: balenaApiSource({ apiUrl: setting.upstream.url }),
     storage,
     inflate: nodeInflate,
+    hash: nodeHash,
     freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
   });
   // The raw file that is asked for by name is an image of its own in the store.

@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import { webHash } from "../../../src/core/digest.ts";
 import { createMemoryBudget, type MemoryBudget } from "../../../src/core/memory-budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
-import { chunkDigest, writeChunk } from "../../../src/core/store/chunk-store.ts";
+import { digestChunk, writeChunk } from "../../../src/core/store/chunk-store.ts";
 import type { Manifest } from "../../../src/core/store/manifest.ts";
 import { readImage } from "../../../src/core/store/read-image.ts";
 import { createChunkSink } from "../../../src/core/transfer/chunk-sink.ts";
@@ -31,6 +32,7 @@ async function transfer(
   const sink = createChunkSink(
     window,
     createByteStore(storage, "p"),
+    webHash,
     () => true,
     isBroken ? () => undefined : noFault,
   );
@@ -179,14 +181,14 @@ test("a cached image that is left while a chunk is being read gives back all its
   const digests = await Promise.all(
     Array.from({ length: 8 }, async (_, index) => {
       const chunk = image.slice(index * chunkBytes, (index + 1) * chunkBytes);
-      const digest = await chunkDigest(chunk);
+      const { digest } = await digestChunk(chunk);
       await writeChunk(store, digest!, chunk);
       return digest;
     }),
   );
   const manifest = { size: 8 * chunkBytes, chunkBytes, chunks: digests } as unknown as Manifest;
   const budget = createMemoryBudget(100 * chunkBytes);
-  const source = readImage(store, budget, manifest, 0, 8);
+  const source = readImage({ store, hash: webHash, memory: budget }, manifest, 0, 8);
   const pending = source.next();
   expect(budget.usedBytes).toBe(8 * chunkBytes); // small chunks are read ahead to the end
   source.close();

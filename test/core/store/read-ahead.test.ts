@@ -1,6 +1,7 @@
 // How far a stored image is read ahead: by bytes, within bounds, and never beyond the memory budget.
 import { expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import { webHash } from "../../../src/core/digest.ts";
 import { createMemoryBudget } from "../../../src/core/memory-budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { readImage } from "../../../src/core/store/read-image.ts";
@@ -23,7 +24,12 @@ test.each([
   const store = createByteStore({ ...memoryAdapter(), getItemRaw }, "p", 1);
   const chunks = Array.from({ length: 40 }, (_, index) => index.toString(16).padStart(64, "0"));
   const budget = createMemoryBudget(memoryBytes);
-  const source = readImage(store, budget, { size: 40 * chunkBytes, chunkBytes, chunks }, 0, 40);
+  const source = readImage(
+    { store, hash: webHash, memory: budget },
+    { size: 40 * chunkBytes, chunkBytes, chunks },
+    0,
+    40,
+  );
   source.next().catch(() => undefined);
   expect(started).toBe(reads);
   expect(budget.usedBytes).toBe(reads * chunkBytes);

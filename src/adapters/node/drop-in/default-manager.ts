@@ -6,6 +6,7 @@ import { createImageManager } from "../../../core/manager.ts";
 import type { ImageManager } from "../../../core/types.ts";
 import { balenaSdkSource } from "../../balena-sdk/index.ts";
 import { fsAdapter } from "../../fs/index.ts";
+import { nodeHash } from "../hash.ts";
 import { nodeInflate } from "../inflate.ts";
 
 // Version 10 kept its files in `cacheDirectory` itself: in a directory of our own, neither takes the other's for its own.
@@ -25,6 +26,7 @@ async function open(): Promise<ImageManager> {
     source: balenaSdkSource({ sdk }),
     storage: fsAdapter({ base: join(cacheDirectory, directoryName) }),
     inflate: nodeInflate,
+    hash: nodeHash,
   });
 }
 

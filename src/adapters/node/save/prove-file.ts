@@ -1,7 +1,8 @@
 /** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
 import type { FileHandle } from "node:fs/promises";
-import { chunkDigest } from "../../../core/store/chunk-store.ts";
+import { digestChunk } from "../../../core/store/chunk-store.ts";
 import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
+import { nodeHash } from "../hash.ts";
 import { onDisk } from "./disk.ts";
 import type { Draft } from "./draft.ts";
 
@@ -36,5 +37,5 @@ async function digestAt(file: FileHandle, position: number, length: number): Pro
     if (bytesRead === 0) break;
     read += bytesRead;
   }
-  return chunkDigest(bytes);
+  return (await digestChunk(bytes, nodeHash)).digest;
 }
