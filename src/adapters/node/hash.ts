@@ -6,6 +6,8 @@ import type { HashedBytes } from "../../core/types.ts";
 
 // More would only wait for the disk or the network.
 const maxThreads = Math.min(4, availableParallelism());
+/** A thread has next to nothing on its heap; without limits Node keeps 16 MiB and more for it. */
+const resourceLimits = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
 /** Below, a message to a thread costs more than hashing. */
 const minBytes = 64 * 1024;
 
@@ -79,7 +81,9 @@ interface Answer {
 
 /** One thread. It answers in the order in which it is asked. */
 class HashThread {
-  readonly #worker = new Worker(script, { eval: true, execArgv: [], name: "balena-image-manager hash" });
+  readonly #worker = new Worker(script, {
+    ...{ eval: true, execArgv: [], resourceLimits, name: "balena-image-manager hash" },
+  });
   readonly #waiting: PromiseWithResolvers<HashedBytes>[] = [];
 
   constructor(onGone: () => void) {

@@ -1,7 +1,7 @@
 // Our side of the serving benchmark, in a process of its own: the handler over a store on disk.
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
-import { serve } from "../../../src/adapters/node/index.ts";
+import { nodeHash, serve } from "../../../src/adapters/node/index.ts";
 import { createImageHandler } from "../../../src/core/http/index.ts";
 import { createImageManager } from "../../../src/core/index.ts";
 
@@ -11,6 +11,7 @@ const { apiUrl, port, base } = JSON.parse(process.argv[2] ?? "") as Record<"apiU
 const images = createImageManager({
   source: balenaApiSource({ apiUrl }),
   storage: fsAdapter({ base }),
+  hash: nodeHash,
   freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
   maxBytes: 100e9,
 });
