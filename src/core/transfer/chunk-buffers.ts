@@ -5,7 +5,7 @@
 import type { MemoryAccount, MemoryBudget } from "../memory-budget.ts";
 
 /** Chunk buffers that one transfer has at the most: enough to overlap hashing and writing. */
-const maxBuffers = 6;
+const maxBuffers = 8;
 
 export class ChunkBuffers {
   readonly #account: MemoryAccount;
