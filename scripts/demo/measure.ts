@@ -1,10 +1,10 @@
 // Does one get of the demo to its last byte and takes its measure.
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { ImageManager, ImageStream } from "../../src/core/index.ts";
+import { bytesIn } from "../../test/support/bytes-in.ts";
 import { createProgressBar } from "./output.ts";
 import type { Step, Upstream } from "./upstream.ts";
 
@@ -56,7 +56,7 @@ export async function measure(
     wireBytes: after.wireBytes - before.wireBytes,
     seconds,
     requests: after.requests - before.requests,
-    storedBytes: await fileBytes(base),
+    storedBytes: await bytesIn(base),
     isExpected: expected === undefined ? undefined : expected === read.sha256,
   };
 }
@@ -94,13 +94,4 @@ function createMeter() {
     },
     result: () => ({ bytes, sha256: hash.digest("hex") }),
   };
-}
-
-async function fileBytes(directory: string): Promise<number> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const sizes = await Promise.all(
-    files.map(async (file) => (await stat(join(file.parentPath, file.name))).size),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -6,10 +6,10 @@ import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { createImageManager, type GetOptions } from "../../../src/core/index.ts";
 import { type BalenaApi, type ServedImage, startBalenaApi } from "../../support/balena-api/index.ts";
+import { bytesIn } from "../../support/bytes-in.ts";
 import { startChild } from "../../support/children.ts";
 import { image } from "../image.ts";
 import { atMost, type Goal, type Part } from "../report/part.ts";
-import { bytesIn } from "./pair.ts";
 
 const MiB = 1024 * 1024;
 

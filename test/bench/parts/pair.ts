@@ -1,6 +1,5 @@
 // The development variant after production: what is fetched, what is stored, and how long it takes.
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { bytesIn } from "../../support/bytes-in.ts";
 import { type Bench, mediansOf, type Upstream } from "../bench.ts";
 import type { Cost } from "../measure.ts";
 import { type Part, rounded } from "../report/part.ts";
@@ -32,13 +31,4 @@ export async function developmentAfterProduction(bench: Bench, upstream: Upstrea
     })),
     goals: [],
   };
-}
-
-/** Bytes of all files in a directory. */
-export async function bytesIn(directory: string): Promise<number> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const sizes = entries
-    .filter((entry) => entry.isFile())
-    .map((file) => stat(join(file.parentPath, file.name)));
-  return (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
 }

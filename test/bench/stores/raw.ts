@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { answerCalls } from "../calls.ts";
 import { type Cost, measure } from "../measure.ts";
+import { fetchImage } from "../subjects/bytes.ts";
 import type { UpstreamFacts } from "../upstream.ts";
 import { atOnce, chunkBytesIn, image, openAdapter, type StorePlace } from "./plan.ts";
 import { openRawClient, type RawClient } from "./raw-clients.ts";
@@ -16,7 +17,7 @@ answerCalls(
     async open(facts: { upstream: UpstreamFacts; place: StorePlace }): Promise<void> {
       upstream = facts.upstream;
       client = await openRawClient(facts.place);
-      const raw = new Uint8Array(await (await fetchImage()).arrayBuffer());
+      const raw = new Uint8Array(await (await fetchImage({ upstream }, image.fileType)).arrayBuffer());
       const chunkBytes = chunkBytesIn(openAdapter(facts.place));
       for (let at = 0; at < raw.length; at += chunkBytes) {
         const bytes = raw.slice(at, at + chunkBytes);
@@ -27,7 +28,7 @@ answerCalls(
     /** What fetching alone takes: no first get can be faster. */
     floor: (): Promise<Cost> =>
       measure(async () => {
-        for await (const _ of (await fetchImage()).body!);
+        for await (const _ of (await fetchImage({ upstream }, image.fileType)).body!);
       }),
     write: (): Promise<Cost> => measure(() => eachChunk((key, bytes) => client!.write(key, bytes))),
     read: (): Promise<Cost> =>
@@ -40,15 +41,6 @@ answerCalls(
   },
   async () => client?.close(),
 );
-
-async function fetchImage(): Promise<Response> {
-  const query = new URLSearchParams({ ...image, developmentMode: "false" });
-  const response = await fetch(`${upstream.url}/download?${query}`, {
-    headers: { "accept-encoding": "identity" },
-  });
-  if (!response.ok) throw new Error(`The upstream answered ${response.status}`);
-  return response;
-}
 
 /** So many at a time, each next one as soon as there is room. */
 async function eachChunk(

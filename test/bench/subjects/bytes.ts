@@ -4,7 +4,10 @@ import { image } from "../image.ts";
 import type { FileType, SubjectSetting } from "./subject.ts";
 
 /** Fetches the image's file. */
-export async function fetchImage({ upstream }: SubjectSetting, fileType: FileType): Promise<Response> {
+export async function fetchImage(
+  { upstream }: Pick<SubjectSetting, "upstream">,
+  fileType: FileType,
+): Promise<Response> {
   const query = new URLSearchParams({ ...image, developmentMode: "false", fileType });
   const response = await fetch(`${upstream.url}/download?${query}`, {
     headers: { "accept-encoding": "identity" },
