@@ -3,7 +3,7 @@
  * Foreign errors are translated once, where they enter (a source, the store, the network), and kept as `cause`.
  */
 
-/** The codes of {@link ImageManagerError}; a `switch` over them narrows. */
+/** The codes of {@link ImageManagerError}, one for each class; a `switch` over them narrows. */
 export type ImageManagerErrorCode =
   | "INVALID_ARGUMENT"
   | "INVALID_VERSION"
@@ -82,6 +82,7 @@ export class DeviceTypeNotFoundError extends ImageManagerError {
 /** No version satisfies what was asked for; `nearest` names the one that comes closest, if there is any. */
 export class VersionNotFoundError extends ImageManagerError {
   readonly code = "VERSION_NOT_FOUND";
+  /** Canonical slug. */
   readonly deviceType: string;
   /** The version or range that was asked for. */
   readonly version: string;
@@ -154,6 +155,7 @@ export class TruncatedDownloadError extends ImageManagerError {
   readonly code = "TRUNCATED_DOWNLOAD";
   /** Bytes that were promised, where a number was. */
   readonly expectedBytes: number | undefined;
+  /** Bytes that came, of the file or of the image in it, as the promise was made. */
   readonly receivedBytes: number;
 
   constructor(message: string, receivedBytes: number, expectedBytes?: number, options?: ErrorOptions) {

@@ -1,4 +1,8 @@
-/** The package's main entry: the manager, its types and its errors. */
+/**
+ * The manager, the ports that it works with, and its errors. Needs nothing but the web platform.
+ *
+ * @module balena-image-manager
+ */
 export {
   DeviceTypeNotFoundError,
   ImageChangedError,

@@ -24,7 +24,8 @@ import type { ImageManager, ImageManagerOptions } from "./types.ts";
 /**
  * Makes a cache of balenaOS images in front of a source. Nothing is asked or read yet.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for an option that is missing or out of range.
+ * @throws `INVALID_ARGUMENT` for an option that is missing or out of range; `LISTING_INCOMPLETE` for `maxBytes` with a store that
+ *   does not list completely.
  *
  * @example
  * ```ts

@@ -9,16 +9,20 @@ export interface ImageVariant {
   imageType?: "raw" | "flasher" | undefined;
   /** Take the file as the upstream packs it. Default: the raw image, fetched compressed and inflated on the way. */
   fileType?: ".img" | ".zip" | ".gz" | undefined;
-  /** Who the image belongs to: images of different scopes never meet. Default: the source's {@link ImageSource.scope}. */
+  /**
+   * Who the image belongs to, 1 to 256 characters: images of different scopes never meet. Default: the source's
+   * {@link ImageSource.scope}.
+   */
   scope?: string | undefined;
-  /** Fleet to configure the image for. Such an image carries credentials: it is never stored nor shared. */
+  /** Id of the fleet to configure the image for. Such an image carries credentials: it is never stored nor shared. */
   appId?: number | undefined;
   /** Network of a configured image. Default `ethernet`. */
   network?: "ethernet" | "wifi" | undefined;
+  /** Name of the Wi-Fi network, 1 to 256 characters. */
   wifiSsid?: string | undefined;
-  /** Carries a credential: such an image is never stored nor shared. */
+  /** Key of the Wi-Fi network, 1 to 256 characters. An image with one is never stored nor shared. */
   wifiKey?: string | undefined;
-  /** Minutes between the device's update checks. */
+  /** Minutes between the device's update checks; a whole number from 1. Default: the upstream's. */
   appUpdatePollInterval?: number | undefined;
 }
 
@@ -46,7 +50,16 @@ export interface ResolveOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** How the cache is used, as `fetch` defines the words. */
+/**
+ * How the cache is used, in the words of `fetch`:
+ *
+ * - `default`: a copy confirmed within `maxAgeMs` is served, an older one once the upstream has confirmed it;
+ * - `no-cache`: a copy is served once the upstream has confirmed it;
+ * - `reload`: the image is downloaded, and replaces the copy;
+ * - `no-store`: the image is downloaded, and the cache left alone;
+ * - `force-cache`: a copy is served whatever its age; without one, the image is downloaded;
+ * - `only-if-cached`: the same, but without a copy it is `NOT_CACHED`.
+ */
 export type CacheMode = "default" | "no-cache" | "reload" | "no-store" | "force-cache" | "only-if-cached";
 
 /** A span of bytes. */
@@ -73,9 +86,9 @@ export interface Progress {
 
 /** Options of {@link ImageManager.get} and {@link ImageManager.prefetch}. */
 export interface GetOptions extends ImageVariant, ResolveOptions {
-  /** Default `default`: a copy within `maxAgeMs` is served as it is, an older one is revalidated. */
+  /** How the cache is used. Default `default`. */
   cache?: CacheMode | undefined;
-  /** Only these bytes. */
+  /** Only these bytes. Not for `prefetch`, which stores an image whole. */
   range?: ByteRange | undefined;
   /** Called with the state after each chunk. What it throws is ignored. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -89,11 +102,13 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
   readonly deviceType: string;
   /** The exact version. */
   readonly version: string;
+  /** Media type: `application/octet-stream` for an image inflated on the way, else the one that the upstream names. */
   readonly mime: string;
   /** Bytes of the whole image, where known before the first byte (always for a cached one). */
   readonly size?: number;
   /** Strong ETag of the whole image, quoted, where known (always for a cached one). */
   readonly etag?: string;
+  /** When the upstream says that the file last changed, where it does. */
   readonly lastModified?: Date;
   /** Where the bytes come from; `stale` is the cache, served because the upstream could not be reached. */
   readonly origin: "cache" | "network" | "stale";
@@ -110,22 +125,27 @@ export interface ImageInfo {
   readonly id: string;
   /** Canonical slug. */
   readonly deviceType: string;
+  /** The exact version. */
   readonly version: string;
   /** The variant, with only what differs from the defaults. */
   readonly variant: ImageVariant;
   /** Origin of the API that it came from. */
   readonly source: string;
+  /** Media type: `application/octet-stream` for an image inflated on the way, else the one that the upstream names. */
   readonly mime: string;
   /** Bytes of the image. */
   readonly size: number;
   /** Strong ETag, quoted: SHA-256 over size, chunk size and chunk digests. Not the SHA-256 of the file. */
   readonly etag: string;
+  /** When the upstream said that the file last changed, where it did. */
   readonly lastModified?: Date;
+  /** When these bytes were stored. */
   readonly createdAt: Date;
   /** When the upstream last confirmed it. */
   readonly validatedAt: Date;
   /** Kept whatever `prune` and `maxBytes` want to go. */
   readonly pinned: boolean;
+  /** Tells it from a {@link PartialImageInfo}. */
   readonly isComplete: true;
   /** Last use, noted at most every 5 minutes. From `list` alone. */
   readonly lastUsedAt?: Date;
@@ -138,7 +158,9 @@ export interface ImageInfo {
 /** An image that is on its way, or whose transfer did not come to its end: the next one takes up what there is. */
 export interface PartialImageInfo
   extends Pick<ImageInfo, "id" | "deviceType" | "version" | "variant" | "source" | "mime"> {
+  /** Tells it from an {@link ImageInfo}. */
   readonly isComplete: false;
+  /** When the transfer began. */
   readonly startedAt: Date;
   /** Bytes of the image that are there. */
   readonly transferredBytes: number;
@@ -174,14 +196,19 @@ export interface PruneReport {
 export interface VerifyOptions {
   /** Fetch damaged chunks again, delete manifests that can't be read. Default `false`: look only. */
   repair?: boolean | undefined;
+  /** Ends the call; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Called after each chunk with the stored bytes that were read so far, of all. What it throws is ignored. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** An image with bad chunks. */
 export interface DamagedImage {
+  /** The manifest's id, as in {@link ImageInfo.id}. */
   readonly id: string;
+  /** Canonical slug. */
   readonly deviceType: string;
+  /** The exact version. */
   readonly version: string;
   /** Indexes of chunks that are missing or damaged. */
   readonly chunks: readonly number[];
@@ -191,15 +218,19 @@ export interface DamagedImage {
 
 /** What {@link ImageManager.verify} found. */
 export interface VerifyReport {
+  /** Images whose manifest can be read. */
   readonly images: number;
-  /** Distinct chunks that were read, and their bytes. */
+  /** Chunks that these images need, each counted once. */
   readonly chunks: number;
+  /** Bytes of those chunks. */
   readonly checkedBytes: number;
+  /** Images that need a chunk which is missing or damaged. */
   readonly damaged: readonly DamagedImage[];
   /** Ids whose manifest can't be read. */
   readonly unreadable: readonly string[];
   /** Chunks that nobody needs; `prune` sweeps them. */
   readonly orphans: number;
+  /** Bytes of those orphans. */
   readonly reclaimableBytes: number;
 }
 
@@ -209,15 +240,19 @@ export interface ResolvedImage {
   readonly deviceType: string;
   /** Exact version, as the source listed it. */
   readonly version: string;
+  /** What the caller asked for, without what equals the defaults, and without `scope`. */
   readonly variant: Readonly<ImageVariant>;
-  /** The file to ask the upstream for. */
+  /** The file to ask the upstream for: the variant's, or the one that a raw image is best fetched as. */
   readonly fileType: ".img" | ".zip" | ".gz";
+  /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** How to fetch an image, as a source says it. */
 export interface ImageRequest {
+  /** An `http` or `https` address without credentials. Up to 10 redirects are followed, none from `https` to `http`. */
   readonly url: string | URL;
+  /** Sent along; `authorization` and `cookie` to the address's own origin alone. */
   readonly headers?: HeadersInit | undefined;
   /** `true` where the body is a gzip file that holds the image. */
   readonly gzip: boolean;
@@ -229,6 +264,7 @@ export interface ImageRequest {
 
 /** Options of a source's look-ups. */
 export interface SourceOptions {
+  /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -261,7 +297,7 @@ export interface StoreCapabilities {
   readonly completeListing: boolean;
 }
 
-/** What `createIfAbsent` found. */
+/** What {@link StoreDriver.createIfAbsent} found; `unsupported` where the store can't make sure. */
 export type CreateResult = "created" | "exists" | "unsupported";
 
 /**
@@ -269,23 +305,33 @@ export type CreateResult = "created" | "exists" | "unsupported";
  * comes out is the caller's own, faults are thrown, and a missing key is `null`.
  */
 export interface StoreDriver extends Driver {
+  /** What it promises. An unstorage driver without this counts as one that does not list completely. */
   readonly capabilities: StoreCapabilities;
-  /** Writes only where the key does not exist, with exactly one winner among racing writers. */
+  /**
+   * Writes only where the key does not exist, with exactly one winner among racing writers. A store that lacks it, or answers
+   * `unsupported`, works; but processes that share it do not share downloads.
+   */
   createIfAbsent?(key: string, bytes: Uint8Array): Promise<CreateResult>;
 }
 
-/** Something that happened inside, for logs and metrics. Carries no secret. */
+/** Something that happened inside, for logs and metrics. `image` is an {@link ImageInfo.id}. Carries no secret. */
 export type ImageManagerEvent =
+  /**
+   * How a get or prefetch found the cache: with a copy that needed no request, without one, with one that the upstream has just
+   * confirmed, or with one that it could not be asked about.
+   */
   | { readonly type: "hit" | "miss" | "revalidated" | "stale-served"; readonly image: string }
   /** A broken transfer went on; `fromByte` of the upstream's file (0: it started over and is compared). */
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
   /** Damaged chunks were fetched again; `chunks` of them in a row gave the reason, a whole transfer may have mended more. */
   | { readonly type: "healed"; readonly image: string; readonly chunks: number }
+  /** An image left the store, by `remove`, `prune` or `maxBytes`; `freedBytes` of chunks that nobody else needs went with it. */
   | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
+  /** An image is in the store, whole; `size` in bytes. */
   | { readonly type: "committed"; readonly image: string; readonly size: number }
   /** Delivered, but nothing proved it complete: not stored. */
   | { readonly type: "unproven"; readonly image: string; readonly size: number }
-  /** The store failed; what needed it goes on without. */
+  /** The store failed in an `operation` such as `read` or `write`; what needed it goes on without. */
   | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown };
 
 /** Options of {@link createImageManager}. */
@@ -333,6 +379,7 @@ export type Hasher = (bytes: Uint8Array<ArrayBuffer>) => Promise<HashedBytes>;
 export interface HashedBytes {
   /** Lower-case hex. */
   readonly sha256: string;
+  /** The bytes that were given, in the same buffer or in another one. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -378,6 +425,7 @@ export interface ImageManager {
    *
    * @param deviceType - A slug or an alias.
    * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
+   * @param options - Which variant, from where, and how much of it.
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`,
    *   `UNAUTHORIZED`, `UPSTREAM`; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
    * @example
@@ -513,5 +561,6 @@ export interface ImageManager {
    * ```
    */
   close(): Promise<void>;
+  /** `close`, as `await using` calls it. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,4 +1,8 @@
-/** Images from a balena API, by plain `fetch`: the `/adapters/balena-api` export, for where the SDK is too heavy. */
+/**
+ * Images from a balena API, by plain `fetch`: for where the SDK is too heavy, such as the edge.
+ *
+ * @module balena-image-manager/adapters/balena-api
+ */
 import { assertDeviceType } from "../../core/device-type.ts";
 import { DeviceTypeNotFoundError } from "../../core/errors.ts";
 import type { ImageRequest, ImageSource, ResolvedImage } from "../../core/types.ts";
@@ -19,7 +23,7 @@ export type { BalenaApiSourceOptions };
  * Each look-up is one request, asked once and given 30 seconds. Redirects are refused, so that no token leaves the API's
  * origin; errors carry no token.
  *
- * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for wrong options.
+ * @throws `INVALID_ARGUMENT` for wrong options.
  *
  * @example
  * ```ts

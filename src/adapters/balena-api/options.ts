@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
 import { isToken } from "../balena/token.ts";
 
-/** Options of `balenaApiSource`. */
+/** Options of {@link balenaApiSource}. */
 export interface BalenaApiSourceOptions {
   /** The balena API. Default `https://api.balena-cloud.com`; only the origin counts. */
   apiUrl?: string | undefined;

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
 import { isToken } from "../balena/token.ts";
 
-/** Options of `balenaSdkSource`. */
+/** Options of {@link balenaSdkSource}. */
 export interface BalenaSdkSourceOptions {
   /**
    * A ready SDK instance, with its own API and login; excludes the other options. Default: one of the source's own,

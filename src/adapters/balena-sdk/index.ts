@@ -1,4 +1,8 @@
-/** Images from a balena API, by way of the balena SDK: the `/adapters/balena-sdk` export. */
+/**
+ * Images from a balena API, by way of the balena SDK.
+ *
+ * @module balena-image-manager/adapters/balena-sdk
+ */
 import type { BalenaSDK, OsVersion as SdkOsVersion } from "balena-sdk";
 import { assertDeviceType } from "../../core/device-type.ts";
 import { UnauthorizedError } from "../../core/errors.ts";
@@ -19,7 +23,7 @@ export type { BalenaSdkSourceOptions };
  * Errors carry no token. A call whose signal is aborted rejects at once; the SDK takes no signal, so a request that is
  * under way ends unseen.
  *
- * @throws InvalidArgumentError (`INVALID_ARGUMENT`) for options that are wrong or exclude each other.
+ * @throws `INVALID_ARGUMENT` for options that are wrong or exclude each other.
  *
  * @example
  * ```ts

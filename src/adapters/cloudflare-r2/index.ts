@@ -1,4 +1,8 @@
-/** A store in a Cloudflare R2 bucket, over a Worker's binding: one object a key. */
+/**
+ * A store in a Cloudflare R2 bucket, over a Worker's binding: one object a key.
+ *
+ * @module balena-image-manager/adapters/cloudflare-r2
+ */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { StoreDriver } from "../../core/types.ts";
 import {
@@ -32,7 +36,7 @@ const deletionsAtOnce = 1000;
  * R2 takes one write per second and key: one that it refuses for that reason, or because it is in trouble, is tried again for
  * about 15 seconds. Its other errors reject as the binding made them.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type.
+ * @throws `INVALID_ARGUMENT` when an option is of the wrong type.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

@@ -1,4 +1,8 @@
-/** A store in a directory of the local disk: one file a key, written atomically, over `node:fs/promises`. */
+/**
+ * A store in a directory of the local disk: one file a key, written atomically, over `node:fs/promises`.
+ *
+ * @module balena-image-manager/adapters/fs
+ */
 import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { StoreDriver } from "../../core/types.ts";
@@ -29,7 +33,7 @@ export interface FsAdapterOptions {
  * Errors of the disk reject as Node made them, with their `code`. `createIfAbsent` needs hard links and is `unsupported`
  * on a disk without.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type or out of its range.
+ * @throws `INVALID_ARGUMENT` when an option is of the wrong type or out of its range.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

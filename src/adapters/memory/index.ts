@@ -1,4 +1,8 @@
-/** A store in this process's memory: for tests, for short-lived processes, and as the model of what a store must do. */
+/**
+ * A store in this process's memory: for tests, for short-lived processes, and as the model of what a store must do.
+ *
+ * @module balena-image-manager/adapters/memory
+ */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateResult, StoreDriver } from "../../core/types.ts";
 import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
@@ -12,7 +16,7 @@ export interface MemoryAdapterOptions {
 /**
  * Keeps values in memory; they end with the adapter. Values are copied on their way in and out.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when `maxBytes` is no whole number from 0.
+ * @throws `INVALID_ARGUMENT` when `maxBytes` is no whole number from 0.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

@@ -21,7 +21,7 @@ let areThreadsAvailable = true;
  * The buffer is moved to a thread and back, so the bytes come back in another one. What can't be moved (a part of a larger buffer,
  * say), and everything where threads are not to be had, is hashed by `crypto.subtle`.
  *
- * @throws an `Error` where a thread dies over it; the bytes are lost then. The manager fetches them again.
+ * @throws An `Error` where a thread dies over it; the bytes are lost then. The manager fetches them again.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

@@ -1,4 +1,8 @@
-/** For Node alone: the drop-in for version 10, saving to a file, an HTTP server, and a faster decompressor: the `/node` export. */
+/**
+ * For Node alone: saving to a file, an HTTP server, faster inflating and hashing, and the functions of version 10.
+ *
+ * @module balena-image-manager/node
+ */
 export {
   cleanCache,
   createDropIn,

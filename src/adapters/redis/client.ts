@@ -1,13 +1,19 @@
 /** The part of an ioredis client (`Redis` or `Cluster`, of version 5 or 6) that the adapter uses. */
 import type { Buffer } from "node:buffer";
 
-/** A ready client. */
+/** A ready client: what the adapter uses of one by ioredis. */
 export interface RedisClient {
+  /** Sends a command; values come back as text. */
   call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  /** Sends a command; values come back as a `Buffer`. */
   callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
   /** Of a `Cluster`: its nodes. */
   nodes?(role: "master"): RedisClient[];
-  readonly options?: { readonly keyPrefix?: string | undefined };
+  /** What it was made with. */
+  readonly options?: {
+    /** What ioredis puts before every key, and a scan has to put before its pattern itself. */
+    readonly keyPrefix?: string | undefined;
+  };
 }
 
 /** A client that is ours to close. */

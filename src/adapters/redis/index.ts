@@ -1,4 +1,8 @@
-/** A store in Redis, over `ioredis`: one binary string a key. */
+/**
+ * A store in Redis, over `ioredis`: one binary string a key.
+ *
+ * @module balena-image-manager/adapters/redis
+ */
 import { Buffer } from "node:buffer";
 import type { StoreDriver } from "../../core/types.ts";
 import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../values.ts";
@@ -22,8 +26,7 @@ const deletionsAtOnce = 1000;
  *
  * Calls reject when the server is gone, refuses them or takes too long. No error carries a password or a value.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for options that are wrong or exclude each other; a call rejects
- * with it when `ioredis` is not installed.
+ * @throws `INVALID_ARGUMENT` for options that are wrong or exclude each other; a call rejects with it when `ioredis` is not installed.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

@@ -11,10 +11,14 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Far beyond any use, and far from where Redis refuses a sum. */
 const maxExpiryMs = 2 ** 42;
 
-/** Options of `redisAdapter`: a ready client, or how to make one. */
+/** Options of {@link redisAdapter}: a ready client, or how to make one. */
 export type RedisAdapterOptions = RedisStoreOptions & (RedisClientOptions | RedisServerOptions);
 
-/** What is kept, and how. */
+/**
+ * What is kept, and how.
+ *
+ * @inline
+ */
 export interface RedisStoreOptions {
   /** Text put before every key, for example `images:`. Default: none. */
   keyPrefix?: string | undefined;
@@ -27,7 +31,11 @@ export interface RedisStoreOptions {
   expireAfterMs?: number | undefined;
 }
 
-/** A client of the caller's, who also closes it. How long its calls may take is set on it. */
+/**
+ * A client of the caller's, who also closes it. How long its calls may take is set on it.
+ *
+ * @inline
+ */
 export interface RedisClientOptions {
   /** A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. */
   client: RedisClient;
@@ -36,7 +44,11 @@ export interface RedisClientOptions {
   timeoutMs?: undefined;
 }
 
-/** How to make a client. At least one of `url` and `connection` is needed. */
+/**
+ * How to make a client. At least one of `url` and `connection` is needed.
+ *
+ * @inline
+ */
 export interface RedisServerOptions {
   client?: undefined;
   /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */

@@ -3,12 +3,13 @@ import type { S3Answer, S3Request } from "./exchange.ts";
 import type { S3Credentials } from "./options.ts";
 import { elementOf } from "./xml.ts";
 
-/** An error of the S3 store. `code` is S3's own (`AccessDenied`), or `TIMEOUT`, `NETWORK` or `MALFORMED_ANSWER`. */
+/** An error of the S3 store. Its message quotes no credential. */
 export interface S3Failure extends Error {
+  /** S3's own (`AccessDenied`), `HTTP_<status>` where S3 named none, or `TIMEOUT`, `NETWORK` or `MALFORMED_ANSWER`. */
   readonly code: string;
   /** HTTP status, where there was an answer. */
   readonly status?: number;
-  /** How many times it was asked. */
+  /** How many times S3 was asked. */
   readonly attempts?: number;
 }
 

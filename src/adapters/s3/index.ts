@@ -1,4 +1,8 @@
-/** A store in a bucket of any S3 server, over `aws4fetch` and the web platform: the `/adapters/s3` export. */
+/**
+ * A store in a bucket of any S3 server, over `aws4fetch` and the web platform.
+ *
+ * @module balena-image-manager/adapters/s3
+ */
 import type { StoreDriver } from "../../core/types.ts";
 import { assertNotEverything, bytesOf, prefixOfLevel, textOf } from "../values.ts";
 import { createS3Client, type S3Client } from "./client.ts";
@@ -26,7 +30,7 @@ export type { S3AdapterOptions, S3Credentials, S3ServerOptions };
  * `If-None-Match`, and is `unsupported` where it does not. The credentials need `s3:ListBucket` besides get, put and
  * delete, or S3 answers `AccessDenied` for what is merely missing.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) when an option is of the wrong type or out of its range.
+ * @throws `INVALID_ARGUMENT` when an option is of the wrong type or out of its range.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

@@ -5,13 +5,15 @@ import { hasSteps } from "./object-name.ts";
 
 /** What requests are signed with. */
 export interface S3Credentials {
+  /** Names the key. */
   accessKeyId: string;
+  /** Signs; it is never sent. */
   secretAccessKey: string;
-  /** Comes with temporary credentials. */
+  /** Comes with temporary credentials, and is sent with every request. */
   sessionToken?: string | undefined;
 }
 
-/** Options of `s3Adapter`: credentials are either given as they are, or by a function. */
+/** Options of {@link s3Adapter}: credentials are either given as they are, or by a function. */
 export type S3AdapterOptions = S3ServerOptions &
   (
     | (S3Credentials & { credentials?: undefined })

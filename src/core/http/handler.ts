@@ -17,7 +17,7 @@ export type ImageHandler = (request: Request) => Promise<Response>;
  * `/versions/:deviceType` and `/healthz`, with conditional requests and single ranges as RFC 9110 has them, and failures as
  * `application/problem+json`. `docs/serving.md` has the details.
  *
- * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for an option out of its range, and for a manager without `maxBytes`
+ * @throws `INVALID_ARGUMENT` for an option out of its range, and for a manager without `maxBytes`
  *   where there is no `authorize`.
  *
  * @example

@@ -1,3 +1,7 @@
-/** The subpath `balena-image-manager/http`: images over HTTP, for every runtime that speaks Request and Response. */
+/**
+ * Images over HTTP, on every runtime that speaks `Request` and `Response`.
+ *
+ * @module balena-image-manager/http
+ */
 export { createImageHandler, type ImageHandler } from "./handler.ts";
 export type { ImageHandlerOptions } from "./options.ts";

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../errors.ts";
 import { factsOf, type ManagerFacts } from "../manager-facts.ts";
 import type { GetOptions, ImageManager } from "../types.ts";
 
-/** Options of `createImageHandler`. */
+/** Options of {@link createImageHandler}. */
 export interface ImageHandlerOptions {
   /**
    * Says who may have what, before anything is asked or read (`/healthz` alone is open to all): `true` lets the request pass,

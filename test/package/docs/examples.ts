@@ -19,7 +19,8 @@ export interface Example {
 /** All of them, in the order of their names. The pages are all there are, so that a new one can't be forgotten. */
 export async function findExamples(): Promise<Example[]> {
   const examples = publicExamples().map(({ file, ...block }) => exampleOf(file, block));
-  for await (const file of glob(["*.md", "docs/**/*.md"])) {
+  // The API reference only repeats what the sources say.
+  for await (const file of glob(["*.md", "docs/**/*.md"], { exclude: ["docs/api/**"] })) {
     const blocks = fencedBlocks(await readFile(file, "utf8"));
     examples.push(...blocks.map((block) => exampleOf(file, block)));
   }

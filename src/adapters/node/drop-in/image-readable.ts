@@ -6,7 +6,7 @@ import type { ImageStream } from "../../../core/types.ts";
 /**
  * A Node stream of an image. Events beside a stream's own:
  *
- * - `progress` while downloading: a `DropInProgress`, `undefined` while nobody knows the size;
+ * - `progress` while downloading: a {@link DropInProgress}, `undefined` while nobody knows the size;
  * - `balena-image-manager:resolved-version`: the exact version, once for each listener, however late it comes.
  */
 export type ImageReadable = Readable & {

@@ -20,6 +20,7 @@ export { isESR, validateVersion } from "./versions.ts";
  *
  * @param deviceType - A slug or an alias.
  * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
+ * @param options - Which variant, from where, and how much of it.
  * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`, `UNAUTHORIZED`,
  *   `UPSTREAM`, with the messages of version 10; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
  *
@@ -63,6 +64,7 @@ export async function cleanCache(): Promise<void> {
 /**
  * The exact version that a version or range stands for. While balena can't be reached: the best one that is cached.
  *
+ * @param deviceType - A slug or an alias.
  * @param versionOrRange - As in {@link get}.
  * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`, with the
  *   messages of version 10.
