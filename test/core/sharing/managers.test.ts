@@ -71,7 +71,8 @@ describe.each(stores)("over %s", (_, newStore) => {
     const ownerStore = faultyDriver(storage);
     const owner = processOver(api, { storage: ownerStore, lease: shortLease });
     const follower = processOver(api, { storage, lease: shortLease });
-    api.faults.connectionBytesPerSecond = 8 * MiB;
+    // Long enough that the owner has not done its work before it ends, however busy the machine.
+    api.faults.stall = { atPercent: 50, forMs: 2_000, times: 1 };
     const abort = new AbortController();
     const first = await begin(owner, { ...raw, signal: abort.signal });
     const second = await begin(follower);
