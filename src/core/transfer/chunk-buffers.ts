@@ -4,8 +4,10 @@
  */
 import type { MemoryAccount, MemoryBudget } from "../memory-budget.ts";
 
-/** Chunk buffers that one transfer has at the most: enough to overlap hashing and writing. */
-const maxBuffers = 8;
+/** Bytes of buffers in a transfer: enough to overlap hashing and writing. A slow reader makes it use them all. */
+const ampleBytes = 16 * 1024 * 1024;
+/** At least one to fill, one to hash and two to write; at most what a store takes at a time. */
+const [minBuffers, maxBuffers] = [4, 8];
 
 export class ChunkBuffers {
   readonly #account: MemoryAccount;
@@ -26,7 +28,7 @@ export class ChunkBuffers {
     const spare = this.#spare.pop();
     if (spare?.length === chunkBytes) return spare;
     if (spare) this.#account.give(spare.length);
-    const isFull = this.#account.heldBytes >= maxBuffers * chunkBytes;
+    const isFull = this.#account.heldBytes >= limitOf(chunkBytes) * chunkBytes;
     return !isFull && this.#account.tryTake(chunkBytes) ? new Uint8Array(chunkBytes) : undefined;
   }
 
@@ -50,4 +52,9 @@ export class ChunkBuffers {
     if (spare) this.#account.give(spare.length);
     return spare !== undefined;
   }
+}
+
+/** In buffers; the budget may allow fewer. */
+function limitOf(chunkBytes: number): number {
+  return Math.min(maxBuffers, Math.max(minBuffers, Math.floor(ampleBytes / chunkBytes)));
 }
