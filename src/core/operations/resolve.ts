@@ -68,7 +68,16 @@ export async function resolveCached(
   request: ResolveRequest,
   variant: ImageVariant,
 ): Promise<ImageIdentity | undefined> {
-  const known = await recall(context, request);
+  return offline(context, request, variant, await recall(context, request));
+}
+
+/** Without a look at all that is cached where one read tells. */
+async function offline(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  known: CatalogEntry | undefined,
+): Promise<ImageIdentity | undefined> {
   const exact = await cachedExactly(context, request, variant, known?.deviceType ?? request.deviceType);
   return exact ?? (await bestCached(context, request, variant, known));
 }
@@ -81,7 +90,7 @@ async function fromCache(
   known: CatalogEntry | undefined,
 ): Promise<ImageIdentity | undefined> {
   if (mode === "only-if-cached" || mode === "force-cache") {
-    const cached = await bestCached(context, request, variant, known);
+    const cached = await offline(context, request, variant, known);
     if (cached || mode === "force-cache") return cached;
     throw new NotCachedError(
       `No version of ${request.deviceType} that satisfies "${request.wanted}" is cached`,

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { CacheMode, GetOptions, ImageManager } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
+import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 
@@ -74,6 +75,17 @@ describe("with a copy", () => {
     expect(await manager.inspect(slug, version)).toEqual(before);
     expect(await storage.getKeys("balena-images:v1:chunks:", {})).toEqual(keys);
   });
+
+  test.each(["force-cache", "only-if-cached"] as const)(
+    "%s finds an exact version without a look at what else is cached",
+    async (cache) => {
+      const storage = faultyDriver(memoryAdapter());
+      const { manager } = await filled(0, { storage });
+      storage.calls.length = 0;
+      await get(manager, { cache });
+      expect(storage.calls.filter(({ operation }) => operation === "getKeys")).toEqual([]);
+    },
+  );
 
   test("force-cache and only-if-cached take the best cached version for a range", async () => {
     const { manager } = await filled(0);
