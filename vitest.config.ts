@@ -1,3 +1,4 @@
+// The tests of `npm test`: all that need neither a build nor a server.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -5,6 +6,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/bench/**", "test/package/**", "test/services/**", "test/runtimes/**"],
     testTimeout: 20_000,
+    // What the matrices found is printed where they fail; `npm test -- --silent=false FILE` shows it always.
+    silent: "passed-only",
     // Most tests wait for sockets and timers: on two cores, four workers take far less time than the one that is the default.
     maxWorkers: 4,
     // A promise that rejects unseen fails the run: the library promises that none does.

@@ -25,6 +25,8 @@ const drain = async (manager: ImageManager, cache: "default" | "reload" = "defau
 interface Scenario {
   /** What the store holds before. */
   prepare(storage: StoreDriver): Promise<void>;
+  /** What is another upstream by then. */
+  changeUpstream?(): void;
   /** What the process is doing when it dies. */
   run(manager: ImageManager): Promise<unknown>;
 }
@@ -38,8 +40,8 @@ const withOther = async (storage: StoreDriver) => {
 const scenarios: Record<string, Scenario> = {
   "first get": { prepare: async () => undefined, run: (manager) => drain(manager) },
   refresh: {
-    async prepare(storage) {
-      await filled(storage);
+    prepare: filled,
+    changeUpstream() {
       api.faults.change = { content: true, validators: true };
     },
     run: (manager) => drain(manager),
@@ -49,14 +51,16 @@ const scenarios: Record<string, Scenario> = {
   clean: { prepare: withOther, run: (manager) => manager.cleanCache() },
 };
 
-describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, run }) => {
+describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, changeUpstream, run }) => {
   test("leaves the old image, the new one or a miss", { timeout: 60_000 }, async () => {
     const old = await api.image(slug, version).sha256;
     const outcomes = { old: 0, new: 0, miss: 0 };
+    const before = memoryAdapter();
+    await prepare(before);
     for (let deathAt = 1; ; deathAt++) {
       api.faults.reset();
-      const store = memoryAdapter();
-      await prepare(store);
+      changeUpstream?.();
+      const store = await copyOf(before);
       const current = await api.image(slug, version, {}, name === "refresh" ? 1 : 0).sha256;
       const dying = dyingDriver(store, deathAt);
       const manager = open(dying.driver);
@@ -82,6 +86,13 @@ describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, run 
     expect(outcomes.old + outcomes.new + outcomes.miss).toBeGreaterThan(5);
   });
 });
+
+async function copyOf(store: StoreDriver): Promise<StoreDriver> {
+  const copy = memoryAdapter();
+  for (const key of await store.getKeys("", {}))
+    await copy.setItemRaw?.(key, await store.getItemRaw?.(key, {}), {});
+  return copy;
+}
 
 /** After two prunes, days later, nothing is there but what images name. */
 async function expectSweepable(store: StoreDriver): Promise<void> {

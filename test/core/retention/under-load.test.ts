@@ -13,7 +13,7 @@ const imageChunks = 6;
 const api = await sharedApi({ imageBytes: imageChunks * chunkBytes, holeFree: true });
 const dayMs = 24 * 60 * 60 * 1000;
 const lease = { heartbeatMs: 100, ttlMs: 1_500, pollMs: 5 };
-const getsOfEach = 40;
+const getsOfEach = 30;
 
 const images: readonly GetOptions[] = [{ fileType: ".img" }, {}, { developmentMode: true }];
 const truths = images.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).bytes());
