@@ -1,5 +1,6 @@
 // `npm run bench`: the image manager against what it replaces and what else people use, in one run on one machine, side by side.
 import { writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
 import { startServices, stopServices } from "../../scripts/services/services.ts";
 import { newBucket } from "../support/s3-service.ts";
 import { type Bench, openUpstream } from "./bench.ts";
@@ -8,21 +9,32 @@ import { bundle } from "./parts/bundle.ts";
 import { counts } from "./parts/counts.ts";
 import { firstGetOverLink, firstGetUnbounded } from "./parts/first-get.ts";
 import { growthBySize } from "./parts/growth.ts";
+import { growthByImages } from "./parts/images.ts";
 import { memory, memoryBySize } from "./parts/memory.ts";
 import { developmentAfterProduction } from "./parts/pair.ts";
 import { randomRanges, readers, repeatedGet } from "./parts/repeated-get.ts";
 import { runtimes } from "./parts/runtimes.ts";
 import { chartOf } from "./report/chart.ts";
+import { curvesOf } from "./report/curves.ts";
 import type { Part } from "./report/part.ts";
 import { printGoals, printPart } from "./report/print.ts";
 
+const [processor] = cpus();
+const machine = {
+  processor: `${cpus().length} x ${processor?.model}`,
+  memoryMiB: Math.round(totalmem() / 2 ** 20),
+  node: process.version,
+  date: new Date().toISOString().slice(0, 10),
+};
 const options = parseBenchOptions(process.argv.slice(2));
 const services = options.withServers ? await startServices() : undefined;
 try {
   const parts = await run(options, await settingOf(options, services?.environment));
   printGoals(parts);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(parts, null, 2)}\n`);
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ machine, parts }, null, 2)}\n`);
   if (options.chart !== undefined) await writeFile(options.chart, chartOf(parts));
+  if (options.curves !== undefined) await writeFile(options.curves, curvesOf(parts));
 } finally {
   if (services) await stopServices(services);
 }
@@ -44,7 +56,7 @@ async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[
     counts: [counts],
     bundle: [bundle],
     runtimes: [() => runtimes(bench, upstream)],
-    growth: [() => growthBySize(bench)],
+    growth: [() => growthBySize(bench), () => growthByImages(bench)],
   };
   const results: Part[] = [];
   for (const name of wanted ?? Object.keys(all)) {

@@ -2,14 +2,15 @@
 import { parseArgs } from "node:util";
 
 const usage = `usage: npm run bench -- [--size MiB] [--link Mbit/s] [--rounds n] [--large MiB] [--servers]
-                    [--parts link,first,…] [--json FILE] [--chart FILE]
+                    [--parts link,first,…] [--json FILE] [--chart FILE] [--curves FILE]
 
   --size     size of the image, default 512
   --link     speed of the bounded link, default 200
   --rounds   of each figure the median is taken, default 5
   --large    size of the large image of the memory and growth parts, default 4096
   --servers  also measure Redis and S3, on servers that are installed and started for it
-  --parts    only these: link, first, repeated, ranges, readers, pair, memory, counts, bundle, runtimes, growth`;
+  --parts    only these: link, first, repeated, ranges, readers, pair, memory, counts, bundle, runtimes, growth
+  --json, --chart, --curves  where to write all figures, the chart of times, the chart of growth`;
 
 /** What is to be measured. */
 export interface BenchOptions {
@@ -21,6 +22,7 @@ export interface BenchOptions {
   readonly parts: readonly string[] | undefined;
   readonly json: string | undefined;
   readonly chart: string | undefined;
+  readonly curves: string | undefined;
 }
 
 const MiB = 1024 * 1024;
@@ -34,6 +36,7 @@ export function parseBenchOptions(args: string[]): BenchOptions {
       ...{ rounds: { type: "string", default: "5" }, large: { type: "string", default: "4096" } },
       ...{ servers: { type: "boolean", default: false }, parts: { type: "string" } },
       ...{ json: { type: "string" }, chart: { type: "string" } },
+      curves: { type: "string" },
     } as const,
   });
   return {
@@ -45,6 +48,7 @@ export function parseBenchOptions(args: string[]): BenchOptions {
     parts: values.parts?.split(","),
     json: values.json,
     chart: values.chart,
+    curves: values.curves,
   };
 }
 

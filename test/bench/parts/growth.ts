@@ -27,7 +27,19 @@ export async function growthBySize({ rounds, largeBytes, log }: Bench): Promise<
     });
     log(`${mib} MiB`);
   }
-  return { title: "Cost by size of the image, fs, .img", table, goals: [] };
+  const line = (name: string, column: string) => ({
+    name,
+    points: table.map((row) => ({ x: Number(row["image, MiB"]), y: Number(row[column]) })),
+  });
+  return {
+    title: "Cost by size of the image, fs, .img",
+    table,
+    goals: [],
+    curves: {
+      title: "a MiB, by MiB of the image",
+      lines: [line("first get", "ms a MiB"), line("repeated get", "repeated, ms a MiB")],
+    },
+  };
 }
 
 function sizesUpTo(largeBytes: number): number[] {

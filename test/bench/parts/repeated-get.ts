@@ -89,6 +89,13 @@ export async function readers(bench: Bench, upstream: Upstream): Promise<Part> {
     });
     bench.log(`${count} readers`);
   }
+  const line = (name: string, column: string) => ({
+    name,
+    points: table.map((row) => ({
+      x: Number(row["readers"]),
+      y: Number(row[column]) / Number(row["readers"]),
+    })),
+  });
   const fifty = table.find(({ readers }) => readers === 50)!;
   const found = Number(fifty["transfers"]);
   return {
@@ -102,5 +109,13 @@ export async function readers(bench: Bench, upstream: Upstream): Promise<Part> {
         isReached: found === 1,
       },
     ],
+    curves: {
+      title: "a reader, by readers at once",
+      lines: [
+        line("first get", "first get, ms"),
+        line("repeated get", "repeated get, ms"),
+        line("peak memory", "peak RSS, MiB"),
+      ],
+    },
   };
 }

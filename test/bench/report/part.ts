@@ -8,6 +8,8 @@ export interface Part {
   readonly goals: readonly Goal[];
   /** For README's chart. */
   readonly bars?: readonly Bar[];
+  /** For the chart of growth. */
+  readonly curves?: Curves;
 }
 
 /** A figure and what it is to be. */
@@ -23,6 +25,17 @@ export interface Bar {
   readonly group: string;
   readonly name: string;
   readonly ms: number;
+}
+
+/** What a unit costs as there are more of them; drawn as multiples of the first point, so that flat is good. */
+export interface Curves {
+  readonly title: string;
+  readonly lines: readonly { readonly name: string; readonly points: readonly Point[] }[];
+}
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
 }
 
 /** Two decimals, without trailing zeros. */

@@ -1,4 +1,4 @@
-// The image manager over each of its stores, set up as README does it on Node.
+// The image manager over each of its stores, with what is fastest on Node, and copies that count as fresh, as in the others.
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
