@@ -1,3 +1,4 @@
+// How the package is built.
 import { defineConfig } from "tsup";
 
 // One entry per subpath export. `splitting` keeps one copy of each error class per format,

@@ -1,3 +1,4 @@
+// The tests of `npm run test:services`.
 import { defineConfig } from "vitest/config";
 
 // Tests against real servers; `npm run test:services` starts them and sets TEST_REDIS_URL and TEST_S3_*.

@@ -419,12 +419,14 @@ export interface LeaseOptions {
  */
 export interface ImageManager {
   /**
-   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way. Bytes are
-   * verified before they are handed out; gets of one image at once share one transfer. A stream that is not read to its end
+   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way. Stored
+   * bytes are verified before they are handed out; gets of one image at once share one transfer. A stream that is not read to its end
    * should be cancelled, so that its transfer can end.
    *
    * @param deviceType - A slug or an alias.
-   * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
+   * @param versionOrRange - An exact version; a semver range, of which it takes the newest; `latest` (the default), which is the
+   *   newest, pre-releases included; `recommended`, the newest that is none; or `default`, the recommended one or else the latest.
+   *   Extended-support (ESR) versions count only for what starts at 2018 or above, or where there are no others.
    * @param options - Which variant, from where, and how much of it.
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`,
    *   `UNAUTHORIZED`, `UPSTREAM`; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.

@@ -1,4 +1,4 @@
-/** Whether a stored representation is still the upstream's: DESIGN's table, first match wins. */
+/** Whether a stored representation is still the upstream's: the table of docs/freshness.md, first match wins. */
 import { parseHttpDate, type Validators } from "../store/manifest.ts";
 
 /** Compares what was stored with what the upstream says now of the same file. */

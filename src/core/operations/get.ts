@@ -12,12 +12,12 @@ import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
-import { joinTransfer } from "./follow-new.ts";
 import { checkedGetOptions } from "./get-options.ts";
-import type { ImageRead } from "./image-read.ts";
+import { joinTransfer } from "./join-transfer.ts";
 import { streamCached, streamTransfer } from "./open-image.ts";
 import { resolveImage } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
+import type { ResolvedGet } from "./resolved-get.ts";
 
 /** See {@link ImageManager.get}. */
 export async function get(
@@ -30,7 +30,7 @@ export async function get(
   const request = await checkedRequest(context, deviceType, wanted, options);
   const mode = effectiveMode(cache, variant);
   const { identity, unreachable } = await resolveImage(context, request, variant, mode);
-  const read: ImageRead = {
+  const read: ResolvedGet = {
     id: await imageId(identity),
     identity,
     mode,

@@ -8,8 +8,8 @@ import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-ima
 import { orStoreFault } from "../store-fault.ts";
 import { fetchChunks } from "../transfer/heal-range.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
-import { followNew } from "./follow-new.ts";
-import type { ImageRead } from "./image-read.ts";
+import { followNew } from "./join-transfer.ts";
+import type { ResolvedGet } from "./resolved-get.ts";
 
 /** Adjacent chunks that one ranged request fetches at the most; and such requests that one stream makes. */
 const maxRunChunks = 8;
@@ -18,7 +18,7 @@ const maxRuns = 3;
 /** Makes a stream's way of recovery, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. */
 export function createHealer(
   context: ManagerContext,
-  read: ImageRead,
+  read: ResolvedGet,
   manifest: Manifest,
   end: number,
 ): (index: number, failure: unknown) => Promise<ChunkSource> {
@@ -61,7 +61,7 @@ async function badRun(
 /** The run by one ranged request, then the store again; `undefined` where the upstream does not hand out ranges. */
 async function byRange(
   context: ManagerContext,
-  read: ImageRead,
+  read: ResolvedGet,
   manifest: Manifest,
   index: number,
   run: number,
@@ -98,7 +98,7 @@ async function byRange(
 /** The whole image once more, compared with the manifest. */
 async function byTransfer(
   context: ManagerContext,
-  { id, identity, signal }: ImageRead,
+  { id, identity, signal }: ResolvedGet,
   manifest: Manifest,
   index: number,
   run: number,

@@ -4,7 +4,7 @@ import { isWithinMaxAge } from "../freshness/plan.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, ImageVariant } from "../types.ts";
 import { findCached } from "./find-cached.ts";
-import { joinTransfer } from "./follow-new.ts";
+import { joinTransfer } from "./join-transfer.ts";
 
 /** See {@link ImageManager.inspect}. */
 export async function inspect(

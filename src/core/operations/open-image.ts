@@ -10,14 +10,14 @@ import type { OpenedBody } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
-import { followNew } from "./follow-new.ts";
 import { createHealer } from "./heal.ts";
-import type { ImageRead } from "./image-read.ts";
+import { followNew } from "./join-transfer.ts";
+import type { ResolvedGet } from "./resolved-get.ts";
 
 /** Streams a cached image. A chunk that is missing or damaged is fetched again and rewritten on the way. */
 export function streamCached(
   context: ManagerContext,
-  read: ImageRead,
+  read: ResolvedGet,
   manifest: Manifest,
   origin: "cache" | "stale",
 ): ImageStream {
@@ -53,7 +53,7 @@ export function streamCached(
 /** Streams along with a transfer. Takes over the caller's hold on it. */
 export function streamTransfer(
   context: ManagerContext,
-  read: ImageRead,
+  read: ResolvedGet,
   transfer: RunningTransfer,
   opened: OpenedBody,
   release: () => void,
@@ -93,7 +93,7 @@ function assertSpanWithin({ start }: Span, size: number): void {
 
 async function setTotal(
   progress: ReturnType<typeof createProgress>,
-  { span, onProgress }: ImageRead,
+  { span, onProgress }: ResolvedGet,
   opened: OpenedBody,
 ): Promise<void> {
   if (!onProgress) return;
@@ -113,7 +113,7 @@ interface StreamFacts {
 
 function describe(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { identity }: ImageRead,
+  { identity }: ResolvedGet,
   facts: StreamFacts,
 ): ImageStream {
   const { deviceType, version } = identity;
@@ -143,7 +143,7 @@ async function committed(
 /** A reader that lags behind what memory and store have goes on with a transfer of its own, checked against what it was given. */
 async function continueElsewhere(
   context: ManagerContext,
-  read: ImageRead,
+  read: ResolvedGet,
   transfer: RunningTransfer,
   index: number,
   failure: unknown,

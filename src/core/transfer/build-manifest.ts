@@ -2,7 +2,7 @@
 import type { ImageIdentity } from "../identity.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
 import { mimeOf } from "./opened.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 import type { TransferWindow } from "./window.ts";
 
 /** Describes what the window holds, all of it. */

@@ -8,7 +8,7 @@ import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts
 import { orStoreFault } from "../store-fault.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 import type { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 import type { TransferWindow } from "./window.ts";

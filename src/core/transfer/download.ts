@@ -2,7 +2,7 @@
 import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
 import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
-import { FileRestarted, type OpenedFile, readFile } from "./read-file.ts";
+import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-upstream-file.ts";
 import { type FileResponse, type RequestConditions, requestFile } from "./request.ts";
 import {
   createRetries,
@@ -71,7 +71,7 @@ export async function downloadImage(
     const { fileType } = opened.response.validators;
     try {
       sink.begin(opened.response.fromByte ?? 0);
-      const file = readFile(opened, {
+      const file = readUpstreamFile(opened, {
         idleTimeoutMs: job.retry.idleTimeoutMs,
         signal,
         retries,

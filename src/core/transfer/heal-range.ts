@@ -10,7 +10,7 @@ import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { orStoreFault } from "../store-fault.ts";
 import { withinTimeout } from "./download.ts";
-import { readFile } from "./read-file.ts";
+import { readUpstreamFile } from "./read-upstream-file.ts";
 import { discard, type FileBody, requestFile } from "./request.ts";
 import { createRetries } from "./retry.ts";
 
@@ -83,7 +83,7 @@ function readBody(
   response: FileBody,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  return readFile(
+  return readUpstreamFile(
     { request: { url: "", gzip: false }, response: { ...response, fileBytes: undefined } },
     {
       idleTimeoutMs: context.retry.idleTimeoutMs,

@@ -2,7 +2,7 @@
 import type { ImageIdentity } from "../identity.ts";
 import type { JournalHeader } from "../store/journal.ts";
 import type { Validators } from "../store/manifest.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 
 /** How a transfer began. */
 export type Opened =

@@ -4,7 +4,7 @@ import type { MemoryBudget } from "../memory-budget.ts";
 import type { ChunkPlace } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import type { TransferWindow } from "./window.ts";
 

@@ -6,7 +6,7 @@ import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { type DownloadResult, downloadImage } from "./download.ts";
 import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import { resumeFrom } from "./resume.ts";
 import type { RunningTransfer } from "./running-transfer.ts";

@@ -3,7 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import type { Validators } from "../store/manifest.ts";
 import { type DownloadJob, type Opening, openUnlessUnsatisfiable } from "./download.ts";
-import type { OpenedFile } from "./read-file.ts";
+import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import { createRetries, withRetries } from "./retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";

@@ -1,4 +1,4 @@
-/** Whether a stored copy is still right: DESIGN's table, row by row. */
+/** Whether a stored copy is still right: the table of docs/freshness.md, row by row. */
 import { describe, expect, test } from "vitest";
 import { isStrongEtag, judgeFreshness } from "../../../src/core/freshness/judge.ts";
 import type { Validators } from "../../../src/core/store/manifest.ts";

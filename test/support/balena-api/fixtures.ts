@@ -1,4 +1,4 @@
-// What the loopback balena API knows by default: device types and releases, among them FACTS' version table.
+// What the loopback balena API knows by default: device types and releases.
 
 /** A device type that the API knows. */
 export interface DeviceTypeFixture {

@@ -1,9 +1,9 @@
-/** One get, as far as it is decided. */
+/** A get whose arguments are checked and whose image is known: what is left is to open its bytes. */
 import type { ImageIdentity } from "../identity.ts";
 import type { Span } from "../transfer/image-stream.ts";
 import type { CacheMode, GetOptions } from "../types.ts";
 
-export interface ImageRead {
+export interface ResolvedGet {
   readonly id: string;
   readonly identity: ImageIdentity;
   readonly mode: CacheMode;

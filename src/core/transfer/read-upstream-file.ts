@@ -34,7 +34,10 @@ export class FileRestarted extends Error {
 }
 
 /** Yields the file's bytes. Ends only when they are complete as far as the framing can tell. */
-export async function* readFile(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+export async function* readUpstreamFile(
+  opened: OpenedFile,
+  context: ReadContext,
+): AsyncGenerator<Uint8Array> {
   const { validators, fileBytes, isCoded } = opened.response;
   const etag = !isCoded && isStrongEtag(validators.etag) ? validators.etag : undefined;
   let current = opened;
