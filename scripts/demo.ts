@@ -24,6 +24,7 @@ try {
       ? await liveUpstream(options.live)
       : await loopbackUpstream(options.bytes);
     process.stdout.write(`${renderTable(await run(upstream, temporary ?? options.store!, options))}\n`);
+    if (temporary !== undefined) process.stdout.write("The cache was a temporary one: --store keeps it\n");
   } finally {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   }

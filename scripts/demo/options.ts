@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 const usage = `usage: npm run demo -- [--size MiB] [--store DIR]
        npm run demo -- --live DEVICE_TYPE [VERSION] --out FILE [--store DIR]
 
-  --size   size of the loopback API's images, default 512
+  --size   size of the loopback API's images, default 128
   --live   get from balenaCloud; VERSION is an exact version, a range, or latest (the default)
   --out    where to write the image
   --store  keep the cache in this directory; default: a temporary one, removed afterwards`;
@@ -29,7 +29,7 @@ export class UsageError extends Error {
 /** @throws {UsageError} */
 export function parseDemoOptions(args: string[]): DemoOptions {
   const { values, positionals } = parsed(args);
-  const { live = false, out, store, size = "512" } = values;
+  const { live = false, out, store, size = "128" } = values;
   const [deviceType, version = "latest", ...rest] = positionals;
   if (!/^[1-9]\d{0,5}$/.test(size)) throw new UsageError("--size must be a whole number of MiB, from 1");
   if (!live && (deviceType !== undefined || out !== undefined))

@@ -46,7 +46,7 @@ const rows: readonly [label: string, cell: (measurement: Measurement) => string]
   ["seconds", ({ seconds }) => seconds.toFixed(2)],
   ["MB/s", ({ bytes, seconds }) => megabytes(bytes / seconds)],
   ["requests made", ({ requests }) => grouped(requests)],
-  ["bytes stored", ({ storedBytes }) => grouped(storedBytes)],
+  ["bytes in the store", ({ storedBytes }) => grouped(storedBytes)],
   // In four lines, so that three columns fit on 80 characters.
   ["SHA-256", ({ sha256 }) => sha256.replace(/.{16}(?!$)/g, "$&\n")],
   [
