@@ -1,4 +1,6 @@
 // What every part of the benchmark works with: the upstream, how often, how large, and sides that alternate.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { startCallee } from "./calls.ts";
 import type { Cost } from "./measure.ts";
 import { median } from "./report/part.ts";
@@ -42,7 +44,10 @@ export async function openUpstream(options: UpstreamOptions): Promise<Upstream> 
   };
 }
 
-/** Opens the sides, lets them take turns, and throws the first round away: it warms them up. */
+/**
+ * Opens the sides, lets them take turns, and throws the first round away: it warms them up. Each round begins with another side, and
+ * each turn with nothing left to write: else who comes after `cp` would share the processors with the kernel that writes it down.
+ */
 export async function alternate<T>(
   names: readonly string[],
   setting: SideSetting,
@@ -54,12 +59,18 @@ export async function alternate<T>(
   for (const name of names) sides.push(stack.use(await openSide(name, setting)));
   const results = new Map(names.map((name) => [name, [] as T[]]));
   for (let round = 0; round <= rounds; round++) {
-    for (const side of sides) {
+    for (const index of sides.keys()) {
+      const side = sides[(index + round) % sides.length]!;
+      await flush();
       const result = await turn(side);
       if (round > 0) results.get(side.name)!.push(result);
     }
   }
   return results;
+}
+
+async function flush(): Promise<void> {
+  if (process.platform !== "win32") await promisify(execFile)("sync");
 }
 
 /** Medians of what a side cost. */

@@ -11,7 +11,7 @@ export interface Callee extends AsyncDisposable {
 type Answer = { readonly value: unknown } | { readonly error: string };
 type Handlers = Record<string, (argument: never) => Promise<unknown>>;
 
-/** Starts the script of that name beside this one. */
+/** Starts the script of that name beside this one, or of that path. */
 export function startCallee(script: string, args: readonly string[] = []): Callee {
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), args);
   return {

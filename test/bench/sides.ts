@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Callee, startCallee } from "./calls.ts";
+import { compiled } from "./compiled.ts";
 import type { Cost } from "./measure.ts";
 import type { FirstGet, RepeatedGet } from "./side.ts";
 import type { SubjectSetting } from "./subjects/subject.ts";
@@ -23,7 +24,7 @@ export type SideSetting = Omit<SubjectSetting, "base"> & { readonly base?: strin
 /** Opens one. */
 export async function openSide(name: string, setting: SideSetting): Promise<Side> {
   const base = setting.base ?? (await mkdtemp(join(tmpdir(), "bench-")));
-  const callee = startCallee("./side.ts");
+  const callee = startCallee(await compiled("./side.ts"));
   const close = async () => {
     await callee[Symbol.asyncDispose]();
     if (setting.base === undefined) await rm(base, { recursive: true, force: true });

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { startServices, stopServices } from "../../scripts/services/services.ts";
 import { newBucket } from "../support/s3-service.ts";
 import { type Callee, startCallee } from "./calls.ts";
+import { compiled } from "./compiled.ts";
 import type { Cost } from "./measure.ts";
 import { median } from "./report/part.ts";
 import type { StorePlace } from "./stores/plan.ts";
@@ -50,8 +51,8 @@ console.log(
 console.table(rows);
 
 async function compare(place: StorePlace): Promise<Times> {
-  await using ours = startCallee("./stores/ours.ts");
-  await using raw = startCallee("./stores/raw.ts");
+  await using ours = startCallee(await compiled("./stores/ours.ts"));
+  await using raw = startCallee(await compiled("./stores/raw.ts"));
   for (const side of [ours, raw]) await side.call("open", { upstream, place });
   // The first round warms both sides up, and is thrown away.
   await measureRound(ours, raw, emptyTimes(), () => ours.call("check"));
