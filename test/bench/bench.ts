@@ -15,7 +15,7 @@ export interface Bench {
   /** Stores that need a server: Redis, S3. */
   readonly serverSides: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Size of the large image of the memory part. */
+  /** Size of the largest image of the growth and memory parts. */
   readonly largeBytes: number;
   /** Says what is going on. */
   log(text: string): void;

@@ -37,7 +37,9 @@ function drawPanel({ title, lines }: Curves, x0: number, limit: number): string 
     (y) =>
       `<line class="axis" x1="${x0 + left}" x2="${x0 + panelWidth - 20}" y1="${atY(y)}" y2="${atY(y)}" opacity="${y === 0 ? 1 : 0.4}"/><text x="${x0 + left - 6}" y="${atY(y) + 4}" text-anchor="end">${y}x</text>`,
   );
-  const labels = xs.map(
+  // Where two would touch, the second says more.
+  const spaced = xs.filter((x, index) => index === xs.length - 1 || atX(xs[index + 1]!) - atX(x) >= 30);
+  const labels = spaced.map(
     (x) => `<text x="${atX(x)}" y="${top + plotHeight + 16}" text-anchor="middle">${x}</text>`,
   );
   const drawn = lines.map(({ name, points }, index) => {
