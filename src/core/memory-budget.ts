@@ -55,3 +55,12 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
     },
   };
 }
+
+/** How many chunks are wanted at a time: as many as fit into so many bytes, within limits. The budget may allow fewer. */
+export function chunksWithin(
+  bytes: number,
+  chunkBytes: number,
+  [min, max]: readonly [min: number, max: number],
+): number {
+  return Math.min(max, Math.max(min, Math.floor(bytes / chunkBytes)));
+}

@@ -1,6 +1,7 @@
 /** `verify`: reads all that is stored, reports what is damaged and, if asked, has it fetched again. */
 import type { ManagerContext } from "../context.ts";
 import { InvalidArgumentError, isImageManagerError, ListingIncompleteError } from "../errors.ts";
+import { chunksWithin } from "../memory-budget.ts";
 import { chunkUses } from "../retention/accounting.ts";
 import { findOrphans } from "../retention/orphans.ts";
 import { unlessAborted } from "../source.ts";
@@ -76,7 +77,7 @@ async function checkChunks(
 
 /** How many chunks are in memory at once: 16 MiB of them, or one. */
 function atATime(chunkBytes: number): number {
-  return Math.max(1, Math.min(4, Math.floor((16 * 1024 * 1024) / chunkBytes)));
+  return chunksWithin(16 * 1024 * 1024, chunkBytes, [1, 4]);
 }
 
 /** Reads from the first bad chunk to the last as any get would, since reading heals; then looks whether the store has them. */

@@ -1,5 +1,5 @@
 /** Reads a stored image's chunks in order, a few ahead of the consumer, as far as the memory budget lets it. */
-import type { MemoryBudget } from "../memory-budget.ts";
+import { chunksWithin, type MemoryBudget } from "../memory-budget.ts";
 import { type ChunkPlace, readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
 
@@ -27,7 +27,7 @@ export class ChunkUnavailable extends Error {
 /** What is read at a time: enough for a store that answers out of order; two streams leave a transfer room in the default budget. */
 const readAheadBytes = 24 * 1024 * 1024;
 /** At least enough to keep a disk and two hashing threads busy, at most what a server takes for one client. */
-const [minReadAhead, maxReadAhead] = [4, 16];
+const readAheadLimits = [4, 16] as const;
 
 /** Reads from chunk `from` to chunk `to`, exclusive. */
 export function readImage(
@@ -37,7 +37,7 @@ export function readImage(
   to: number,
 ): ChunkSource {
   const account = place.memory.open();
-  const readAheadChunks = readAheadOf(manifest.chunkBytes);
+  const readAheadChunks = chunksWithin(readAheadBytes, manifest.chunkBytes, readAheadLimits);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
   let position = from;
   let isClosed = false;
@@ -73,11 +73,6 @@ export function readImage(
       account.close();
     },
   };
-}
-
-/** In chunks; the budget may allow fewer. */
-function readAheadOf(chunkBytes: number): number {
-  return Math.min(maxReadAhead, Math.max(minReadAhead, Math.floor(readAheadBytes / chunkBytes)));
 }
 
 async function takeChunk(pending: Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>, index: number) {

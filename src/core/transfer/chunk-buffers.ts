@@ -2,12 +2,12 @@
  * The chunk buffers of one transfer, within the memory budget. Buffers that are done with are filled again: making 4 MiB anew for
  * every chunk cost more (page faults, garbage collection) than hashing it.
  */
-import type { MemoryAccount, MemoryBudget } from "../memory-budget.ts";
+import { chunksWithin, type MemoryAccount, type MemoryBudget } from "../memory-budget.ts";
 
 /** Bytes of buffers in a transfer: enough to overlap hashing and writing. A slow reader makes it use them all. */
 const ampleBytes = 16 * 1024 * 1024;
 /** At least one to fill, one to hash and two to write; at most what a store takes at a time. */
-const [minBuffers, maxBuffers] = [4, 8];
+const bufferLimits = [4, 8] as const;
 
 export class ChunkBuffers {
   readonly #account: MemoryAccount;
@@ -28,7 +28,8 @@ export class ChunkBuffers {
     const spare = this.#spare.pop();
     if (spare?.length === chunkBytes) return spare;
     if (spare) this.#account.give(spare.length);
-    const isFull = this.#account.heldBytes >= limitOf(chunkBytes) * chunkBytes;
+    const maxBuffers = chunksWithin(ampleBytes, chunkBytes, bufferLimits);
+    const isFull = this.#account.heldBytes >= maxBuffers * chunkBytes;
     return !isFull && this.#account.tryTake(chunkBytes) ? new Uint8Array(chunkBytes) : undefined;
   }
 
@@ -52,9 +53,4 @@ export class ChunkBuffers {
     if (spare) this.#account.give(spare.length);
     return spare !== undefined;
   }
-}
-
-/** In buffers; the budget may allow fewer. */
-function limitOf(chunkBytes: number): number {
-  return Math.min(maxBuffers, Math.max(minBuffers, Math.floor(ampleBytes / chunkBytes)));
 }
