@@ -1,7 +1,6 @@
-// The tests of `npm run test:services`.
+// Tests against real servers; `npm run test:services` starts them and sets TEST_REDIS_URL and TEST_S3_*.
 import { defineConfig } from "vitest/config";
 
-// Tests against real servers; `npm run test:services` starts them and sets TEST_REDIS_URL and TEST_S3_*.
 export default defineConfig({
   test: {
     include: ["test/services/**/*.test.ts"],

@@ -8,6 +8,7 @@ import { collect } from "../../support/collect.ts";
 import { dyingDriver } from "../../support/dying-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
+import { load, snapshotOf } from "./damages.ts";
 
 const api = await sharedApi({ imageBytes: 4 * chunkBytes, holeFree: true });
 const hourMs = 60 * 60 * 1000;
@@ -55,12 +56,14 @@ describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, chan
   test("leaves the old image, the new one or a miss", { timeout: 60_000 }, async () => {
     const old = await api.image(slug, version).sha256;
     const outcomes = { old: 0, new: 0, miss: 0 };
-    const before = memoryAdapter();
-    await prepare(before);
+    const prepared = memoryAdapter();
+    await prepare(prepared);
+    const before = await snapshotOf(prepared);
     for (let deathAt = 1; ; deathAt++) {
       api.faults.reset();
       changeUpstream?.();
-      const store = await copyOf(before);
+      const store = memoryAdapter();
+      await load(store, before);
       const current = await api.image(slug, version, {}, name === "refresh" ? 1 : 0).sha256;
       const dying = dyingDriver(store, deathAt);
       const manager = open(dying.driver);
@@ -86,13 +89,6 @@ describe.each(Object.entries(scenarios))("dying in a %s", (name, { prepare, chan
     expect(outcomes.old + outcomes.new + outcomes.miss).toBeGreaterThan(5);
   });
 });
-
-async function copyOf(store: StoreDriver): Promise<StoreDriver> {
-  const copy = memoryAdapter();
-  for (const key of await store.getKeys("", {}))
-    await copy.setItemRaw?.(key, await store.getItemRaw?.(key, {}), {});
-  return copy;
-}
 
 /** After two prunes, days later, nothing is there but what images name. */
 async function expectSweepable(store: StoreDriver): Promise<void> {

@@ -2,7 +2,12 @@
 import type { Driver } from "unstorage";
 import { expect, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { type GetOptions, type ImageStream, isImageManagerError } from "../../../src/core/index.ts";
+import {
+  type GetOptions,
+  type ImageStream,
+  isImageManagerError,
+  type StoreDriver,
+} from "../../../src/core/index.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
 import { slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -88,10 +93,16 @@ export async function takeSnapshot(api: BalenaApi): Promise<Snapshot> {
     await readSome(await manager.get(slug, version, options), 2 * chunkBytes);
   const segments = async () => (await keysOf(storage, /:partials:.*:[1-9]$/)).length;
   await vi.waitFor(async () => expect(await segments()).toBeGreaterThanOrEqual(2), { timeout: 10_000 });
-  const snapshot = new Map<string, Uint8Array>();
-  for (const key of await keysOf(storage)) snapshot.set(key, await read(storage, key));
+  const snapshot = await snapshotOf(storage);
   await manager.close();
   api.faults.reset();
+  return snapshot;
+}
+
+/** Everything that a store holds. */
+export async function snapshotOf(storage: StoreDriver): Promise<Snapshot> {
+  const snapshot = new Map<string, Uint8Array>();
+  for (const key of await keysOf(storage)) snapshot.set(key, await read(storage, key));
   return snapshot;
 }
 
