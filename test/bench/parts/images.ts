@@ -26,16 +26,16 @@ const imageBytes = chunksOfEach * chunkBytes;
 const hourMs = 60 * 60 * 1000;
 const [deviceType, version] = ["bench", "1.0.0"];
 
+const getOne = "get one of them";
+
 /** What is timed, in the order of the table. Each finds the store as the one before left it. */
 const tasks: readonly (readonly [string, (manager: ImageManager, images: number) => Promise<unknown>])[] = [
-  ["get one of them", async (manager) => drain(await manager.get(deviceType, version, offline))],
+  [getOne, async (manager) => drain(await manager.get(deviceType, version, offline))],
   ["list", (manager) => drain(manager.list())],
   ["prune, nothing to do", (manager) => manager.prune()],
   ["verify, every chunk", (manager) => manager.verify()],
   ["prune half of them", (manager, images) => manager.prune({ maxBytes: (images / 2) * imageBytes })],
 ];
-/** Whose cost is that of all images; a get's is that of one, however many there are. */
-const ofAllImages = tasks.slice(1).map(([task]) => task);
 const offline = { cache: "only-if-cached" } as const;
 
 /** Each count has a store of its own, over plain files. */
@@ -58,9 +58,10 @@ export async function growthByImages({ log }: Bench): Promise<Part> {
       title: "an image stored, by images",
       lines: tasks.map(([task], index) => ({
         name: task,
+        // A get is of one image, however many there are; the others go through all.
         points: counts.map((images) => ({
           x: images,
-          y: msOf(index, images) / (ofAllImages.includes(task) ? images : 1),
+          y: msOf(index, images) / (task === getOne ? 1 : images),
         })),
       })),
     },

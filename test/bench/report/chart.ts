@@ -1,7 +1,9 @@
-// README's chart: horizontal bars in groups, as an SVG that reads on light and dark pages.
+// README's chart: horizontal bars in groups.
 import type { Bar, Part } from "./part.ts";
+import { escaped, svgOf } from "./svg.ts";
 
 const [width, labelWidth, barHeight, gap, groupGap] = [760, 170, 18, 6, 44];
+const style = ".ours { fill: #1f6feb } .other { fill: #8c959f }";
 
 /** The chart of all parts that have bars. */
 export function chartOf(parts: readonly Part[]): string {
@@ -15,12 +17,8 @@ export function chartOf(parts: readonly Part[]): string {
     y += groupGap + bars.length * (barHeight + gap);
     return text;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + 10}" role="img" font-family="system-ui, sans-serif" font-size="13">
-<title>Times of first and repeated gets; shorter is better</title>
-<style>text { fill: #57606a } .ours { fill: #1f6feb } .other { fill: #8c959f } .head { font-weight: 600 } @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>
-${drawn.join("\n")}
-</svg>
-`;
+  const title = "Times of first and repeated gets; shorter is better";
+  return svgOf({ width, height: y + 10, title, style }, drawn);
 }
 
 function drawGroup(title: string, bars: readonly Bar[], top: number): string {
@@ -35,5 +33,3 @@ function drawGroup(title: string, bars: readonly Bar[], top: number): string {
   });
   return [`<text class="head" x="0" y="${top + 18}">${escaped(title)}</text>`, ...lines].join("\n");
 }
-
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

@@ -1,8 +1,11 @@
-// The chart of growth: a panel for each part that has curves, as an SVG that reads on light and dark pages.
+// The chart of growth: a panel for each part that has curves.
 import type { Curves, Part, Point } from "./part.ts";
+import { escaped, svgOf } from "./svg.ts";
 
-const [panelWidth, plotHeight, gap, left, top] = [240, 140, 20, 34, 34];
+const [panelWidth, plotHeight, gap, left, top] = [250, 140, 30, 34, 34];
 const lineHeight = 18;
+const style =
+  "polyline { fill: none; stroke-width: 2 } .axis { stroke: #8c959f; stroke-width: 1 } .c0 { stroke: #1f6feb } .c1 { stroke: #bf8700 } .c2 { stroke: #1a7f37 } .c3 { stroke: #cf222e } .c4 { stroke: #8250df }";
 
 /** What a unit costs, in multiples of what it costs where there are fewest of them. */
 export function curvesOf(parts: readonly Part[]): string {
@@ -13,12 +16,9 @@ export function curvesOf(parts: readonly Part[]): string {
   const limit = Math.max(2, Math.ceil(most));
   const names = Math.max(...panels.map(({ lines }) => lines.length));
   const [width, height] = [panels.length * (panelWidth + gap), top + plotHeight + 30 + names * lineHeight];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
-<title>What a unit costs as there are more of them; flat or falling is good</title>
-<style>text { fill: #57606a } .head { font-weight: 600 } polyline { fill: none; stroke-width: 2 } .axis { stroke: #8c959f; stroke-width: 1 } .c0 { stroke: #1f6feb } .c1 { stroke: #bf8700 } .c2 { stroke: #1a7f37 } .c3 { stroke: #cf222e } .c4 { stroke: #8250df } @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>
-${panels.map((panel, index) => drawPanel(panel, index * (panelWidth + gap), limit)).join("\n")}
-</svg>
-`;
+  const title = "What a unit costs as there are more of them; flat or falling is good";
+  const drawn = panels.map((panel, index) => drawPanel(panel, index * (panelWidth + gap), limit));
+  return svgOf({ width, height, title, style }, drawn);
 }
 
 function relative({ title, lines }: Curves): Curves {
@@ -45,8 +45,8 @@ function drawPanel({ title, lines }: Curves, x0: number, limit: number): string 
   const drawn = lines.map(({ name, points }, index) => {
     const y = top + plotHeight + 30 + index * lineHeight;
     const path = points.map((point) => `${atX(point.x)},${atY(point.y)}`).join(" ");
-    return `<polyline class="c${index}" points="${path}"/><line class="c${index}" stroke-width="2" x1="${x0 + left}" x2="${x0 + left + 16}" y1="${y + 4}" y2="${y + 4}"/><text x="${x0 + left + 22}" y="${y + 8}">${name}</text>`;
+    return `<polyline class="c${index}" points="${path}"/><line class="c${index}" stroke-width="2" x1="${x0 + left}" x2="${x0 + left + 16}" y1="${y + 4}" y2="${y + 4}"/><text x="${x0 + left + 22}" y="${y + 8}">${escaped(name)}</text>`;
   });
-  const head = `<text class="head" x="${x0}" y="18">Cost of ${title}</text>`;
+  const head = `<text class="head" x="${x0}" y="18">Cost of ${escaped(title)}</text>`;
   return [head, ...ticks, ...labels, ...drawn].join("\n");
 }
