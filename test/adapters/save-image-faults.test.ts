@@ -124,7 +124,10 @@ describe("a disk that fails", () => {
     await aborted();
     disk.fault = { operation: "read", code: "EIO", at: 3 };
     expect(await rejection(save())).toMatchObject({ code: "STORE", cause: { code: "EIO" } });
+    expect(disk.calls.at(-1)).toBe("close");
     expect([await files(), await readFile(path, "utf8")]).toEqual([["balena.img"], "old"]);
+    await sleep(50);
+    expect(disk.calls.at(-1)).toBe("close"); // nothing went on reading
   });
 
   test("by writing less than it was asked to is asked again", async () => {

@@ -5,6 +5,7 @@
  */
 import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { eachOf } from "../../core/store/each.ts";
 import type { StoreDriver } from "../../core/types.ts";
 import { bytesOf, textOf } from "../values.ts";
 import { pathOfKey, temporaryDirectoryName } from "./file-name.ts";
@@ -83,7 +84,7 @@ export function fsAdapter(options: FsAdapterOptions): StoreDriver {
     getKeys: (prefix) => listKeys(base, prefix ?? "", limit),
     clear: async (level) => {
       const keys = await listKeys(base, prefixOf(level ?? ""), limit);
-      await Promise.all(keys.map((key) => limit(() => remove(key))));
+      await eachOf(keys, (key) => limit(() => remove(key)), maxOpenFiles);
     },
     dispose: async () => sweep,
     createIfAbsent: (key, bytes) => write(key, bytes, createFile),

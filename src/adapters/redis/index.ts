@@ -4,6 +4,7 @@
  * @module balena-image-manager/adapters/redis
  */
 import { Buffer } from "node:buffer";
+import { eachOf } from "../../core/store/each.ts";
 import type { StoreDriver } from "../../core/types.ts";
 import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../values.ts";
 import { createConnection } from "./connection.ts";
@@ -93,7 +94,7 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
       const prefix = prefixOfLevel(level ?? "");
       assertNotEverything(full(prefix));
       const keys = await list(prefix);
-      while (keys.length > 0) await Promise.all(keys.splice(-deletionsAtOnce).map(remove));
+      await eachOf(keys, remove, deletionsAtOnce);
     },
     dispose: connection.close,
     createIfAbsent: async (key, bytes) => ((await write(key, bytes, "NX")) === "OK" ? "created" : "exists"),

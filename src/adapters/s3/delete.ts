@@ -1,4 +1,5 @@
 /** Deletes objects by their names: many in batches where the server takes them, else one by one. */
+import { eachOf } from "../../core/store/each.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal, malformedAnswer, textOf } from "./failure.ts";
 import { blocksOf, elementOf, escapeXml } from "./xml.ts";
@@ -21,7 +22,7 @@ export async function deleteObjects(ask: S3Client, names: readonly string[]): Pr
   for (let start = 0; start < names.length; start += namesPerBatch) {
     const left = await deleteBatch(ask, names.slice(start, start + namesPerBatch));
     // Once more, singly: that either works or says why not.
-    await deleteSingly(ask, left);
+    await eachOf(left, (name) => deleteObject(ask, name), deletesAtOnce);
   }
 }
 
@@ -51,13 +52,6 @@ function failedOf(answer: string): string[] {
     throw malformedAnswer("no whole result of a deletion");
   }
   return blocksOf(answer, "Error").map((block) => elementOf(block, "Key") ?? "");
-}
-
-async function deleteSingly(ask: S3Client, names: readonly string[]): Promise<void> {
-  for (let start = 0; start < names.length; start += deletesAtOnce) {
-    const some = names.slice(start, start + deletesAtOnce);
-    await Promise.all(some.map((name) => deleteObject(ask, name)));
-  }
 }
 
 async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

@@ -2,6 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { type ImageIdentity, imageId, imageIdPrefix } from "../identity.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
+import { eachOf } from "../store/each.ts";
 import { folders } from "../store/keys.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
@@ -65,9 +66,7 @@ async function candidatesOf(
 async function listManifests({ store }: ManagerContext, deviceType: string): Promise<Manifest[]> {
   const start = folders.images + imageIdPrefix(deviceType);
   const keys = (await store.list(folders.images)).filter((key) => key.startsWith(start));
-  const manifests = await Promise.all(
-    keys.map((key) => readManifest(store, key.slice(folders.images.length))),
-  );
+  const manifests = await eachOf(keys, (key) => readManifest(store, key.slice(folders.images.length)));
   return manifests.filter((manifest) => manifest !== undefined);
 }
 

@@ -1,6 +1,7 @@
 /** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
 import type { FileHandle } from "node:fs/promises";
 import { digestChunk } from "../../../core/store/chunk-store.ts";
+import { eachOf } from "../../../core/store/each.ts";
 import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
 import { nodeHash } from "../hash.ts";
 import { onDisk } from "./disk.ts";
@@ -15,17 +16,13 @@ export async function holdsImage(
   image: { readonly etag: string; readonly size: number; readonly chunkBytes: number },
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const count = Math.ceil(image.size / image.chunkBytes);
-  const chunks = new Array<string | null>(count);
-  const left = chunks.keys();
-  const hasher = async () => {
-    for (const index of left) {
-      signal?.throwIfAborted();
-      const [position, length] = [index * image.chunkBytes, chunkLength(image, index)];
-      chunks[index] = await onDisk(target.path, () => digestAt(file, position, length));
-    }
+  const indices = Array.from({ length: Math.ceil(image.size / image.chunkBytes) }, (_, index) => index);
+  const digestOf = (index: number) => {
+    signal?.throwIfAborted();
+    const [position, length] = [index * image.chunkBytes, chunkLength(image, index)];
+    return onDisk(target.path, () => digestAt(file, position, length));
   };
-  await Promise.all(Array.from({ length: chunksAtOnce }, hasher));
+  const chunks = await eachOf(indices, digestOf, chunksAtOnce);
   return `"${await imageDigest({ ...image, chunks })}"` === image.etag;
 }
 
