@@ -17,6 +17,7 @@ const subjects: Readonly<Record<string, OpenSubject>> = {
   "huggingface/hub": others.huggingFaceHub,
   "unstorage fs": others.unstorageFiles,
   "fetch to file": others.fetchToFile,
+  "fetch to file, hashed": others.fetchToFileHashed,
   "fetch to nothing": others.fetchToNothing,
   cp: others.copyOfFile,
 };

@@ -43,6 +43,7 @@ const unboundedSides = [
   "cacache",
   "huggingface/hub",
   "fetch to file",
+  "fetch to file, hashed",
   "unstorage fs",
 ];
 

@@ -1,4 +1,5 @@
 // What else people use: plain fetch, cacache, Hugging Face's cached download, unstorage as it comes, and `cp`.
+import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { copyFile, open, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -35,6 +36,17 @@ export const fetchToFile: OpenSubject = async (setting) => {
       await using file = await open(path);
       await file.read(Buffer.allocUnsafe(bytes), 0, bytes, start);
     },
+    clear: () => rm(path, { force: true }),
+  };
+};
+
+/** Fetches into one file and hashes what comes by; reads it back hashing: what a careful script does. */
+export const fetchToFileHashed: OpenSubject = async (setting) => {
+  const path = join(setting.base, "image.img");
+  return {
+    first: async (fileType) => proven(setting, (pass) => toFile(setting, fileType, path, pass)),
+    repeated: () =>
+      proven(setting, (pass) => drain(setting, pass(createReadStream(path, { highWaterMark: 1024 * 1024 })))),
     clear: () => rm(path, { force: true }),
   };
 };
@@ -113,7 +125,26 @@ export const unstorageFiles: OpenSubject = async (setting) => {
   };
 };
 
-async function toFile(setting: SubjectSetting, fileType: FileType, path: string): Promise<void> {
-  const response = await fetchImage(setting, fileType);
-  await pipeline(Readable.fromWeb(response.body! as never), createWriteStream(path));
+type Pass = (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
+async function toFile(
+  setting: SubjectSetting,
+  fileType: FileType,
+  path: string,
+  pass: Pass = (pieces) => pieces,
+): Promise<void> {
+  const { body } = await fetchImage(setting, fileType);
+  await pipeline(pass(Readable.fromWeb(body! as never)), createWriteStream(path));
+}
+
+/** Moves bytes through a SHA-256, which must come out right. */
+async function proven({ upstream }: SubjectSetting, move: (pass: Pass) => Promise<void>): Promise<void> {
+  const hash = createHash("sha256");
+  await move(async function* (pieces) {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      yield piece;
+    }
+  });
+  if (hash.digest("hex") !== upstream.sha256) throw new Error("The bytes are not the image's");
 }
