@@ -75,6 +75,7 @@ export async function downloadImage(
         idleTimeoutMs: job.retry.idleTimeoutMs,
         signal,
         retries,
+        isReadOnce: !opened.request.gzip, // an inflater may look at them for longer
         reopen: (conditions) => reopen({ ...job, signal, fileTypes: [fileType] }, retries, conditions),
         onResumed: job.onResumed,
         onPosition(offset) {

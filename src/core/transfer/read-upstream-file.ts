@@ -2,6 +2,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import type { ImageRequest } from "../types.ts";
+import { arePiecesOurs, free } from "./piece-memory.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import type { Retries } from "./retry.ts";
 
@@ -16,6 +17,8 @@ export interface ReadContext {
   readonly idleTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly retries: Retries;
+  /** Whether a piece is of no more use once the next is asked for. Default: it may be. */
+  readonly isReadOnce?: boolean;
   /** Sends the request again. */
   reopen(conditions: RequestConditions): Promise<OpenedFile>;
   /** Told after each piece how far the file has come. */
@@ -89,40 +92,55 @@ function assertWhole(offset: number, fileBytes: number | undefined): void {
 }
 
 async function* readBody(body: ReadableStream<Uint8Array>, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const isToFree = context.isReadOnce && arePiecesOurs(body);
   const reader = body.getReader();
-  // Closes the connection at once, also while a read is pending.
+  // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
   const cancel = () => void reader.cancel().catch(() => undefined);
+  const idle = watchIdle(context.idleTimeoutMs, cancel);
   context.signal.addEventListener("abort", cancel, { once: true });
   try {
     context.signal.throwIfAborted();
     for (;;) {
-      const { done, value } = await withinIdleTimeout(reader.read(), context);
-      context.signal.throwIfAborted(); // a cancelled body looks like one that has ended
+      idle.begin();
+      const { done, value } = await reader.read();
+      idle.end();
+      context.signal.throwIfAborted();
       if (done) return;
       yield value;
+      if (isToFree) free(value);
     }
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    if (cause instanceof UpstreamError) throw cause;
+    throw new UpstreamError("The connection was lost during the download", {}, { cause });
   } finally {
+    idle.close();
     context.signal.removeEventListener("abort", cancel);
     cancel();
   }
 }
 
-/** Only a pending read is timed: a consumer may take as long as it likes. */
-async function withinIdleTimeout<T>(pending: Promise<T>, { idleTimeoutMs, signal }: ReadContext): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const idle = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new UpstreamError(`The download brought no byte for ${idleTimeoutMs} ms`)),
-      idleTimeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([pending, idle]);
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (cause instanceof UpstreamError) throw cause;
-    throw new UpstreamError("The connection was lost during the download", {}, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
+/** Only a pending read is timed: a consumer may take as long as it likes. One timer for all, for there are thousands of reads. */
+function watchIdle(timeoutMs: number, onIdle: () => void) {
+  let pendingSince: number | undefined;
+  let isIdle = false;
+  let timer: ReturnType<typeof setTimeout>;
+  const look = () => {
+    const waitedMs = pendingSince === undefined ? 0 : performance.now() - pendingSince;
+    isIdle = waitedMs >= timeoutMs;
+    if (isIdle) onIdle();
+    else timer = setTimeout(look, timeoutMs - waitedMs);
+  };
+  timer = setTimeout(look, timeoutMs);
+  return {
+    begin() {
+      pendingSince = performance.now();
+    },
+    /** @throws {UpstreamError} `UPSTREAM` where the read took too long. */
+    end() {
+      pendingSince = undefined;
+      if (isIdle) throw new UpstreamError(`The download brought no byte for ${timeoutMs} ms`);
+    },
+    close: () => clearTimeout(timer),
+  };
 }

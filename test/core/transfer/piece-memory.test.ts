@@ -1,0 +1,123 @@
+// Whose the pieces of a body are: what is the transfer's alone is freed at once, what may be somebody else's stays as it is.
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { GetOptions, ImageManager } from "../../../src/core/index.ts";
+import { bytesOf } from "../../support/collect.ts";
+import { fileResponse, gzip, noise, scriptedUpstream } from "../../support/scripted-upstream.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { chunkBytes, createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
+
+const piece = noise(10_000);
+const count = 100;
+const content = new Uint8Array(await new Blob(Array.from({ length: count }, () => piece)).arrayBuffer());
+const raw = { fileType: ".img" } as const;
+
+const freeing = vi.spyOn(ArrayBuffer.prototype, "transfer");
+afterEach(() => void freeing.mockClear());
+
+/** How many pieces were freed. */
+const freed = () => {
+  expect(freeing.mock.calls.every(([left]) => left === 0)).toBe(true);
+  return freeing.mock.calls.length;
+};
+
+function managerOver(respond: () => Response, options: TestManagerOptions = {}): ImageManager {
+  const { source, fetch } = scriptedUpstream({ respond });
+  return createTestManager({ url: "http://127.0.0.1:1" }, { source, fetch, ...options }).manager;
+}
+
+const get = async (manager: ImageManager, options: GetOptions = raw) =>
+  bytesOf(await manager.get("intel-nuc", "1.0.0", options));
+
+/** A body in pieces, with a Content-Length. */
+function piecewise(pieceOf: () => Uint8Array<ArrayBuffer>, type?: "bytes"): Response {
+  let left = count;
+  const pull = (controller: { enqueue(piece: Uint8Array<ArrayBuffer>): void; close(): void }) => {
+    if (left-- > 0) controller.enqueue(pieceOf());
+    else controller.close();
+  };
+  const body = type ? new ReadableStream({ type, pull }) : new ReadableStream({ pull });
+  return new Response(body, { headers: { "content-length": String(content.length) } });
+}
+
+describe("pieces of a byte stream", () => {
+  test("are freed one by one, and the image is whole", async () => {
+    expect(await get(managerOver(() => piecewise(() => piece.slice(), "bytes")))).toEqual(content);
+    expect(freed()).toBe(count);
+  });
+
+  test("are what the runtime's fetch brings", async () => {
+    const api = await sharedApi({ imageBytes: 16 * chunkBytes });
+    const { manager } = createTestManager(api);
+    await manager.prefetch(slug, version, raw);
+    expect(freed()).toBeGreaterThan(1);
+    expect(await manager.verify()).toMatchObject({ damaged: [] });
+  });
+
+  test("that is read twice are each reader's own", async () => {
+    const copies: Promise<Uint8Array>[] = [];
+    const manager = managerOver(() => {
+      const response = piecewise(() => piece.slice(), "bytes");
+      copies.push(response.clone().bytes());
+      return response;
+    });
+    expect(await get(manager)).toEqual(content);
+    expect(await copies[0]).toEqual(content);
+  });
+
+  test("stay for as long as an inflater may look at them", async () => {
+    const file = gzip(content);
+    const seen: Uint8Array[] = [];
+    const inflate = () => {
+      const watching = new TransformStream<Uint8Array, Uint8Array>({
+        transform(bytes, controller) {
+          seen.push(bytes);
+          controller.enqueue(bytes);
+        },
+      });
+      const inflater = new DecompressionStream("gzip") as TransformStream<Uint8Array, Uint8Array>;
+      return { writable: watching.writable, readable: watching.readable.pipeThrough(inflater) };
+    };
+    expect(
+      await get(
+        managerOver(() => fileResponse(file), { inflate }),
+        {},
+      ),
+    ).toEqual(content);
+    expect(seen.reduce((sum, { length }) => sum + length, 0)).toBe(file.length);
+  });
+});
+
+test("pieces of another stream may be somebody's: one that is used again and again comes through each time", async () => {
+  expect(await get(managerOver(() => piecewise(() => piece)))).toEqual(content);
+  expect(piece.length).toBe(10_000);
+  expect(freed()).toBe(0);
+});
+
+test("a runtime that can't free does without", async () => {
+  const { transfer } = ArrayBuffer.prototype;
+  try {
+    Object.assign(ArrayBuffer.prototype, { transfer: undefined });
+    expect(await get(managerOver(() => piecewise(() => piece.slice(), "bytes")))).toEqual(content);
+  } finally {
+    Object.assign(ArrayBuffer.prototype, { transfer });
+  }
+});
+
+test("a body that trickles is not idle, however long the whole takes", async () => {
+  const idleTimeoutMs = 250;
+  const respond = () => {
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await sleep(100);
+        sent += 1;
+        controller.enqueue(piece);
+        if (sent === 8) controller.close();
+      },
+    });
+    return new Response(body, { headers: { "content-length": String(8 * piece.length) } });
+  };
+  const manager = managerOver(respond, { retry: { attempts: 1, idleTimeoutMs } });
+  expect((await get(manager)).length).toBe(8 * piece.length);
+});
