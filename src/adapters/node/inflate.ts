@@ -31,23 +31,27 @@ export function nodeInflate(): TransformStream<Uint8Array, Uint8Array> {
   return { readable: outputOf(gunzip), writable: inputOf(gunzip) };
 }
 
+/** A byte stream, so that whoever reads a piece may free it: one at a time would else be left to the garbage collector. */
 function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        gunzip.on("data", (piece: Buffer) => {
-          gunzip.pause(); // before the hand-over, which may ask for more at once
-          controller.enqueue(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength));
-        });
-        gunzip.once("end", () => controller.close());
-        gunzip.on("error", (failure) => controller.error(failure));
-        gunzip.pause(); // until somebody reads
-      },
-      pull: () => void gunzip.resume(),
-      cancel: (reason) => void gunzip.destroy(asError(reason)),
+  return new ReadableStream({
+    type: "bytes",
+    start(controller) {
+      gunzip.on("data", (piece: Buffer<ArrayBuffer>) => {
+        gunzip.pause(); // before the hand-over, which may ask for more at once
+        controller.enqueue(isLastOfItsBuffer(piece) ? piece : new Uint8Array(piece));
+      });
+      gunzip.once("end", () => controller.close());
+      gunzip.on("error", (failure) => controller.error(failure));
+      gunzip.pause(); // until somebody reads
     },
-    { highWaterMark: 0 },
-  );
+    pull: () => void gunzip.resume(),
+    cancel: (reason) => void gunzip.destroy(asError(reason)),
+  });
+}
+
+/** zlib goes on filling a buffer that still has room, but takes another after one that has none: it can go with the piece. */
+function isLastOfItsBuffer({ byteOffset, byteLength, buffer }: Buffer): boolean {
+  return byteOffset + byteLength === buffer.byteLength;
 }
 
 function inputOf(gunzip: Gunzip): WritableStream<Uint8Array> {

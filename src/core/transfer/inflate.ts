@@ -6,13 +6,14 @@
  * what has been inflated. A chance match takes 2^-59; it would end in an error, not in wrong bytes.
  */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { arePiecesOurs, free } from "../piece-memory.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
 /** Makes a decompressor of one gzip member. */
 export type Inflater = () => TransformStream<Uint8Array, Uint8Array>;
 
-/** Yields the inflated bytes; a file that ends early is `TRUNCATED_DOWNLOAD`, one that is no gzip `UPSTREAM`. */
+/** Yields the inflated bytes, each piece until the next is asked for; a file that ends early is `TRUNCATED_DOWNLOAD`, one that is no gzip `UPSTREAM`. */
 export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
   const members = createMemberQueue(inflater);
   const input = watch(file);
@@ -32,7 +33,7 @@ export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflate
 
 /** Whether bytes begin as a gzip member does. */
 export function isGzip(bytes: Bytes): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return bytes[0] === headStart && bytes[1] === 0x8b;
 }
 
 const mayBeGzip = (start: Bytes) => start.length < 2 || isGzip(start);
@@ -70,12 +71,14 @@ function watch(file: AsyncIterable<Bytes>) {
 }
 
 const headBytes = 4; // magic (2), method, flags
+const headStart = 0x1f;
+const none: Bytes = new Uint8Array(0);
 const leastMemberBytes = 20; // 10 of header, 2 of data, 8 of trailer
 
 async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise<void> {
   try {
     let member = members.open();
-    let held: Bytes = new Uint8Array(0);
+    let held = none;
     for await (const piece of pieces) {
       const bytes = concat(held, piece);
       let sent = 0;
@@ -88,10 +91,10 @@ async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise
         await member.end();
         member = members.open();
       }
-      // The start of the next member may be cut in two: its possible first bytes wait for the next piece.
-      const keep = Math.max(sent, bytes.length - headBytes + 1);
-      await member.write(bytes.subarray(sent, keep));
-      held = bytes.slice(keep);
+      // The head of the next member may be cut in two: what may be its first bytes waits for the next piece.
+      const cut = bytes.indexOf(headStart, Math.max(sent, bytes.length - headBytes + 1));
+      await member.write(cut === -1 ? bytes.subarray(sent) : bytes.subarray(sent, cut));
+      held = cut === -1 ? none : bytes.slice(cut);
     }
     await member.write(held);
     await member.end();
@@ -104,7 +107,7 @@ async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise
 }
 
 function findHead(bytes: Bytes, from: number): number {
-  for (let at = bytes.indexOf(0x1f, from); at !== -1; at = bytes.indexOf(0x1f, at + 1)) {
+  for (let at = bytes.indexOf(headStart, from); at !== -1; at = bytes.indexOf(headStart, at + 1)) {
     if (at + headBytes > bytes.length) return -1;
     if (bytes[at + 1] === 0x8b && bytes[at + 2] === 8 && (bytes[at + 3]! & 0xe0) === 0) return at;
   }
@@ -160,6 +163,7 @@ const maxPendingBytes = 80 * 1024 * 1024;
 const settleMs = 250;
 
 function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
+  const isToFree = arePiecesOurs(stream.readable);
   const writer = stream.writable.getWriter();
   const reader = stream.readable.getReader();
   for (const closed of [writer.closed, reader.closed]) closed.catch(() => undefined);
@@ -210,6 +214,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
         inflatedBytes += value.length;
         onRead();
         yield value;
+        if (isToFree) free(value);
       }
     },
     abort(): void {

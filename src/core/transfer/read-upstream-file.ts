@@ -1,8 +1,8 @@
 /** The bytes of one upstream file, read on through breaks where the rest provably belongs to the same file. */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
+import { arePiecesOurs, free } from "../piece-memory.ts";
 import type { ImageRequest } from "../types.ts";
-import { arePiecesOurs, free } from "./piece-memory.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import type { Retries } from "./retry.ts";
 

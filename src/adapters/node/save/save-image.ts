@@ -20,7 +20,7 @@ import { checkedTarget } from "./target.ts";
  * taken up; its download is, by the manager. Temporary files of other images are deleted, an hour after the last
  * write where nobody can tell whether their process lives. A disk that fails leaves none.
  *
- * @param manager - Where the image comes from.
+ * @param manager - Where the image comes from. Pieces of its stream are freed (their buffers detached) as soon as they are written.
  * @param deviceType - As for `get`.
  * @param versionOrRange - As for `get`; `undefined` means `latest`.
  * @param path - A file in an existing directory. Devices are refused: they have no name to take over.

@@ -1,5 +1,6 @@
 /** Writes an image's bytes into a file, several pieces at once, each at its place, zeros as holes. */
 import type { FileHandle } from "node:fs/promises";
+import { free } from "../../../core/piece-memory.ts";
 import { dataRuns } from "./data-runs.ts";
 import { onDisk } from "./disk.ts";
 
@@ -35,9 +36,11 @@ export async function writePieces(
   let [end, holeBytes, firstPieceBytes] = [start, 0, 0];
 
   const write = async (bytes: Uint8Array, position: number) => {
+    const { length } = bytes;
     const dataBytes = await writePiece(file, bytes, position);
-    holeBytes += bytes.length - dataBytes;
-    await onWritten(done.add(position, position + bytes.length), firstPieceBytes);
+    holeBytes += length - dataBytes;
+    free(bytes); // a stream's pieces are its reader's alone, and this one has done with it
+    await onWritten(done.add(position, position + length), firstPieceBytes);
   };
 
   try {

@@ -1,16 +1,23 @@
 // Whose the pieces of a body are: what is the transfer's alone is freed at once, what may be somebody else's stays as it is.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import type { GetOptions, ImageManager } from "../../../src/core/index.ts";
-import { bytesOf } from "../../support/collect.ts";
-import { fileResponse, gzip, noise, scriptedUpstream } from "../../support/scripted-upstream.ts";
-import { sharedApi, slug, version } from "../../support/shared-api.ts";
-import { chunkBytes, createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { saveImage } from "../../src/adapters/node/index.ts";
+import type { GetOptions, ImageManager } from "../../src/core/index.ts";
+import { bytesOf, sha256 } from "../support/collect.ts";
+import { fileResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
+import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { chunkBytes, createTestManager, type TestManagerOptions } from "../support/test-manager.ts";
 
 const piece = noise(10_000);
 const count = 100;
 const content = new Uint8Array(await new Blob(Array.from({ length: count }, () => piece)).arrayBuffer());
 const raw = { fileType: ".img" } as const;
+
+const directory = await mkdtemp(join(tmpdir(), "piece-memory-"));
+afterAll(() => rm(directory, { recursive: true, force: true }));
 
 const freeing = vi.spyOn(ArrayBuffer.prototype, "transfer");
 afterEach(() => void freeing.mockClear());
@@ -86,6 +93,16 @@ describe("pieces of a byte stream", () => {
     ).toEqual(content);
     expect(seen.reduce((sum, { length }) => sum + length, 0)).toBe(file.length);
   });
+});
+
+test("what saveImage has written is freed", async () => {
+  const api = await sharedApi({ imageBytes: 16 * chunkBytes });
+  const { manager } = createTestManager(api, { freshness: { maxAgeMs: 3600e3 } });
+  await manager.prefetch(slug, version);
+  freeing.mockClear();
+  const { path } = await saveImage(manager, slug, version, join(directory, "balena.img"));
+  expect(freed()).toBe(16);
+  expect(sha256(await readFile(path))).toBe(await api.image(slug, version).sha256);
 });
 
 test("pieces of another stream may be somebody's: one that is used again and again comes through each time", async () => {
