@@ -44,6 +44,18 @@ describe("nodeInflate", () => {
     expect.assertions(1);
   });
 
+  test.each([1009, 64 * 1024, file.length])(
+    "its pieces are their reader's own (%i bytes at a time)",
+    async (size) => {
+      const hash = createHash("sha256");
+      for await (const piece of inflated(cut(file, size))) {
+        hash.update(piece);
+        (piece.buffer as ArrayBuffer).transfer(0); // the next one must not lack it
+      }
+      expect(hash.digest("hex")).toBe(createHash("sha256").update(image).digest("hex"));
+    },
+  );
+
   test.each([0, 1, 9, 17, 1000, file.length - 1])(
     "a file of only %i bytes is an error on both sides",
     async (end) => {

@@ -9,8 +9,8 @@ const outputBytes = 1024 * 1024;
  * Makes a decompressor of one gzip member, for the manager's `inflate` option.
  *
  * It keeps about 1 MiB of output ahead of its reader. A member that ends early, or bytes after its end, error both sides;
- * so does aborting one of them, which frees the decompressor at once. Pieces may share their memory with the
- * next ones: copy a piece before you transfer it to another thread.
+ * so does aborting one of them, which frees the decompressor at once. The readable side is a byte stream: each piece is its
+ * reader's own.
  *
  * @example
  * ```ts
