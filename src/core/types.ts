@@ -96,7 +96,12 @@ export interface GetOptions extends ImageVariant, ResolveOptions {
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
 
-/** A `ReadableStream` of an image that also says what it carries. Tee, pipeThrough and transfer yield plain streams. */
+/**
+ * A `ReadableStream` of an image that also says what it carries. Tee, pipeThrough and transfer yield plain streams.
+ *
+ * A piece is one chunk (4 MiB unless `chunkBytes` says otherwise) or a part of one, in a buffer of its own that is the reader's
+ * alone. Where the garbage collector is late, free it when you are done with it: `piece.buffer.transfer(0)`.
+ */
 export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
   /** Canonical slug. */
   readonly deviceType: string;

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type RunningServer, type ServeOptions, serve } from "../../src/adapters/node/serve.ts";
-import { collect, rejection } from "../support/collect.ts";
+import { bytesOf, collect, rejection } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
@@ -259,6 +259,42 @@ describe("clients", () => {
     connection.socket.resume();
     await connection.closed;
     expect(connection.text().length).toBeGreaterThan(64 * MiB);
+  });
+
+  test.each([
+    ["with a length", { "content-length": String(24 * MiB) }],
+    ["chunked", {}],
+  ])("one that reads slowly gets what is freed as soon as it is sent (%s)", async (_, headers) => {
+    const freeing = vi.spyOn(ArrayBuffer.prototype, "transfer");
+    onTestFinished(() => freeing.mockRestore());
+    let pulls = 0;
+    const body = new ReadableStream({
+      type: "bytes",
+      pull(controller) {
+        if (pulls++ < 24) controller.enqueue(new Uint8Array(MiB).fill(pulls));
+        else controller.close();
+      },
+    });
+    const server = await start(() => new Response(body, { headers }));
+    const { body: received } = await fetch(server.url);
+    await sleep(100);
+    const bytes = await bytesOf(received!);
+    expect(Array.from({ length: 24 }, (_, at) => bytes.subarray(at * MiB, (at + 1) * MiB))).toSatisfy(
+      (pieces: Uint8Array[]) =>
+        pieces.every((piece, at) => piece.length === MiB && piece.every((byte) => byte === at + 1)),
+    );
+    await vi.waitFor(() => expect(freeing.mock.calls).toEqual(Array(24).fill([0])));
+  });
+
+  test("one gets whole what the handler sends again and again", async () => {
+    const piece = new Uint8Array(MiB).fill(7);
+    const start3 = (controller: ReadableStreamDefaultController) => {
+      for (const _ of "123") controller.enqueue(piece);
+      controller.close();
+    };
+    const server = await start(() => new Response(new ReadableStream({ start: start3 })));
+    for (const _ of "12") expect((await (await fetch(server.url)).bytes()).length).toBe(3 * MiB);
+    expect(piece.length).toBe(MiB);
   });
 
   test("one that goes aborts the signal and cancels the body", async () => {

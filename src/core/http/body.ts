@@ -26,18 +26,17 @@ export async function openBody(
     () => onEnd({}),
     (failure) => onEnd({ failure }),
   );
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      async pull(controller) {
-        const { done, value } = first ?? (await reader.read());
-        first = undefined;
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
+  const body = new ReadableStream({
+    type: "bytes", // so that a server may free what it has sent
+    async pull(controller) {
+      const { done, value } = first ?? (await reader.read());
+      first = undefined;
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      controller.byobRequest?.respond(0); // else who reads into a buffer of his own would wait for ever
     },
-    { highWaterMark: 0 },
-  );
+    cancel: (reason) => reader.cancel(reason),
+  });
   return bytes === undefined ? body : ofLength(body, bytes);
 }
 

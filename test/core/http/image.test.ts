@@ -53,6 +53,19 @@ describe("a cold image", () => {
     expect((await collect(response.body!)).sha256).toBe(sha256(content));
   });
 
+  test("can be read into buffers of the reader's own", async () => {
+    const response = await createTestHandler(api).send(path);
+    const reader = response.body!.getReader({ mode: "byob" });
+    const hash = createHash("sha256");
+    for (let buffer = new ArrayBuffer(100_000); ; ) {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      if (done) break;
+      hash.update(value);
+      buffer = value.buffer;
+    }
+    expect(hash.digest("hex")).toBe(sha256(content));
+  });
+
   test("HEAD begins no transfer", async () => {
     const { send } = createTestHandler(api);
     const response = await send(path, { method: "HEAD" });

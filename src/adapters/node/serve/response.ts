@@ -1,6 +1,7 @@
 /** From a web response to one of `node:http`: at the client's pace, and never as if it were whole when it is not. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { arePiecesOurs, free } from "../../../core/piece-memory.ts";
 
 /** How it is sent. */
 export interface SendOptions {
@@ -36,6 +37,7 @@ async function sendBody(
   outgoing: ServerResponse,
   { signal, sendTimeoutMs }: SendOptions,
 ): Promise<void> {
+  const isToFree = arePiecesOurs(body);
   const reader = body.getReader();
   const cancel = (reason: unknown) => void reader.cancel(reason).catch(() => {});
   const onGone = () => cancel(signal.reason);
@@ -44,7 +46,9 @@ async function sendBody(
     outgoing.strictContentLength = true; // Node throws where the body is longer or shorter
     outgoing.flushHeaders(); // the first bytes may take long
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (!outgoing.write(part.value)) await drained(outgoing, signal, sendTimeoutMs);
+      const piece = part.value;
+      const onSent = isToFree ? () => free(piece) : undefined;
+      if (!outgoing.write(piece, onSent)) await drained(outgoing, signal, sendTimeoutMs);
     }
     outgoing.end();
   } catch (failure) {
