@@ -40,10 +40,17 @@ export async function memoryBySize(bench: Bench): Promise<Part> {
   const peaks: Record<Task, number[]> = { first: [], repeated: [] };
   for (const imageBytes of sizes) {
     await using upstream = await openUpstream({ imageBytes, files: [".img"] });
+    const bare = await peakOf(bench, upstream.facts, "fetch to nothing", "first", "fast");
+    table.push({
+      side: "fetch to nothing",
+      "image, MiB": mib(imageBytes),
+      get: "-",
+      "peak RSS, MiB": mib(bare),
+    });
     for (const task of ["first", "repeated"] as const) {
       const peak = await peakOf(bench, upstream.facts, "ours, fs", task, "fast");
       peaks[task].push(peak);
-      table.push({ "image, MiB": mib(imageBytes), get: task, "peak RSS, MiB": mib(peak) });
+      table.push({ side: "ours, fs", "image, MiB": mib(imageBytes), get: task, "peak RSS, MiB": mib(peak) });
     }
   }
   const growth = (task: Task) => peaks[task][1]! / peaks[task][0]!;
