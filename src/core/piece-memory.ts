@@ -1,6 +1,6 @@
 /**
- * The memory of what a body brings, given back as soon as it is copied. Left to the garbage collector, the pieces of an image
- * cost more than fetching them: V8 marks its whole heap once for every 30 MiB or so of buffers that it was handed.
+ * The memory of pieces of an image, given back as soon as they are copied, written or sent. Left to the garbage collector they cost
+ * more than fetching them: V8 marks its whole heap for every 20 to 60 MiB of buffers that come and go.
  */
 
 /**

@@ -95,10 +95,13 @@ describe("pieces of a byte stream", () => {
   });
 });
 
-test("what saveImage has written is freed", async () => {
+test("what saveImage has written is freed, and what verify has seen", async () => {
   const api = await sharedApi({ imageBytes: 16 * chunkBytes });
   const { manager } = createTestManager(api, { freshness: { maxAgeMs: 3600e3 } });
   await manager.prefetch(slug, version);
+  freeing.mockClear();
+  const { chunks } = await manager.verify();
+  expect(freed()).toBe(chunks);
   freeing.mockClear();
   const { path } = await saveImage(manager, slug, version, join(directory, "balena.img"));
   expect(freed()).toBe(16);

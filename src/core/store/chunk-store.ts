@@ -1,6 +1,7 @@
 /** Chunks in and out of the store, each proved by its SHA-256 before anyone gets to see it. */
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
+import { free } from "../piece-memory.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";
@@ -26,12 +27,17 @@ export async function readChunk(
 
 /** Whether a stored chunk is there and is what its name says. */
 export async function isChunkSound(place: ChunkPlace, digest: string, length: number): Promise<boolean> {
-  return (await readChunk(place, digest, length)) !== undefined;
+  const bytes = await readChunk(place, digest, length);
+  if (bytes) free(bytes);
+  return bytes !== undefined;
 }
 
 /** Bytes under a chunk's key, whatever they are. */
 export async function storedLength(store: ByteStore, digest: string): Promise<number> {
-  return (await store.read(chunkKey(digest)))?.length ?? 0;
+  const bytes = await store.read(chunkKey(digest));
+  const length = bytes?.length ?? 0;
+  if (bytes) free(bytes);
+  return length;
 }
 
 /** Always puts, even where the chunk exists: the one that is there may be damaged, or about to be deleted. */

@@ -1,5 +1,6 @@
 /** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
 import type { FileHandle } from "node:fs/promises";
+import { free } from "../../../core/piece-memory.ts";
 import { digestChunk } from "../../../core/store/chunk-store.ts";
 import { eachOf } from "../../../core/store/each.ts";
 import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
@@ -34,5 +35,7 @@ async function digestAt(file: FileHandle, position: number, length: number): Pro
     if (bytesRead === 0) break;
     read += bytesRead;
   }
-  return (await digestChunk(bytes, nodeHash)).digest;
+  const digested = await digestChunk(bytes, nodeHash);
+  free(digested.bytes);
+  return digested.digest;
 }
