@@ -4,6 +4,7 @@ import { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CreateResult } from "../../core/types.ts";
 import { hasCode, outwaitWindows, valueOn } from "./errno.ts";
+import { writeFully } from "./write-fully.ts";
 
 /** How files are written. */
 export interface WriteOptions {
@@ -97,10 +98,7 @@ async function makeDirectory(directory: string): Promise<void> {
 async function writeNewFile(path: string, bytes: Uint8Array, fsync: boolean): Promise<void> {
   const handle = await open(path, "wx", fileMode);
   try {
-    // Not `writeFile`: it cuts the bytes into pieces of 512 KiB.
-    for (let written = 0; written < bytes.byteLength; ) {
-      written += (await handle.write(bytes, written)).bytesWritten;
-    }
+    await writeFully(handle, bytes, [0, bytes.byteLength], 0);
     if (fsync) await handle.sync();
   } finally {
     await handle.close();

@@ -1,6 +1,7 @@
 /** Writes an image's bytes into a file, several pieces at once, each at its place, zeros as holes. */
 import type { FileHandle } from "node:fs/promises";
 import { free } from "../../../core/piece-memory.ts";
+import { writeFully } from "../../fs/write-fully.ts";
 import { dataRuns } from "./data-runs.ts";
 import { onDisk } from "./disk.ts";
 
@@ -67,9 +68,7 @@ async function writePiece(file: FileHandle, bytes: Uint8Array, position: number)
   let total = 0;
   for (const { start, end } of dataRuns(bytes)) {
     total += end - start;
-    for (let at = start; at < end; ) {
-      at += (await file.write(bytes, at, end - at, position + at)).bytesWritten;
-    }
+    await writeFully(file, bytes, [start, end], position + start);
   }
   return total;
 }

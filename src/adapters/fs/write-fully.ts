@@ -1,0 +1,18 @@
+/** Writes bytes into an open file, however few of them a call takes. */
+import type { FileHandle } from "node:fs/promises";
+
+// Linux gives a write of 2 MiB and more huge pages of its page cache. Finding those took a first get a fifth of its time.
+const maxWriteBytes = 512 * 1024;
+
+/** Writes the bytes from `start` to `end` (exclusive) to that position of the file. */
+export async function writeFully(
+  file: FileHandle,
+  bytes: Uint8Array,
+  [start, end]: readonly [start: number, end: number],
+  position: number,
+): Promise<void> {
+  for (let at = start; at < end; ) {
+    const length = Math.min(maxWriteBytes, end - at);
+    at += (await file.write(bytes, at, length, position + at - start)).bytesWritten;
+  }
+}
