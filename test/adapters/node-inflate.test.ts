@@ -56,6 +56,18 @@ describe("nodeInflate", () => {
     },
   );
 
+  test("can be read into buffers of the reader's own", async () => {
+    const reader = inflated(cut(file, 64 * 1024)).getReader({ mode: "byob" });
+    const hash = createHash("sha256");
+    for (let buffer = new ArrayBuffer(100_000); ; ) {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      if (done) break;
+      hash.update(value);
+      buffer = value.buffer;
+    }
+    expect(hash.digest("hex")).toBe(createHash("sha256").update(image).digest("hex"));
+  });
+
   test.each([0, 1, 9, 17, 1000, file.length - 1])(
     "a file of only %i bytes is an error on both sides",
     async (end) => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { saveImage } from "../../src/adapters/node/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
+import { freeWhole } from "../../src/core/piece-memory.ts";
 import { bytesOf, sha256 } from "../support/collect.ts";
 import { fileResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
@@ -112,6 +113,15 @@ test("pieces of another stream may be somebody's: one that is used again and aga
   expect(await get(managerOver(() => piecewise(() => piece)))).toEqual(content);
   expect(piece.length).toBe(10_000);
   expect(freed()).toBe(0);
+});
+
+test("a part of a larger buffer is left alone", () => {
+  const pool = new Uint8Array(100).fill(1);
+  freeWhole(pool.subarray(0, 50));
+  freeWhole(pool.subarray(50));
+  expect(pool).toEqual(new Uint8Array(100).fill(1));
+  freeWhole(pool);
+  expect(pool.length).toBe(0);
 });
 
 test("a runtime that can't free does without", async () => {

@@ -31,7 +31,7 @@ export function nodeInflate(): TransformStream<Uint8Array, Uint8Array> {
   return { readable: outputOf(gunzip), writable: inputOf(gunzip) };
 }
 
-/** A byte stream, so that whoever reads a piece may free it: one at a time would else be left to the garbage collector. */
+/** A byte stream, so that whoever reads a piece may free it at once. */
 function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: "bytes",
@@ -40,7 +40,10 @@ function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
         gunzip.pause(); // before the hand-over, which may ask for more at once
         controller.enqueue(isLastOfItsBuffer(piece) ? piece : new Uint8Array(piece));
       });
-      gunzip.once("end", () => controller.close());
+      gunzip.once("end", () => {
+        controller.close();
+        controller.byobRequest?.respond(0); // else who reads into a buffer of his own would wait for ever
+      });
       gunzip.on("error", (failure) => controller.error(failure));
       gunzip.pause(); // until somebody reads
     },

@@ -1,7 +1,7 @@
 /** Chunks in and out of the store, each proved by its SHA-256 before anyone gets to see it. */
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
-import { free } from "../piece-memory.ts";
+import { freeWhole } from "../piece-memory.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";
@@ -28,7 +28,7 @@ export async function readChunk(
 /** Whether a stored chunk is there and is what its name says. */
 export async function isChunkSound(place: ChunkPlace, digest: string, length: number): Promise<boolean> {
   const bytes = await readChunk(place, digest, length);
-  if (bytes) free(bytes);
+  if (bytes) freeWhole(bytes);
   return bytes !== undefined;
 }
 
@@ -36,7 +36,7 @@ export async function isChunkSound(place: ChunkPlace, digest: string, length: nu
 export async function storedLength(store: ByteStore, digest: string): Promise<number> {
   const bytes = await store.read(chunkKey(digest));
   const length = bytes?.length ?? 0;
-  if (bytes) free(bytes);
+  if (bytes) freeWhole(bytes);
   return length;
 }
 
