@@ -20,6 +20,18 @@ export async function collect(stream: ReadableStream<Uint8Array>): Promise<Colle
   return { bytes: pieces.reduce((sum, length) => sum + length, 0), sha256: hash.digest("hex"), pieces };
 }
 
+/** Reads a byte stream to its end into one buffer, again and again. */
+export async function sha256ByOwnBuffer(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.getReader({ mode: "byob" });
+  const hash = createHash("sha256");
+  for (let buffer = new ArrayBuffer(100_000); ; ) {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done) return hash.digest("hex");
+    hash.update(value);
+    buffer = value.buffer;
+  }
+}
+
 /** All bytes of a stream. */
 export async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array[] = [];
