@@ -13,7 +13,10 @@ type Bytes = Uint8Array<ArrayBufferLike>;
 /** Makes a decompressor of one gzip member. */
 export type Inflater = () => TransformStream<Uint8Array, Uint8Array>;
 
-/** Yields the inflated bytes, each piece until the next is asked for; a file that ends early is `TRUNCATED_DOWNLOAD`, one that is no gzip `UPSTREAM`. */
+/**
+ * Yields the inflated bytes; a piece is good until the next is asked for. A file that ends early is `TRUNCATED_DOWNLOAD`, one that is
+ * no gzip `UPSTREAM`.
+ */
 export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
   const members = createMemberQueue(inflater);
   const input = watch(file);
@@ -72,13 +75,12 @@ function watch(file: AsyncIterable<Bytes>) {
 
 const headBytes = 4; // magic (2), method, flags
 const headStart = 0x1f;
-const none: Bytes = new Uint8Array(0);
 const leastMemberBytes = 20; // 10 of header, 2 of data, 8 of trailer
 
 async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise<void> {
   try {
     let member = members.open();
-    let held = none;
+    let held: Bytes = new Uint8Array(0);
     for await (const piece of pieces) {
       const bytes = concat(held, piece);
       let sent = 0;
@@ -93,8 +95,9 @@ async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise
       }
       // The head of the next member may be cut in two: what may be its first bytes waits for the next piece.
       const cut = bytes.indexOf(headStart, Math.max(sent, bytes.length - headBytes + 1));
-      await member.write(cut === -1 ? bytes.subarray(sent) : bytes.subarray(sent, cut));
-      held = cut === -1 ? none : bytes.slice(cut);
+      const end = cut === -1 ? bytes.length : cut;
+      await member.write(bytes.subarray(sent, end));
+      held = bytes.slice(end);
     }
     await member.write(held);
     await member.end();
