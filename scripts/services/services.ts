@@ -7,6 +7,8 @@ import { type Daemon, isAlive, stopDaemon } from "./daemon.ts";
 import { ensureInstalled } from "./install.ts";
 import { type RedisService, redisRequirements, startRedis } from "./redis.ts";
 
+const signals = ["SIGINT", "SIGTERM"] as const;
+
 /** Servers that run, as data: it can be written down and read again by another process. */
 export interface Services {
   /** What tests read. */
@@ -44,6 +46,27 @@ export async function startServices(): Promise<Services> {
   }
 }
 
+/**
+ * Runs a task on servers of its own. They would outlive this process, so they end with it, too: at once where Ctrl-C or an exit comes
+ * before the task's end.
+ *
+ * @throws what {@link startServices} throws, and what the task does.
+ */
+export async function withServices<T>(task: (services: Services) => Promise<T>): Promise<T> {
+  const services = await startServices();
+  const interrupt = () => process.exit(1);
+  const end = () => endAtOnce(services);
+  for (const signal of signals) process.on(signal, interrupt);
+  process.on("exit", end);
+  try {
+    return await task(services);
+  } finally {
+    for (const signal of signals) process.off(signal, interrupt);
+    process.off("exit", end);
+    await stopServices(services);
+  }
+}
+
 /** Ends them and deletes what they kept. */
 export async function stopServices({
   daemons,
@@ -59,6 +82,11 @@ export function areRunning({ daemons }: Services): boolean {
   return daemons.every(isAlive);
 }
 
+function endAtOnce({ daemons, directory }: Services): void {
+  for (const daemon of daemons) if (isAlive(daemon)) process.kill(daemon.pid, "SIGKILL");
+  rmSync(directory, { recursive: true, force: true });
+}
+
 function environmentOf(redis: RedisService, s3: S3Service): Record<string, string> {
   return {
     TEST_REDIS_URL: redis.url,
@@ -72,7 +100,6 @@ function environmentOf(redis: RedisService, s3: S3Service): Record<string, strin
 /** Ctrl-C while servers start must not leave them behind: it becomes an error between two of them. */
 function watchForInterruption() {
   let isInterrupted = false;
-  const signals = ["SIGINT", "SIGTERM"] as const;
   const interrupt = () => {
     isInterrupted = true;
   };

@@ -53,4 +53,5 @@ export function answerCalls(handlers: Handlers, tidy: () => Promise<void>): void
     }
   });
   process.once("disconnect", () => void tidy().finally(() => process.exit()));
+  process.on("SIGINT", () => undefined); // Ctrl-C ends the parent, and so this process, tidily
 }

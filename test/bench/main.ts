@@ -1,7 +1,7 @@
 // `npm run bench`: the image manager against what it replaces and what else people use, in one run on one machine, side by side.
 import { writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { startServices, stopServices } from "../../scripts/services/services.ts";
+import { withServices } from "../../scripts/services/services.ts";
 import { newBucket } from "../support/s3-service.ts";
 import { type Bench, openUpstream } from "./bench.ts";
 import { type BenchOptions, parseBenchOptions } from "./options.ts";
@@ -27,17 +27,14 @@ const machine = {
   date: new Date().toISOString().slice(0, 10),
 };
 const options = parseBenchOptions(process.argv.slice(2));
-const services = options.withServers ? await startServices() : undefined;
-try {
-  const parts = await run(options, await settingOf(options, services?.environment));
-  printGoals(parts);
-  if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify({ machine, parts }, null, 2)}\n`);
-  if (options.chart !== undefined) await writeFile(options.chart, chartOf(parts));
-  if (options.curves !== undefined) await writeFile(options.curves, curvesOf(parts));
-} finally {
-  if (services) await stopServices(services);
-}
+const runOn = async (servers?: Readonly<Record<string, string>>) =>
+  run(options, await settingOf(options, servers));
+const parts = await (options.withServers ? withServices(({ environment }) => runOn(environment)) : runOn());
+printGoals(parts);
+if (options.json !== undefined)
+  await writeFile(options.json, `${JSON.stringify({ machine, parts }, null, 2)}\n`);
+if (options.chart !== undefined) await writeFile(options.chart, chartOf(parts));
+if (options.curves !== undefined) await writeFile(options.curves, curvesOf(parts));
 
 async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[]> {
   const { imageBytes } = bench;

@@ -1,14 +1,20 @@
-// A process that is one side of the comparison: opened once, then told what to do, and what it cost is told back.
+// A process that is one side of the comparison: opened once, then told what to do, and what it cost is told back. It deletes its own
+// directory, for it outlives who started it, if only for a moment.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { answerCalls } from "./calls.ts";
 import { type Cost, measure } from "./measure.ts";
+import type { SideSetting } from "./sides.ts";
 import * as others from "./subjects/others.ts";
-import { oursInMemory, oursInRedis, oursInS3, oursOnFiles } from "./subjects/ours.ts";
-import type { FileType, OpenSubject, Subject, SubjectSetting } from "./subjects/subject.ts";
+import { oursInMemory, oursInRedis, oursInS3, oursOnFiles, oursOnFilesFreed } from "./subjects/ours.ts";
+import type { FileType, OpenSubject, Subject } from "./subjects/subject.ts";
 import { version10 } from "./subjects/version-10.ts";
 
 /** All sides, by the names that the tables give them. */
 const subjects: Readonly<Record<string, OpenSubject>> = {
   "ours, fs": oursOnFiles,
+  "ours, fs, pieces freed": oursOnFilesFreed,
   "ours, memory": oursInMemory,
   "ours, Redis": oursInRedis,
   "ours, S3": oursInS3,
@@ -37,15 +43,20 @@ export interface RepeatedGet {
 }
 
 let subject: Subject;
+let ownBase: string | undefined;
 const times = (count: number, task: () => Promise<void> | undefined) =>
   measure(() => Promise.all(Array.from({ length: count }, task)));
 
 answerCalls(
   {
-    async open({ name, setting }: { name: string; setting: SubjectSetting }): Promise<void> {
+    /** Returns the directory where it works. */
+    async open({ name, setting }: { name: string; setting: SideSetting }): Promise<string> {
       const open = subjects[name];
       if (!open) throw new Error(`There is no side "${name}": ${Object.keys(subjects).join(", ")}`);
-      subject = await open(setting);
+      if (setting.base === undefined) ownBase = await mkdtemp(join(tmpdir(), "bench-"));
+      const base = setting.base ?? ownBase!;
+      subject = await open({ ...setting, base });
+      return base;
     },
     first: ({ fileType, developmentMode, readers = 1 }: FirstGet): Promise<Cost> =>
       times(readers, () =>
@@ -59,5 +70,8 @@ answerCalls(
       }),
     clear: () => subject.clear(),
   },
-  async () => subject?.close?.(),
+  async () => {
+    await subject?.close?.();
+    if (ownBase !== undefined) await rm(ownBase, { recursive: true, force: true });
+  },
 );

@@ -1,7 +1,4 @@
-// Opens sides of the comparison, each in a process and a directory of its own, and closes them whatever happens.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Opens sides of the comparison, each in a process of its own, and closes them whatever happens.
 import { type Callee, startCallee } from "./calls.ts";
 import { compiled } from "./compiled.ts";
 import type { Cost } from "./measure.ts";
@@ -18,24 +15,20 @@ export interface Side extends AsyncDisposable {
   clear(): Promise<void>;
 }
 
-/** Where a side works. Without `base` it gets a directory of its own, which is deleted with it. */
+/** Where a side works. Without `base` it makes a directory of its own, which it deletes when it ends. */
 export type SideSetting = Omit<SubjectSetting, "base"> & { readonly base?: string };
 
 /** Opens one. */
 export async function openSide(name: string, setting: SideSetting): Promise<Side> {
-  const base = setting.base ?? (await mkdtemp(join(tmpdir(), "bench-")));
   const callee = startCallee(await compiled("./side.ts"));
-  const close = async () => {
-    await callee[Symbol.asyncDispose]();
-    if (setting.base === undefined) await rm(base, { recursive: true, force: true });
-  };
+  const close = () => callee[Symbol.asyncDispose]();
   try {
-    await callee.call("open", { name, setting: { ...setting, base } });
+    const base = await callee.call<string>("open", { name, setting });
+    return { name, base, ...tasksOf(callee), [Symbol.asyncDispose]: close };
   } catch (failure) {
     await close();
     throw failure;
   }
-  return { name, base, ...tasksOf(callee), [Symbol.asyncDispose]: close };
 }
 
 function tasksOf(callee: Callee) {

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startServices, stopServices } from "../../scripts/services/services.ts";
+import { withServices } from "../../scripts/services/services.ts";
 import { newBucket } from "../support/s3-service.ts";
 import { type Callee, startCallee } from "./calls.ts";
 import { compiled } from "./compiled.ts";
@@ -84,13 +84,14 @@ async function measureRound(
 /** Starts what is needed, and stops and deletes it whatever happens. */
 async function withStores<T>(work: (places: StorePlace[]) => Promise<T>): Promise<T> {
   const base = await mkdtemp(join(tmpdir(), "bench-stores-"));
+  const workOn = async (environment?: Readonly<Record<string, string>>) => {
+    Object.assign(process.env, environment);
+    return work(await Promise.all(wanted.map((kind) => placeOf(kind, base))));
+  };
   const needsServers = wanted.some((kind) => kind !== "fs");
-  const services = needsServers ? await startServices() : undefined;
   try {
-    Object.assign(process.env, services?.environment);
-    return await work(await Promise.all(wanted.map((kind) => placeOf(kind, base))));
+    return await (needsServers ? withServices(({ environment }) => workOn(environment)) : workOn());
   } finally {
-    if (services) await stopServices(services);
     await rm(base, { recursive: true, force: true });
   }
 }

@@ -5,14 +5,22 @@ import { openSide } from "../sides.ts";
 
 const MiB = 1024 * 1024;
 const verifying = new Set([
-  ...["ours, fs", "ours, memory", "ours, Redis", "ours, S3"],
+  ...["ours, fs", "ours, fs, pieces freed", "ours, memory", "ours, Redis", "ours, S3"],
   ...["cacache", "fetch to file, hashed"],
 ]);
 
 /** The whole image. */
 export async function repeatedGet(bench: Bench, upstream: Upstream, label = ""): Promise<Part> {
   const names = [
-    ...["ours, fs", "ours, memory", "version 10", "cacache", "huggingface/hub", "fetch to file"],
+    ...[
+      "ours, fs",
+      "ours, fs, pieces freed",
+      "ours, memory",
+      "version 10",
+      "cacache",
+      "huggingface/hub",
+      "fetch to file",
+    ],
     ...["fetch to file, hashed", "unstorage fs", "cp", ...bench.serverSides],
   ];
   const { facts } = upstream;

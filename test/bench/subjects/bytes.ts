@@ -16,15 +16,17 @@ export async function fetchImage(
   return response;
 }
 
-/** Reads to the end at the reader's speed, and counts. */
+/** Reads to the end at the reader's speed, does with each piece what is to be done, and counts. */
 export async function drain(
   { upstream, readerBytesPerSecond }: SubjectSetting,
-  stream: AsyncIterable<{ readonly length: number }>,
+  stream: AsyncIterable<Uint8Array>,
+  use: (piece: Uint8Array) => void = () => undefined,
 ): Promise<void> {
   const startMs = performance.now();
   let bytes = 0;
   for await (const piece of stream) {
     bytes += piece.length;
+    use(piece);
     if (readerBytesPerSecond === undefined) continue;
     const aheadMs = (bytes / readerBytesPerSecond) * 1000 - (performance.now() - startMs);
     if (aheadMs > 5) await sleep(aheadMs); // timers are no finer than that

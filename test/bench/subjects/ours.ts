@@ -18,6 +18,10 @@ import type { FileType, OpenSubject, SubjectSetting } from "./subject.ts";
 /** Over plain files. */
 export const oursOnFiles: OpenSubject = async (setting) => ours(setting, fsAdapter({ base: setting.base }));
 
+/** Over plain files, for a reader that frees what it is done with, as docs/operations.md advises. */
+export const oursOnFilesFreed: OpenSubject = async (setting) =>
+  ours(setting, fsAdapter({ base: setting.base }), ({ buffer }) => void (buffer as ArrayBuffer).transfer(0));
+
 /** Over this process's memory. */
 export const oursInMemory: OpenSubject = async (setting) => ours(setting, memoryAdapter());
 
@@ -29,7 +33,7 @@ export const oursInRedis: OpenSubject = async (setting) =>
 export const oursInS3: OpenSubject = async (setting) =>
   ours(setting, s3Adapter(JSON.parse(variable(setting, "BENCH_S3"))));
 
-function ours(setting: SubjectSetting, storage: StoreDriver) {
+function ours(setting: SubjectSetting, storage: StoreDriver, use?: (piece: Uint8Array) => void) {
   const manager = createImageManager({
     source: balenaApiSource({ apiUrl: setting.upstream.url }),
     storage,
@@ -47,10 +51,10 @@ function ours(setting: SubjectSetting, storage: StoreDriver) {
   return {
     async first(fileType: FileType, variant: GetOptions = {}) {
       const stream = await get("network", { ...variant, ...optionsOf(fileType) });
-      await drain(setting, stream);
+      await drain(setting, stream, use);
       if (!(await stream.committed())) throw new Error("The image was not committed");
     },
-    repeated: async (fileType: FileType) => drain(setting, await get("cache", optionsOf(fileType))),
+    repeated: async (fileType: FileType) => drain(setting, await get("cache", optionsOf(fileType)), use),
     async range(start: number, bytes: number) {
       for await (const _ of await get("cache", { fileType: ".img", range: { start, end: start + bytes } }));
     },

@@ -1,9 +1,7 @@
 // The stores that runtimes share, on real servers: the table of who reads what from whom, and whether scripts end over them.
-import { rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive } from "../../../scripts/services/daemon.ts";
-import { type Services, startServices, stopServices } from "../../../scripts/services/services.ts";
+import { withServices } from "../../../scripts/services/services.ts";
 import { newBucket } from "../../support/s3-service.ts";
 import type { StorePlace } from "../suites/store-at.ts";
 import { testLambdaExample } from "./examples.ts";
@@ -27,8 +25,6 @@ interface Tested {
 }
 
 type ServedKind = "redis" | "s3";
-
-const signals = ["SIGINT", "SIGTERM"] as const;
 
 /** Tests the stores that are wanted: `stores fs`, which needs no server, `stores redis` and `stores s3`. */
 export async function testStores(
@@ -67,14 +63,8 @@ async function testOnServers(
   env: Record<string, string>,
   tested: Tested[],
 ): Promise<void> {
-  const services = await startServices();
-  Object.assign(process.env, services.environment); // for `newBucket`
-  // Servers outlive who started them: Ctrl-C must not leave them behind. Miniflare ends the process at the signal, so at once.
-  const interrupt = () => process.exit(1);
-  const end = () => endAtOnce(services);
-  for (const signal of signals) process.on(signal, interrupt);
-  process.on("exit", end);
-  try {
+  await withServices(async ({ environment }) => {
+    Object.assign(process.env, environment); // for `newBucket`
     for (const kind of kinds) {
       const place = await placeOf(kind);
       const cells = await testPlace(place, project);
@@ -86,16 +76,7 @@ async function testOnServers(
       if (place.kind === "s3") exits.push(await testLambdaExample(project, place.options));
       tested.push({ cells, exits });
     }
-  } finally {
-    for (const signal of signals) process.off(signal, interrupt);
-    process.off("exit", end);
-    await stopServices(services);
-  }
-}
-
-function endAtOnce({ daemons, directory }: Services): void {
-  for (const daemon of daemons) if (isAlive(daemon)) process.kill(daemon.pid, "SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
+  });
 }
 
 async function placeOf(kind: ServedKind): Promise<StorePlace> {
