@@ -47,11 +47,15 @@ async function answerOf(child: ChildProcess): Promise<Answer> {
 export function answerCalls(handlers: Handlers, tidy: () => Promise<void>): void {
   process.on("message", async ({ name, argument }: { name: string; argument: unknown }) => {
     try {
-      process.send?.({ value: await handlers[name]?.(argument as never) });
+      tell({ value: await handlers[name]?.(argument as never) });
     } catch (error) {
-      process.send?.({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      tell({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }
   });
   process.once("disconnect", () => void tidy().finally(() => process.exit()));
   process.on("SIGINT", () => undefined); // Ctrl-C ends the parent, and so this process, tidily
+}
+
+function tell(answer: Answer): void {
+  if (process.connected) process.send?.(answer); // a parent that has left hears nothing
 }

@@ -72,6 +72,7 @@ answerCalls(
   },
   async () => {
     await subject?.close?.();
-    if (ownBase !== undefined) await rm(ownBase, { recursive: true, force: true });
+    // Another side may work there, and leave a moment later.
+    if (ownBase !== undefined) await rm(ownBase, { recursive: true, force: true, maxRetries: 5 });
   },
 );
