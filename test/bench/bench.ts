@@ -12,9 +12,6 @@ export interface Bench {
   readonly imageBytes: number;
   readonly linkBytesPerSecond: number;
   readonly rounds: number;
-  /** Stores that need a server: Redis, S3. */
-  readonly serverSides: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
   /** Size of the largest image of the growth and memory parts. */
   readonly largeBytes: number;
   /** Says what is going on. */

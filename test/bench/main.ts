@@ -1,8 +1,6 @@
 // `npm run bench`: the image manager against what it replaces and what else people use, in one run on one machine, side by side.
 import { writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { withServices } from "../../scripts/services/services.ts";
-import { newBucket } from "../support/s3-service.ts";
 import { type Bench, openUpstream } from "./bench.ts";
 import { type BenchOptions, parseBenchOptions } from "./options.ts";
 import { bundle } from "./parts/bundle.ts";
@@ -14,6 +12,7 @@ import { memory, memoryBySize } from "./parts/memory.ts";
 import { developmentAfterProduction } from "./parts/pair.ts";
 import { randomRanges, readers, repeatedGet } from "./parts/repeated-get.ts";
 import { runtimes } from "./parts/runtimes.ts";
+import { onServers } from "./parts/servers.ts";
 import { chartOf } from "./report/chart.ts";
 import { curvesOf } from "./report/curves.ts";
 import type { Part } from "./report/part.ts";
@@ -27,16 +26,15 @@ const machine = {
   date: new Date().toISOString().slice(0, 10),
 };
 const options = parseBenchOptions(process.argv.slice(2));
-const runOn = async (servers?: Readonly<Record<string, string>>) =>
-  run(options, await settingOf(options, servers));
-const parts = await (options.withServers ? withServices(({ environment }) => runOn(environment)) : runOn());
+const parts = await run(options);
 printGoals(parts);
 if (options.json !== undefined)
   await writeFile(options.json, `${JSON.stringify({ machine, parts }, null, 2)}\n`);
 if (options.chart !== undefined) await writeFile(options.chart, chartOf(parts));
 if (options.curves !== undefined) await writeFile(options.curves, curvesOf(parts));
 
-async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[]> {
+async function run({ parts: wanted, withServers, ...sizes }: BenchOptions): Promise<Part[]> {
+  const bench: Bench = { ...sizes, log: (text) => console.error(text) };
   const { imageBytes } = bench;
   bench.log(`Packing images of ${imageBytes / 2 ** 20} MiB`);
   await using upstream = await openUpstream({ imageBytes });
@@ -54,9 +52,11 @@ async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[
     bundle: [bundle],
     runtimes: [() => runtimes(bench, upstream)],
     growth: [() => growthBySize(bench), () => growthByImages(bench)],
+    servers: [() => onServers(bench, upstream)],
   };
+  const withoutServers = Object.keys(all).filter((name) => name !== "servers");
   const results: Part[] = [];
-  for (const name of wanted ?? Object.keys(all)) {
+  for (const name of [...(wanted ?? withoutServers), ...(withServers ? ["servers"] : [])]) {
     const parts = all[name];
     if (!parts) throw new Error(`There is no part "${name}": ${Object.keys(all).join(", ")}`);
     for (const part of parts) {
@@ -66,20 +66,4 @@ async function run({ parts: wanted }: BenchOptions, bench: Bench): Promise<Part[
     }
   }
   return results;
-}
-
-async function settingOf(
-  { imageBytes, linkBytesPerSecond, rounds, largeBytes }: BenchOptions,
-  servers: Readonly<Record<string, string>> | undefined,
-): Promise<Bench> {
-  Object.assign(process.env, servers);
-  const environment = servers
-    ? { ...servers, BENCH_S3: JSON.stringify((await newBucket()).access) }
-    : undefined;
-  return {
-    ...{ imageBytes, linkBytesPerSecond, rounds, largeBytes },
-    serverSides: environment ? ["ours, Redis", "ours, S3"] : [],
-    environment: environment ?? {},
-    log: (text) => console.error(text),
-  };
 }

@@ -8,7 +8,7 @@ const usage = `usage: npm run bench -- [--size MiB] [--link Mbit/s] [--rounds n]
   --link     speed of the bounded link, default 200
   --rounds   of each figure the median is taken, default 5
   --large    size of the largest image of the growth part, and up to 4096 of the memory part, default 4096
-  --servers  also measure Redis and S3, on servers that are installed and started for it
+  --servers  then also measure Redis and S3, on servers that are installed and started for it
   --parts    only these: link, first, repeated, ranges, readers, pair, memory, counts, bundle, runtimes, growth
   --json, --chart, --curves  where to write all figures, the chart of times, the chart of growth`;
 

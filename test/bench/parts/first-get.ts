@@ -10,7 +10,7 @@ export async function firstGetOverLink(bench: Bench, upstream: Upstream): Promis
   const names = ["ours, fs", "version 10", "fetch to nothing"];
   const wire = new Map<string, number>();
   await upstream.limit(bench.linkBytesPerSecond);
-  const costs = await costsOf(bench, upstream, names, ".gz", false, async (name) => {
+  const costs = await costsOf(bench, upstream, names, ".gz", {}, async (name) => {
     wire.set(name, (await upstream.traffic()).bytesSent);
   });
   await upstream.limit();
@@ -50,8 +50,8 @@ const unboundedSides = [
 
 /** The raw file as fast as loopback carries it. */
 export async function firstGetUnbounded(bench: Bench, upstream: Upstream, label = ""): Promise<Part> {
-  const names = [...unboundedSides, ...bench.serverSides];
-  const costs = await costsOf(bench, upstream, names, ".img", true);
+  const names = unboundedSides;
+  const costs = await unboundedFirstGets(bench, upstream, names);
   const ms = (name: string) => mediansOf(costs.get(name)!).ms;
   const ours = ms("ours, fs");
   const against = (name: string, goal: number) =>
@@ -69,12 +69,27 @@ export async function firstGetUnbounded(bench: Bench, upstream: Upstream, label 
   };
 }
 
+/** What it costs each of the sides. */
+export function unboundedFirstGets(
+  bench: Bench,
+  upstream: Upstream,
+  names: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<Map<string, Cost[]>> {
+  return costsOf(bench, upstream, names, ".img", { isUnbounded: true, environment });
+}
+
+interface Circumstances {
+  readonly isUnbounded?: boolean;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+}
+
 function costsOf(
-  { rounds, environment }: Bench,
+  { rounds }: Bench,
   upstream: Upstream,
   names: readonly string[],
   fileType: FileType,
-  isUnbounded: boolean,
+  { isUnbounded = false, environment }: Circumstances,
   afterwards: (name: string) => Promise<void> = async () => undefined,
 ): Promise<Map<string, Cost[]>> {
   return alternate(names, { upstream: upstream.facts, environment }, rounds, async (side) => {

@@ -1,42 +1,24 @@
 // Repeated gets of what is kept, whole and in pieces: ours verifies every byte, most others none.
 import { alternate, type Bench, mediansOf, type Upstream } from "../bench.ts";
+import type { Cost } from "../measure.ts";
 import { atLeast, type Part, rounded } from "../report/part.ts";
 import { openSide } from "../sides.ts";
 
 const MiB = 1024 * 1024;
 const verifying = new Set([
-  ...["ours, fs", "ours, fs, pieces freed", "ours, memory", "ours, Redis", "ours, S3"],
+  ...["ours, fs", "ours, fs, pieces freed", "ours, memory"],
   ...["cacache", "fetch to file, hashed"],
 ]);
+const wholeSides = [
+  ...["ours, fs", "ours, fs, pieces freed", "ours, memory", "version 10", "cacache", "huggingface/hub"],
+  ...["fetch to file", "fetch to file, hashed", "unstorage fs", "cp"],
+];
 
 /** The whole image. */
 export async function repeatedGet(bench: Bench, upstream: Upstream, label = ""): Promise<Part> {
-  const names = [
-    ...[
-      "ours, fs",
-      "ours, fs, pieces freed",
-      "ours, memory",
-      "version 10",
-      "cacache",
-      "huggingface/hub",
-      "fetch to file",
-    ],
-    ...["fetch to file, hashed", "unstorage fs", "cp", ...bench.serverSides],
-  ];
+  const names = wholeSides;
   const { facts } = upstream;
-  const filled = new Set<string>();
-  const costs = await alternate(
-    names,
-    { upstream: facts, environment: bench.environment },
-    bench.rounds,
-    async (side) => {
-      if (!filled.has(side.name)) await side.first({ fileType: ".img" });
-      filled.add(side.name);
-      // Once for nothing: while the others had their turns, the kernel may have dropped these files from memory.
-      await side.repeated({ fileType: ".img" });
-      return side.repeated({ fileType: ".img" });
-    },
-  );
+  const costs = await repeatedGets(bench, upstream, names);
   const ms = (name: string) => mediansOf(costs.get(name)!).ms;
   const ours = ms("ours, fs");
   return {
@@ -55,6 +37,23 @@ export async function repeatedGet(bench: Bench, upstream: Upstream, label = ""):
     ],
     bars: names.map((name) => ({ group: `Repeated get${label}`, name, ms: ms(name) })),
   };
+}
+
+/** What it costs each of the sides. */
+export function repeatedGets(
+  { rounds }: Bench,
+  { facts }: Upstream,
+  names: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<Map<string, Cost[]>> {
+  const filled = new Set<string>();
+  return alternate(names, { upstream: facts, environment }, rounds, async (side) => {
+    if (!filled.has(side.name)) await side.first({ fileType: ".img" });
+    filled.add(side.name);
+    // Once for nothing: while the others had their turns, the kernel may have dropped these files from memory.
+    await side.repeated({ fileType: ".img" });
+    return side.repeated({ fileType: ".img" });
+  });
 }
 
 /** 1 MiB at a time from places at random, the same for both sides. */
