@@ -109,6 +109,19 @@ test("what saveImage has written is freed, and what verify has seen", async () =
   expect(sha256(await readFile(path))).toBe(await api.image(slug, version).sha256);
 });
 
+test("of chunks at the edges of a range only what was asked for stays", async () => {
+  const api = await sharedApi({ imageBytes: 16 * chunkBytes });
+  const { manager } = createTestManager(api, { freshness: { maxAgeMs: 3600e3 } });
+  await manager.prefetch(slug, version);
+  freeing.mockClear();
+  const range = { start: chunkBytes + 10, end: 4 * chunkBytes - 10 };
+  const part = await bytesOf(await manager.get(slug, version, { range }));
+  expect(freed()).toBe(2);
+  const whole = await bytesOf(await manager.get(slug, version));
+  expect(part).toEqual(whole.subarray(range.start, range.end));
+  expect(sha256(whole)).toBe(await api.image(slug, version).sha256);
+});
+
 test("pieces of another stream may be somebody's: one that is used again and again comes through each time", async () => {
   expect(await get(managerOver(() => piecewise(() => piece)))).toEqual(content);
   expect(piece.length).toBe(10_000);

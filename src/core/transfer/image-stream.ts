@@ -1,5 +1,6 @@
 /** The stream that a caller of `get` holds: chunks cut to the byte range, progress, abort, and recovery when a chunk can't be had. */
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
+import { freeWhole } from "../piece-memory.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 
 /** A span of bytes within an image; `end` is exclusive and may be unknown (to the end). */
@@ -121,5 +122,8 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
 function cut(chunk: Uint8Array<ArrayBuffer>, start: number, end: number): Uint8Array<ArrayBuffer> {
   const from = Math.max(0, start);
   const to = Math.min(chunk.length, end);
-  return from === 0 && to === chunk.length ? chunk : chunk.slice(from, Math.max(from, to));
+  if (from === 0 && to === chunk.length) return chunk;
+  const part = chunk.slice(from, Math.max(from, to));
+  freeWhole(chunk);
+  return part;
 }
