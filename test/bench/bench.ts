@@ -66,7 +66,8 @@ export async function alternate<T>(
   return results;
 }
 
-async function flush(): Promise<void> {
+/** Waits until the kernel has written what there is to write. */
+export async function flush(): Promise<void> {
   if (process.platform !== "win32") await promisify(execFile)("sync");
 }
 
