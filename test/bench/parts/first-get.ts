@@ -50,22 +50,21 @@ const unboundedSides = [
 
 /** The raw file as fast as loopback carries it. */
 export async function firstGetUnbounded(bench: Bench, upstream: Upstream, label = ""): Promise<Part> {
-  const names = unboundedSides;
-  const costs = await unboundedFirstGets(bench, upstream, names);
+  const costs = await unboundedFirstGets(bench, upstream, unboundedSides);
   const ms = (name: string) => mediansOf(costs.get(name)!).ms;
   const ours = ms("ours, fs");
   const against = (name: string, goal: number) =>
     atLeast(`first get, unbounded, .img${label}, against ${name}`, goal, ms(name) / ours);
   return {
     title: `First get over unbounded loopback, .img${label}`,
-    table: names.map((name) => ({
+    table: unboundedSides.map((name) => ({
       side: name,
       ms: Math.round(ms(name)),
       "CPU ms": Math.round(mediansOf(costs.get(name)!).cpuMs),
       "ours, fs is faster by": `${rounded(ms(name) / ours)}x`,
     })),
     goals: [against("fetch to file", 1), against("version 10", 1.5), against("cacache", 1.3)],
-    bars: names.map((name) => ({ group: `First get, unbounded${label}`, name, ms: ms(name) })),
+    bars: unboundedSides.map((name) => ({ group: `First get, unbounded${label}`, name, ms: ms(name) })),
   };
 }
 
