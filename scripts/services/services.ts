@@ -47,13 +47,14 @@ export async function startServices(): Promise<Services> {
 }
 
 /**
- * Runs a task on servers of its own. They would outlive this process, so they end with it, too: at once where Ctrl-C or an exit comes
- * before the task's end.
+ * Runs a task on servers of its own, with their environment in this process's. They would outlive it, so they end with it, too: at
+ * once where Ctrl-C or an exit comes before the task's end.
  *
  * @throws what {@link startServices} throws, and what the task does.
  */
 export async function withServices<T>(task: (services: Services) => Promise<T>): Promise<T> {
   const services = await startServices();
+  Object.assign(process.env, services.environment);
   const interrupt = () => process.exit(1);
   const end = () => endAtOnce(services);
   for (const signal of signals) process.on(signal, interrupt);

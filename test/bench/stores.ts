@@ -84,13 +84,10 @@ async function measureRound(
 /** Starts what is needed, and stops and deletes it whatever happens. */
 async function withStores<T>(work: (places: StorePlace[]) => Promise<T>): Promise<T> {
   const base = await mkdtemp(join(tmpdir(), "bench-stores-"));
-  const workOn = async (environment?: Readonly<Record<string, string>>) => {
-    Object.assign(process.env, environment);
-    return work(await Promise.all(wanted.map((kind) => placeOf(kind, base))));
-  };
+  const workThere = async () => work(await Promise.all(wanted.map((kind) => placeOf(kind, base))));
   const needsServers = wanted.some((kind) => kind !== "fs");
   try {
-    return await (needsServers ? withServices(({ environment }) => workOn(environment)) : workOn());
+    return await (needsServers ? withServices(workThere) : workThere());
   } finally {
     await rm(base, { recursive: true, force: true });
   }

@@ -10,9 +10,8 @@ export async function firstGetOverLink(bench: Bench, upstream: Upstream): Promis
   const names = ["ours, fs", "version 10", "fetch to nothing"];
   const wire = new Map<string, number>();
   await upstream.limit(bench.linkBytesPerSecond);
-  const costs = await costsOf(bench, upstream, names, ".gz", {}, async (name) => {
-    wire.set(name, (await upstream.traffic()).bytesSent);
-  });
+  const afterwards = async (name: string) => void wire.set(name, (await upstream.traffic()).bytesSent);
+  const costs = await costsOf(bench, upstream, names, { fileType: ".gz", afterwards });
   await upstream.limit();
   const { gzBytes } = upstream.facts;
   const ms = (name: string) => mediansOf(costs.get(name)!).ms;
@@ -75,27 +74,28 @@ export function unboundedFirstGets(
   names: readonly string[],
   environment?: Readonly<Record<string, string>>,
 ): Promise<Map<string, Cost[]>> {
-  return costsOf(bench, upstream, names, ".img", { isUnbounded: true, environment });
+  return costsOf(bench, upstream, names, { fileType: ".img", isUnbounded: true, environment });
 }
 
 interface Circumstances {
+  readonly fileType: FileType;
   readonly isUnbounded?: boolean;
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** What is to be seen before the next side has its turn. */
+  readonly afterwards?: (name: string) => Promise<void>;
 }
 
 function costsOf(
   { rounds }: Bench,
   upstream: Upstream,
   names: readonly string[],
-  fileType: FileType,
-  { isUnbounded = false, environment }: Circumstances,
-  afterwards: (name: string) => Promise<void> = async () => undefined,
+  { fileType, isUnbounded = false, environment, afterwards }: Circumstances,
 ): Promise<Map<string, Cost[]>> {
   return alternate(names, { upstream: upstream.facts, environment }, rounds, async (side) => {
     if (isUnbounded) await warm(upstream, fileType);
     await upstream.reset();
     const cost = await side.first({ fileType });
-    await afterwards(side.name);
+    await afterwards?.(side.name);
     await side.clear();
     return cost;
   });

@@ -83,10 +83,10 @@ async function measure(driver: StoreDriver, images: number, rounds: number): Pro
   let timeMs = Date.now();
   const manager = createImageManager({ source, storage: driver, now: () => timeMs });
   const medians: number[] = [];
-  for (const [, run] of tasks) {
-    const isLast = medians.length === tasks.length - 1;
+  for (const [index, [, run]] of tasks.entries()) {
+    const repeats = index === tasks.length - 1 ? 1 : rounds;
     const times: number[] = [];
-    for (let round = 0; round < (isLast ? 1 : rounds); round++) {
+    for (let round = 0; round < repeats; round++) {
       await flush();
       const startMs = performance.now();
       await run(manager, images);

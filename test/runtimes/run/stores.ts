@@ -63,8 +63,7 @@ async function testOnServers(
   env: Record<string, string>,
   tested: Tested[],
 ): Promise<void> {
-  await withServices(async ({ environment }) => {
-    Object.assign(process.env, environment); // for `newBucket`
+  await withServices(async () => {
     for (const kind of kinds) {
       const place = await placeOf(kind);
       const cells = await testPlace(place, project);
