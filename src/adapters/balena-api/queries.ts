@@ -1,4 +1,7 @@
-/** The paths that the balena SDK asks for too. Slugs and aliases have passed `assertDeviceType`, so they need no quoting. */
+/**
+ * The paths that the balena SDK asks for too. The API's OData parser refuses percent-encoding but in quoted texts and for spaces and
+ * quotes, so only spaces and what stands in quotes are encoded.
+ */
 
 /** The device type that goes by a slug or alias; a slug is an alias of its own. */
 export function deviceTypePath(slugOrAlias: string): string {
@@ -7,7 +10,7 @@ export function deviceTypePath(slugOrAlias: string): string {
     $orderby: "name asc",
     $select: "slug",
     $top: "1",
-    $filter: `device_type_alias/any(dta:dta/is_referenced_by__alias eq '${slugOrAlias}')`,
+    $filter: `device_type_alias/any(dta:dta/is_referenced_by__alias eq ${quoted(slugOrAlias)})`,
   });
 }
 
@@ -22,17 +25,21 @@ export function versionsPath(slug: string, includeDrafts: boolean): string {
   return pinePath("application", {
     $select: "id",
     $expand: `application_tag($select=tag_key,value),owns__release(${releaseOptions.join(";")})`,
-    $filter: `is_host eq true and is_for__device_type/any(dt:dt/slug in ('${slug}'))`,
+    $filter: `is_host eq true and is_for__device_type/any(dt:dt/slug in (${quoted(slug)}))`,
   });
 }
 
-/** The size of a raw image. */
+/** The size of an image's `.gz` file. */
 export function downloadSizePath(slug: string, version: string): string {
   return `/device-types/v1/${slug}/images/${encodeURIComponent(version)}/download-size`;
 }
 
-/** Percent-encoded, as the SDK does it: URLSearchParams would send a space as `+`. */
 function pinePath(resource: string, options: Record<string, string>): string {
-  const query = Object.entries(options).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
-  return `/v7/${resource}?${query.join("&")}`;
+  const query = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+  return `/v7/${resource}?${query.join("&").replaceAll(" ", "%20")}`;
+}
+
+/** A text as a filter takes it. */
+function quoted(text: string): string {
+  return `'${encodeURIComponent(text.replaceAll("'", "''"))}'`;
 }

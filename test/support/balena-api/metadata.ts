@@ -9,6 +9,7 @@ import {
   visibleDeviceTypes,
 } from "./catalog.ts";
 import type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
+import { malformed } from "./odata.ts";
 import {
   expandOptions,
   matches,
@@ -59,7 +60,9 @@ export function answerMetadata(url: URL, context: MetadataContext): MetadataAnsw
 function route(url: URL, context: MetadataContext): MetadataAnswer {
   const options: PineOptions = new Map(url.searchParams);
   // Version 10's SDK speaks v6; both have these rows in one shape.
-  const resource = /^\/v[67]\/(\w+)$/.exec(url.pathname)?.[1];
+  const [, root, resource] = /^(\/v[67])\/(\w+)$/.exec(url.pathname) ?? [];
+  const complaint = root && malformed(`${url.pathname}${url.search}`.slice(root.length));
+  if (complaint) return { status: 400, body: complaint };
   if (resource === "application") return pine(applications(options, context));
   if (resource === "device_type") return pine(deviceTypes(options, context));
   if (url.pathname === "/actor/v1/whoami") return context.authorized ? ok(account) : unauthorized;
