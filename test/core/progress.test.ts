@@ -1,5 +1,5 @@
 /** `onProgress`: monotonic, ends at the total, and can break nothing. */
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { GetOptions, Progress } from "../../src/core/index.ts";
 import { progressAt } from "../../src/core/transfer/progress.ts";
 import { collect } from "../support/collect.ts";
@@ -32,6 +32,10 @@ function expectMonotonic(reports: readonly Progress[], total: number) {
 }
 
 describe("ends at the total", () => {
+  beforeEach(() => {
+    api.faults.downloadSize = size;
+  });
+
   test.each<[string, GetOptions, number]>([
     ["of a .gz, whose raw size is an estimate", {}, size],
     ["of an .img, whose size is known", { fileType: ".img" }, size],

@@ -97,8 +97,11 @@ describe("catalog through balena-sdk", () => {
     expect(await sdk().auth.whoami()).toBeUndefined();
   });
 
-  it("gives the download size, or what it is told to", async () => {
-    expect(await sdk().models.os.getDownloadSize("nuc", "6.4.0+rev1")).toBe(1024 * 1024);
+  it("gives the size of the .gz less its head and tail as download size, none of an ESR line, or what it is told to", async () => {
+    const { headers } = await rawRequest(download("&fileType=.gz"));
+    const sizeOf = (version: string) => sdk().models.os.getDownloadSize("raspberrypi4-64", version);
+    expect(await sizeOf("6.1.0")).toBe(Number(headers["content-length"]) - 20);
+    await expect(sizeOf("2023.10.1")).rejects.toMatchObject({ statusCode: 404 });
     api.faults.downloadSize = 5;
     expect(await sdk().models.os.getDownloadSize("nuc", "6.4.0+rev1")).toBe(5);
     await expect(sdk().models.os.getDownloadSize("nuc", "9.9.9")).rejects.toMatchObject({ statusCode: 404 });

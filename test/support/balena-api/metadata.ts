@@ -31,8 +31,8 @@ export interface MetadataContext {
   readonly authorized: boolean;
   /** The account's token, for its renewal. */
   readonly token: string;
-  /** Raw size of an image, as the size endpoint should give it. */
-  readonly downloadBytes: number;
+  /** Size of an image's `.gz` file, or what the size endpoint is told to say. */
+  readonly downloadBytes: (slug: string, version: string) => Promise<number>;
 }
 
 type Row = Record<string, unknown>;
@@ -47,9 +47,9 @@ const account = {
 };
 
 /** Answers a request of any endpoint but `/download`. */
-export function answerMetadata(url: URL, context: MetadataContext): MetadataAnswer {
+export async function answerMetadata(url: URL, context: MetadataContext): Promise<MetadataAnswer> {
   try {
-    return route(url, context);
+    return await route(url, context);
   } catch (error) {
     if (error instanceof UnsupportedFilterError)
       return { status: 400, body: `Unsupported filter: ${error.message}` };
@@ -57,7 +57,7 @@ export function answerMetadata(url: URL, context: MetadataContext): MetadataAnsw
   }
 }
 
-function route(url: URL, context: MetadataContext): MetadataAnswer {
+function route(url: URL, context: MetadataContext): MetadataAnswer | Promise<MetadataAnswer> {
   const options: PineOptions = new Map(url.searchParams);
   // Version 10's SDK speaks v6; both have these rows in one shape.
   const [, root, resource] = /^(\/v[67])\/(\w+)$/.exec(url.pathname) ?? [];
@@ -149,10 +149,18 @@ function toDeviceTypeJson(type: DeviceTypeFixture): Row {
   return { slug: type.slug, name: type.name, aliases: aliasesOf(type), yocto: { fstype: "balenaos-img" } };
 }
 
-function downloadSize(name: string, version: string, context: MetadataContext): MetadataAnswer {
+/** The API adds up the compressed parts, whatever the imageType: the `.gz` without its 20 bytes of head and tail. It has none of an ESR line. */
+async function downloadSize(
+  name: string,
+  version: string,
+  context: MetadataContext,
+): Promise<MetadataAnswer> {
   const type = findDeviceType(context.catalog, name, context.authorized);
-  const known = context.catalog.releases.some((r) => r.deviceType === type?.slug && r.version === version);
-  return known ? ok({ size: context.downloadBytes }) : notFound;
+  const release = context.catalog.releases.find(
+    (r) => r.deviceType === type?.slug && r.version === version && lineOf(r) === "default",
+  );
+  if (type === undefined || release === undefined) return notFound;
+  return ok({ size: await context.downloadBytes(type.slug, version) });
 }
 
 const lineOf = (release: ReleaseFixture) => release.line ?? "default";

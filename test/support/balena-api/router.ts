@@ -8,10 +8,12 @@ import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import { answerMetadata } from "./metadata.ts";
 
+/** Head and tail of a `.gz` file, which the size endpoint does not count. */
+const gzipFrameBytes = 20;
+
 /** What all endpoints together need to know. */
 export interface ApiContext extends DownloadContext {
   readonly token: string;
-  readonly imageBytes: number;
 }
 
 /** Answers a request of either listener. */
@@ -68,18 +70,16 @@ function setDate(response: ServerResponse, date: DownloadFaults["date"]): void {
 
 async function answerCatalog(
   exchange: Exchange,
-  { catalog, faults, token, imageBytes }: ApiContext,
+  { catalog, faults, token, imageOf }: ApiContext,
 ): Promise<void> {
   const { refuse, lose, latencyMs } = faults.metadata;
   await sleep(latencyMs);
   if (strikes(lose)) return void exchange.request.socket.destroy();
   if (strikes(refuse)) return answer(exchange, refuse.status, "Fault", retryAfterHeader(refuse));
   const authorized = exchange.access === "authorized";
-  const { status, body } = answerMetadata(exchange.url, {
-    catalog,
-    authorized,
-    token,
-    downloadBytes: faults.downloadSize ?? imageBytes,
-  });
+  const downloadBytes = async (slug: string, version: string) =>
+    faults.downloadSize ??
+    (await imageOf({ slug, version, variant: {}, contentRevision: 0 }).gzBytes()) - gzipFrameBytes;
+  const { status, body } = await answerMetadata(exchange.url, { catalog, authorized, token, downloadBytes });
   answer(exchange, status, body);
 }

@@ -80,7 +80,6 @@ export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<Ba
     link,
     filesUrl: () => filesUrl,
     token,
-    imageBytes,
   };
 
   const servers = [listener("api", context), listener("files", context)] as const;
