@@ -302,6 +302,15 @@ export interface StoreCapabilities {
   readonly completeListing: boolean;
 }
 
+/** How {@link StoreDriver} reads a value. */
+export interface StoreReadOptions {
+  /**
+   * The most bytes that the value can have: a larger one reads as `null`, since it can't be what is looked for, and no more
+   * than that of it is held in memory. An empty value may then read as `null`, too. Default: no bound.
+   */
+  maxBytes?: number | undefined;
+}
+
 /** What {@link StoreDriver.createIfAbsent} found; `unsupported` where the store can't make sure. */
 export type CreateResult = "created" | "exists" | "unsupported";
 
@@ -312,6 +321,8 @@ export type CreateResult = "created" | "exists" | "unsupported";
 export interface StoreDriver extends Driver {
   /** What it promises. An unstorage driver without this counts as one that does not list completely. */
   readonly capabilities: StoreCapabilities;
+  /** Reads bytes. The core always says how many there may be; an adapter that can't bound a read may ignore it. */
+  getItemRaw?(key: string, options: StoreReadOptions): unknown;
   /**
    * Writes only where the key does not exist, with exactly one winner among racing writers. A store that lacks it, or answers
    * `unsupported`, works; but processes that share it do not share downloads.

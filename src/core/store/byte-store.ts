@@ -1,8 +1,9 @@
 /** Bytes in and out of any unstorage driver or storage: one prefix, one kind of error, a time limit on every call. */
 import type { Driver, Storage } from "unstorage";
 import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
-import type { CreateResult, StoreCapabilities, StoreDriver } from "../types.ts";
+import type { CreateResult, StoreCapabilities, StoreDriver, StoreReadOptions } from "../types.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
+import { maxBytesUnder } from "./keys.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix; faults are `STORE` errors. */
 export interface ByteStore {
@@ -12,8 +13,11 @@ export interface ByteStore {
   readonly isAdapter: boolean;
   /** Leases need both a listing to rely on and `createIfAbsent`. */
   readonly canLease: boolean;
-  /** The value, in a buffer that is the caller's own; `undefined` where there is none, or nothing that could be bytes. */
-  read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * The value, in a buffer that is the caller's own; `undefined` where there is none, nothing that could be bytes, or more than
+   * `maxBytes`. Default: the bound of the key's kind.
+   */
+  read(key: string, maxBytes?: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** The bytes must not change until it settles. */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
@@ -45,10 +49,11 @@ export function createByteStore(
     ...limitsOf(capabilities),
     isAdapter: capabilities !== undefined,
     canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
-    read: (key) =>
+    read: (key, maxBytes = maxBytesUnder(key)) =>
       guarded("read", async () => {
-        const bytes = asBytes(await raw.read(fullKey(key)));
-        return bytes && own(bytes);
+        const bytes = asBytes(await raw.read(fullKey(key), { maxBytes }));
+        // Drivers that know no bound have read all of it by now; at least nobody goes on with it.
+        return bytes && bytes.length <= maxBytes ? own(bytes) : undefined;
       }),
     write: (key, bytes) =>
       guarded("write", async () => assertDone(await raw.write(fullKey(key), own(bytes)))),
@@ -87,7 +92,7 @@ function assertStorage(storage: unknown): asserts storage is Driver | Storage {
 }
 
 interface RawAccess {
-  read(key: string): unknown;
+  read(key: string, options: StoreReadOptions): unknown;
   write(key: string, bytes: Uint8Array<ArrayBuffer>): unknown;
 }
 
@@ -96,7 +101,7 @@ function rawAccess(driver: Driver): RawAccess {
   const { getItemRaw, setItemRaw } = driver;
   if (getItemRaw && setItemRaw) {
     return {
-      read: (key) => getItemRaw.call(driver, key, {}),
+      read: (key, options) => getItemRaw.call(driver, key, options),
       write: (key, bytes) => setItemRaw.call(driver, key, bytes, {}),
     };
   }

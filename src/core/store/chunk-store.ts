@@ -1,4 +1,5 @@
 /** Chunks in and out of the store, each proved by its SHA-256 before anyone gets to see it. */
+import { bounds } from "../bounds.ts";
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
 import { freeWhole } from "../piece-memory.ts";
@@ -19,7 +20,7 @@ export async function readChunk(
   length: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const stored = await store.read(chunkKey(digest));
+  const stored = await store.read(chunkKey(digest), length + bounds.chunkEncodingBytes);
   if (stored?.length !== length) return undefined;
   const { sha256, bytes } = await hash(stored);
   return sha256 === digest ? bytes : undefined;

@@ -1,4 +1,5 @@
 /** The names of all keys (format `v1`), relative to the manager's prefix. A change of format changes the `v1`. */
+import { bounds } from "../bounds.ts";
 
 const format = "v1";
 
@@ -39,3 +40,18 @@ export const partialKey = (id: string, epoch: number, segment: number): string =
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>
   `${folders.catalog}${space}:${slugOrAlias}`;
+
+/** The most bytes that a value under a key may have; a larger one is none of ours. */
+export function maxBytesUnder(key: string): number {
+  const [, maxBytes = bounds.valueBytes] = maxBytesByFolder.find(([folder]) => key.startsWith(folder)) ?? [];
+  return maxBytes;
+}
+
+const maxBytesByFolder: readonly (readonly [folder: string, maxBytes: number])[] = [
+  [folders.images, bounds.manifestBytes],
+  [folders.chunks, bounds.chunkBytes + bounds.chunkEncodingBytes],
+  [folders.leases, bounds.recordBytes],
+  [folders.partials, bounds.journalSegmentBytes],
+  [folders.uses, bounds.recordBytes],
+  [folders.catalog, bounds.catalogBytes],
+];

@@ -1,5 +1,7 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
+import { bounds } from "../bounds.ts";
 import { sha256HexOfText } from "../digest.ts";
+import { StoreError } from "../errors.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
@@ -45,9 +47,15 @@ export async function readManifest(store: ByteStore, id: string): Promise<Manife
   return value;
 }
 
-/** Writes a manifest: the commit. */
+/** Writes a manifest: the commit. @throws {StoreError} `STORE` also where it would be too large to be read again. */
 export async function writeManifest(store: ByteStore, id: string, manifest: Manifest): Promise<void> {
-  await store.write(imageKey(id), encodeJson(manifest));
+  const bytes = encodeJson(manifest);
+  if (bytes.length > bounds.manifestBytes) {
+    throw new StoreError(
+      `An image of ${manifest.chunks.length} chunks makes too large a manifest: use larger chunks`,
+    );
+  }
+  await store.write(imageKey(id), bytes);
 }
 
 /** SHA-256 over size, chunk size and chunk digests: names the content, and is not the SHA-256 of the file. */
@@ -99,7 +107,7 @@ export function parseHttpDate(header: string | undefined): Date | undefined {
 }
 
 /** The most that `createImageManager` takes for `chunkBytes`. */
-export const maxChunkBytes = 64 * 1024 * 1024;
+export const maxChunkBytes = bounds.chunkBytes;
 
 const sha256Pattern = /^[0-9a-f]{64}$/;
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -135,7 +143,8 @@ function isValidatorsShape(value: unknown): value is Validators {
 /** They are sent with the next request; one that can't be would fail it. */
 function isHeaderValue(value: unknown): boolean {
   try {
-    return typeof value === "string" && new Headers({ value }).has("value");
+    const isShort = typeof value === "string" && value.length <= bounds.headerCharacters;
+    return isShort && new Headers({ value }).has("value");
   } catch {
     return false;
   }

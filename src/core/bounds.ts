@@ -1,0 +1,41 @@
+/**
+ * The most that is taken of each thing that comes from outside, in one table: nobody who answers us decides how much memory or
+ * time that costs. Each bound is far above what honest servers and stores have ever sent.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bytes, unless the name says otherwise. What is larger is refused, or counts as missing. */
+export const bounds = {
+  /** Answer of the upstream to a look-up (versions, device types), after inflating. balena's largest lists have about 1 MiB. */
+  lookUpBytes: 64 * MiB,
+  /** Body of an answer that is a refusal. Only a code and a message are looked for in it. */
+  errorPageBytes: 64 * KiB,
+  /** Characters of a server's own words that an error quotes. */
+  quotedCharacters: 200,
+  /** Characters of a header's value that is kept and sent again, such as an ETag. Servers refuse 8 KiB of headers in all. */
+  headerCharacters: 4 * KiB,
+
+  /** A page of a store's listing. S3's have 1,000 names of up to 1,024 bytes, of which escaping makes three times as many. */
+  listingPageBytes: 16 * MiB,
+  /** Pages of one listing. Redis may have a hundred million keys of other programs, which it skips 1,000 at a time. */
+  listingPages: 100_000,
+  /** Keys of one listing: 40 TB in chunks of 4 MiB. */
+  listedKeys: 10_000_000,
+
+  /** A chunk's raw bytes: the largest `chunkBytes`. */
+  chunkBytes: 64 * MiB,
+  /** What a stored chunk may have more than its raw bytes: gzip and zstd add up to 5 bytes to each 32 KiB, and a header. */
+  chunkEncodingBytes: 64 * KiB,
+  /** A manifest: a million chunks, so 256 GiB in the smallest and 4 TiB in the default ones. */
+  manifestBytes: 64 * MiB,
+  /** A segment of a journal. The first one of a successor names all chunks that it took over. */
+  journalSegmentBytes: 64 * MiB,
+  /** What is remembered of a device type's versions. */
+  catalogBytes: 64 * MiB,
+  /** A lease or a last use. Ours have about 100 bytes. */
+  recordBytes: 64 * KiB,
+  /** Any other value that the library keeps. */
+  valueBytes: 64 * MiB,
+} as const;
