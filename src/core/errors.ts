@@ -16,7 +16,8 @@ export type ImageManagerErrorCode =
   | "IMAGE_CHANGED"
   | "INTEGRITY"
   | "STORE"
-  | "LISTING_INCOMPLETE";
+  | "LISTING_INCOMPLETE"
+  | "CLOSED";
 
 // Shared by the ESM and the CJS copy of this module, for which `instanceof` fails across copies.
 const brand = Symbol.for("balena-image-manager.error");
@@ -193,4 +194,9 @@ export class StoreError extends ImageManagerError {
 /** The store can't list its keys completely, so the call can't promise what it is for. */
 export class ListingIncompleteError extends ImageManagerError {
   readonly code = "LISTING_INCOMPLETE";
+}
+
+/** The manager was closed: before the call, or while it or its stream was under way. */
+export class ClosedError extends ImageManagerError {
+  readonly code = "CLOSED";
 }

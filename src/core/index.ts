@@ -4,6 +4,7 @@
  * @module balena-image-manager
  */
 export {
+  ClosedError,
   DeviceTypeNotFoundError,
   ImageChangedError,
   ImageManagerError,

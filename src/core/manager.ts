@@ -1,6 +1,6 @@
 /** Wires the ports and the options together; every method is one file of `operations/`. */
 import type { ManagerContext } from "./context.ts";
-import { InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
+import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { withFacts } from "./manager-facts.ts";
 import { createMemoryBudget } from "./memory-budget.ts";
 import { cleanCache } from "./operations/clean.ts";
@@ -97,7 +97,7 @@ function createContext(options: ImageManagerOptions): {
     background: new Set(),
   };
   const close = async () => {
-    closing.abort(new InvalidArgumentError("The image manager is closed"));
+    closing.abort(new ClosedError("The image manager is closed"));
     await Promise.allSettled([...context.running].map(({ outcome }) => outcome));
     await Promise.allSettled(context.background);
   };

@@ -570,7 +570,7 @@ export interface ImageManager {
    */
   cleanCache(): Promise<void>;
   /**
-   * Ends transfers and all that the manager does in the background. Calls after it reject with `INVALID_ARGUMENT`. The store is
+   * Ends transfers and all that the manager does in the background. Calls after it, and streams that are still being read, reject with `CLOSED`. The store is
    * the caller's: one that opened a connection is closed by its own `dispose()`.
    *
    * @example

@@ -112,7 +112,7 @@ describe("close", () => {
     const { manager } = createTestManager(api);
     await manager.close();
     const failure = await rejection(calls(manager)[name]());
-    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT", message: "The image manager is closed" });
+    expect(failure).toMatchObject({ code: "CLOSED", name: "ClosedError" });
     expect(api.counters.requests).toBe(0);
   });
 
@@ -123,8 +123,8 @@ describe("close", () => {
     const running = await manager.get(slug, "6.0.10");
     const read = rejection(collect(running));
     await manager.close();
-    expect(await read).toMatchObject({ code: "INVALID_ARGUMENT" });
-    expect(await rejection(collect(cached))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await read).toMatchObject({ code: "CLOSED" });
+    expect(await rejection(collect(cached))).toMatchObject({ code: "CLOSED" });
     await expect.poll(() => api.counters.openConnections).toBe(0);
   });
 
@@ -136,6 +136,6 @@ describe("close", () => {
       await using images = other;
       await images.resolve(slug);
     }
-    await expect(other.resolve(slug)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(other.resolve(slug)).rejects.toMatchObject({ code: "CLOSED" });
   });
 });

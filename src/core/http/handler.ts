@@ -77,14 +77,7 @@ const clientClosedRequest = 499;
 
 function answerFailure(context: HandlerContext, request: Request, failure: unknown): Response {
   if (request.signal.aborted) return new Response(null, { status: clientClosedRequest });
-  const problem = isClosed(context, failure) ? closedProblem : problemOf(failure);
+  const problem = problemOf(failure);
   if (problem.status >= 500 && problem !== failure) context.report(failure, request);
   return problemResponse(request, problem);
 }
-
-/** The manager's own code for it is `INVALID_ARGUMENT`; but it is no fault of the client. */
-function isClosed({ facts }: HandlerContext, failure: unknown): boolean {
-  return facts?.closing.aborted === true && failure === facts.closing.reason;
-}
-
-const closedProblem = new HttpProblem(503, "The server is about to stop.", { "retry-after": "5" });

@@ -40,6 +40,7 @@ const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: 
   INTEGRITY: [500, "The stored image is damaged, and could not be mended."],
   STORE: [503, "The store failed."],
   LISTING_INCOMPLETE: [501, "The store can't list its images."],
+  CLOSED: [503, "The server is about to stop."],
 };
 
 /** The problem that a failure is. */
@@ -50,7 +51,8 @@ export function problemOf(failure: unknown): HttpProblem {
   const { code } = failure;
   const [status, detail] = problems[code];
   const nearest = nearestOf(failure);
-  return new HttpProblem(status, detail, {}, { code, ...(nearest !== undefined && { nearest }) });
+  const headers = code === "CLOSED" ? { "retry-after": "5" } : undefined;
+  return new HttpProblem(status, detail, headers, { code, ...(nearest !== undefined && { nearest }) });
 }
 
 /** Its name can't be anything but a version, whoever made the error. */

@@ -21,6 +21,7 @@ const failures: Record<core.ImageManagerErrorCode, [number, core.ImageManagerErr
   INTEGRITY: [500, new core.IntegrityError(secret, 1, options)],
   STORE: [503, new core.StoreError(secret, options)],
   LISTING_INCOMPLETE: [501, new core.ListingIncompleteError(secret, options)],
+  CLOSED: [503, new core.ClosedError(secret, options)],
 };
 
 /** A manager of which every call fails. */
