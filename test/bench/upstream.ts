@@ -35,7 +35,7 @@ answerCalls(
       holeFree = false,
       files = [".img", ".gz"],
     }: UpstreamOptions): Promise<UpstreamFacts> {
-      api = await startBalenaApi({ imageBytes, holeFree });
+      api = await startBalenaApi({ imageBytes, holeFree, downloads: "with-validators" });
       const served = api.image(image.deviceType, image.version);
       for (const file of files) await served.prepare(file);
       const gzBytes = files.includes(".gz") ? await served.gzBytes() : 0;

@@ -94,7 +94,7 @@ describe("images are kept apart", () => {
 
 describe("images are the same", () => {
   test("whether defaults are said or not, and in whatever order", async () => {
-    const { manager } = createTestManager(api);
+    const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
     const { id } = await manager.prefetch(slug, version, { imageType: "raw", wifiSsid: "x" });
     const variant: ImageVariant = {
       wifiSsid: "x",
@@ -109,7 +109,7 @@ describe("images are the same", () => {
   });
 
   test("by slug and by alias, by range and by exact version", async () => {
-    const { manager } = createTestManager(api);
+    const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
     const ids = [
       await manager.prefetch(slug, version),
       await manager.prefetch("raspberry-pi4", version),

@@ -38,6 +38,7 @@ describe("prefetch", () => {
   });
 
   test("of what is cached transfers nothing", async () => {
+    api.faults.etag = "strong";
     const { manager } = createTestManager(api);
     const first = await manager.prefetch(slug, version);
     api.counters.reset();
@@ -152,6 +153,7 @@ describe("inspect, isFresh and list", () => {
   });
 
   test("isFresh asks the upstream once maxAge has passed, and remembers the answer", async () => {
+    api.faults.etag = "strong";
     const { manager, clock } = createTestManager(api, { freshness: { maxAgeMs: 1000 } });
     await manager.prefetch(slug, version);
     api.counters.reset();

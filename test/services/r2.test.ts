@@ -19,7 +19,7 @@ const miniflare = new Miniflare({
 afterAll(() => miniflare.dispose());
 // Its types want Cloudflare's, which nothing else here needs.
 const bucket = (await miniflare.getR2Bucket("BUCKET")) as unknown as R2BucketBinding;
-const api = await sharedApi();
+const api = await sharedApi({ downloads: "with-validators" });
 
 /** Fails on any import of Node, since nothing is there to resolve it. */
 async function bundle(entry: string): Promise<string> {

@@ -10,7 +10,7 @@ import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
-const api = await sharedApi({ imageBytes: 16 * MiB, holeFree: true });
+const api = await sharedApi({ imageBytes: 16 * MiB, holeFree: true, downloads: "with-validators" });
 const server = await startTestRedis();
 afterAll(() => server.stop());
 const expected = async () => ({ sha256: (await api.image(slug, version)).sha256 });

@@ -10,7 +10,7 @@ import { createTestManager } from "../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
 const lease = { heartbeatMs: 100, ttlMs: 1_500, pollMs: 10 };
-const api = await sharedApi({ imageBytes: 8 * MiB, holeFree: true });
+const api = await sharedApi({ imageBytes: 8 * MiB, holeFree: true, downloads: "with-validators" });
 const server = await startTestRedis();
 const client = new Redis(server.url);
 const stores: ReturnType<typeof redisAdapter>[] = [];

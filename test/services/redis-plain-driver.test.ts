@@ -7,7 +7,7 @@ import { startTestRedis } from "../support/redis-server.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ downloads: "with-validators" });
 const server = await startTestRedis();
 const client = new Redis(server.url);
 beforeEach(() => client.flushall());

@@ -8,7 +8,7 @@ import { sharedApi, slug, version } from "../support/shared-api.ts";
 const MiB = 1024 * 1024;
 const imageBytes = 32 * MiB;
 const lease = { heartbeatMs: 100, ttlMs: 1_500, pollMs: 20 };
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const server = await startTestRedis();
 const client = new Redis(server.url);
 beforeEach(() => client.flushall());

@@ -147,7 +147,7 @@ describe("createIfAbsent", () => {
 });
 
 describe("a manager", async () => {
-  const api = await sharedApi();
+  const api = await sharedApi({ downloads: "with-validators" });
   const get = async (storage: StoreDriver) => {
     const { manager } = createTestManager(api, { storage });
     await using _ = manager;

@@ -121,7 +121,7 @@ async function withStore<T>(
   options: { linkBytesPerSecond?: number; holeFree?: boolean; imageBytes?: number },
   work: (api: BalenaApi, base: string) => Promise<T>,
 ): Promise<T> {
-  await using api = await startBalenaApi({ imageBytes: 64 * MiB, ...options });
+  await using api = await startBalenaApi({ imageBytes: 64 * MiB, downloads: "with-validators", ...options });
   const base = await mkdtemp(join(tmpdir(), "bench-"));
   api.faults.linkBytesPerSecond = options.linkBytesPerSecond;
   try {

@@ -17,7 +17,7 @@ export async function testColumn(
   project: string,
   rows: readonly (readonly [string, Check])[],
 ): Promise<Result[]> {
-  await using api = await startBalenaApi({ imageBytes });
+  await using api = await startBalenaApi({ imageBytes, downloads: "with-validators" });
   // Before the server starts, for it keeps the list.
   for (const version of coldVersions) api.releases.push({ deviceType, version });
   await using site = await runtime.start(project, api.url);

@@ -7,7 +7,7 @@ import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024, downloads: "with-validators" });
 const image = api.image(slug, version);
 const maxAgeMs = 1000;
 

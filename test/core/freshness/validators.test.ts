@@ -4,7 +4,7 @@ import { collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024, downloads: "with-validators" });
 const old = await api.image(slug, version).sha256;
 const changed = await api.image(slug, version, {}, 1).sha256;
 const lastDownload = () => api.counters.requestLog.findLast(({ url }) => url.startsWith("/download"));

@@ -8,7 +8,7 @@ import { sharedApi } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { createTestHandler, problemIn, summaryOf } from "./support.ts";
 
-const api = await sharedApi({ imageBytes: 3 * chunkBytes });
+const api = await sharedApi({ imageBytes: 3 * chunkBytes, downloads: "with-validators" });
 const path = "/images/intel-nuc/6.4.0%2Brev1";
 const fresh = { freshness: { maxAgeMs: 1e9 } };
 

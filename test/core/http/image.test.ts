@@ -10,7 +10,7 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { bodyFields, createTestHandler, problemIn, summaryOf, type TestHandler } from "./support.ts";
 
 const size = 4 * chunkBytes + 100;
-const api = await sharedApi({ imageBytes: size });
+const api = await sharedApi({ imageBytes: size, downloads: "with-validators" });
 const path = "/images/intel-nuc/6.4.0%2Brev1";
 const content = await contentOf();
 const immutable = "public, max-age=31536000, immutable";

@@ -10,7 +10,7 @@ import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { load, snapshotOf } from "./damages.ts";
 
-const api = await sharedApi({ imageBytes: 4 * chunkBytes, holeFree: true });
+const api = await sharedApi({ imageBytes: 4 * chunkBytes, holeFree: true, downloads: "with-validators" });
 const hourMs = 60 * 60 * 1000;
 const source = balenaSdkSource({ apiUrl: api.url });
 const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };

@@ -9,7 +9,11 @@ import { MiB, processOver, stores } from "../sharing/support.ts";
 import { type Damage, damages, delivered } from "./damages.ts";
 
 const chunks = 12;
-const api = await sharedApi({ imageBytes: chunks * chunkBytes, holeFree: true });
+const api = await sharedApi({
+  imageBytes: chunks * chunkBytes,
+  holeFree: true,
+  downloads: "with-validators",
+});
 const truth = api.image(slug, version).bytes();
 const raw = { fileType: ".img" } as const;
 const freshness = { maxAgeMs: Number.POSITIVE_INFINITY };

@@ -16,7 +16,7 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { processOver } from "../sharing/support.ts";
 import { type Damage, damages, delivered, load, orphan, takeSnapshot, wanted } from "./damages.ts";
 
-const api = await sharedApi({ imageBytes: 3 * chunkBytes, holeFree: true });
+const api = await sharedApi({ imageBytes: 3 * chunkBytes, holeFree: true, downloads: "with-validators" });
 const snapshot = await takeSnapshot(api);
 /** Nobody but the manager under test renews a lease here: who left one is dead. */
 const lease = { heartbeatMs: 10, ttlMs: 25, pollMs: 5 };

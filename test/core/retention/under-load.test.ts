@@ -10,7 +10,11 @@ import { keysOf, processOver, stores } from "../sharing/support.ts";
 import { delivered } from "./damages.ts";
 
 const imageChunks = 6;
-const api = await sharedApi({ imageBytes: imageChunks * chunkBytes, holeFree: true });
+const api = await sharedApi({
+  imageBytes: imageChunks * chunkBytes,
+  holeFree: true,
+  downloads: "with-validators",
+});
 const dayMs = 24 * 60 * 60 * 1000;
 const lease = { heartbeatMs: 100, ttlMs: 1_500, pollMs: 5 };
 const getsOfEach = 30;

@@ -6,7 +6,11 @@ import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
 import { keysOf, lastRangeStart, processOver, readSome, settled, stores } from "../sharing/support.ts";
 
 const chunks = 8;
-const api = await sharedApi({ imageBytes: chunks * chunkBytes, holeFree: true });
+const api = await sharedApi({
+  imageBytes: chunks * chunkBytes,
+  holeFree: true,
+  downloads: "with-validators",
+});
 const raw = { fileType: ".img" } as const;
 const hourMs = 60 * 60 * 1000;
 

@@ -9,7 +9,7 @@ import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 
 const chunks = 40;
 const imageBytes = chunks * chunkBytes;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const prefix = "balena-images:v1:";
 
 /** A store with the image in it, and the keys of its chunks in order. */

@@ -17,7 +17,7 @@ vi.mock("../../../src/core/store/byte-store.ts", async (importOriginal) => {
 
 const imageBytes = 4 * MiB;
 const chunks = imageBytes / chunkBytes;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const raw = { fileType: ".img" } as const;
 

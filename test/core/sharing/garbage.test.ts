@@ -20,7 +20,7 @@ import {
 } from "./support.ts";
 
 const imageBytes = 2 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const raw = { fileType: ".img" } as const;
 const otherRaw = { ...raw, developmentMode: true } as const;

@@ -8,7 +8,7 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, lastRangeStart, MiB, paced, processOver, readSome, settled, stores } from "./support.ts";
 
 const imageBytes = 4 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const raw = { fileType: ".img" } as const;
 

@@ -9,7 +9,7 @@ import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
 import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from "./support.ts";
 
 const imageBytes = 2 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const raw = { fileType: ".img" } as const;
 const years = 10 * 365 * 86_400_000;

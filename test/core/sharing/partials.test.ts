@@ -7,7 +7,7 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from "./support.ts";
 
 const imageBytes = 4 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const changedSha256 = await api.image(slug, version, {}, 1).sha256;
 const raw = { fileType: ".img" } as const;

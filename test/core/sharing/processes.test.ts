@@ -9,7 +9,7 @@ import { sharedApi, slug, version } from "../../support/shared-api.ts";
 const MiB = 1024 * 1024;
 const chunkBytes = MiB;
 const imageBytes = 32 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 // The TTL is long for a test: on a busy machine a live owner may be kept from beating for a second.
 const lease = { heartbeatMs: 200, ttlMs: 3_000, pollMs: 20 };
 

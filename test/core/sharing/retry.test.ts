@@ -9,7 +9,7 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { MiB, plainSource, processOver, readSome, settled } from "./support.ts";
 
 const imageBytes = 4 * MiB;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const raw = { fileType: ".img" } as const;
 const policy = { attempts: 5, minDelayMs: 100, maxDelayMs: 1_000, idleTimeoutMs: 1 };

@@ -123,7 +123,8 @@ describe("limits", () => {
   test("two managers with other chunk sizes read each other's images", async () => {
     const storage = memoryAdapter();
     await createTestManager(api, { storage }).manager.prefetch(slug, version);
-    const { manager } = createTestManager(api, { storage, chunkBytes: 1024 * 1024 });
+    const freshness = { maxAgeMs: 1e6 };
+    const { manager } = createTestManager(api, { storage, freshness, chunkBytes: 1024 * 1024 });
     api.counters.reset();
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
     expect(api.counters.transfers).toBe(0);

@@ -7,7 +7,7 @@ import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkKeysOf, type Damage, damage } from "../../support/stored-values.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 2 * 1024 * 1024, holeFree: true });
+const api = await sharedApi({ imageBytes: 2 * 1024 * 1024, holeFree: true, downloads: "with-validators" });
 const image = api.image(slug, version);
 const sha256 = await image.sha256;
 const maxAgeMs = 60_000;

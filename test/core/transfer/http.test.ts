@@ -6,7 +6,7 @@ import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { strictInflater } from "../../support/strict-inflater.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 3 * 1024 * 1024 });
+const api = await sharedApi({ imageBytes: 3 * 1024 * 1024, downloads: "with-validators" });
 const image = api.image(slug, version);
 const sha256 = await image.sha256;
 const downloads = () => api.counters.requestLog.filter(({ url }) => /download\?/.test(url));

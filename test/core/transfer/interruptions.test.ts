@@ -7,7 +7,7 @@ import { collect, rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ downloads: "with-validators" });
 const sha256 = await api.image(slug, version).sha256;
 const manifests = (storage: ReturnType<typeof memoryAdapter>) =>
   storage.getKeys("balena-images:v1:images:", {});

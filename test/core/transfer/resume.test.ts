@@ -5,7 +5,7 @@ import { collect, rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 
-const api = await sharedApi();
+const api = await sharedApi({ downloads: "with-validators" });
 const image = api.image(slug, version);
 const sha256 = await image.sha256;
 const gzBytes = await image.gzBytes();

@@ -38,7 +38,7 @@ export async function testEdgeRules(project: string, compatibilityFlags: string[
 }
 
 async function check(name: string, rule: (typeof rules)[string], worker: ImagesWorker): Promise<Result> {
-  await using api = await startBalenaApi({ imageBytes, holeFree: true });
+  await using api = await startBalenaApi({ imageBytes, holeFree: true, downloads: "with-validators" });
   const question = { apiUrl: api.url, deviceType: fixtureSlugs.main, version: "6.1.0", lease };
   // Slow enough for a busy machine to store each chunk before the next one is there.
   api.faults.linkBytesPerSecond = 2 * chunkBytes;

@@ -53,7 +53,7 @@ async function test(file: string, project: string, run: Run): Promise<Result> {
   const examples = join(project, "examples");
   await cp(fileURLToPath(new URL("../../../examples", import.meta.url)), examples, { recursive: true });
   const cwd = await mkdtemp(join(project, "example-"));
-  await using api = await startBalenaApi({ imageBytes: 6 * 1024 * 1024 });
+  await using api = await startBalenaApi({ imageBytes: 6 * 1024 * 1024, downloads: "with-validators" });
   try {
     for (const expectedTransfers of [1, 1]) {
       const bytes = await run({ api, examples, cwd });

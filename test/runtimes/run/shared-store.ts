@@ -33,7 +33,7 @@ const coldBytesPerSecond = 600_000;
 
 /** Fills a store by each party and reads it by each; then has all of them get one more image at once. */
 export async function testSharedStore(place: StorePlace, everyone: readonly Party[]): Promise<Cell[]> {
-  await using api = await startBalenaApi({ imageBytes, holeFree: true });
+  await using api = await startBalenaApi({ imageBytes, holeFree: true, downloads: "with-validators" });
   const parties = everyone.filter((party) => party.reaches(place));
   const cell: Bench["cell"] = async (about, check) => {
     const who = about.filledBy === undefined ? "all at once" : `filled by ${about.filledBy}`;

@@ -61,6 +61,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
     equal((await image.committed())?.size, api.imageBytes);
   },
   "a repeated get costs one conditional request, none within maxAge": async ({ api, manager }) => {
+    await api.setFaults({ etag: "strong" });
     await manager().prefetch(slug, version);
     for (const [maxAgeMs, requests] of [
       [0, 1],

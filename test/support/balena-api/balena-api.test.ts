@@ -2,7 +2,7 @@
 import { crc32, gunzipSync, inflateRawSync } from "node:zlib";
 import { getSdk } from "balena-sdk";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { fixtureSlugs, startBalenaApi } from "./index.ts";
+import { downloadTraits, fixtureSlugs, startBalenaApi } from "./index.ts";
 import { rawRequest } from "./raw-request.ts";
 
 const api = await startBalenaApi({ imageBytes: 1024 * 1024 });
@@ -124,17 +124,28 @@ describe("catalog through balena-sdk", () => {
 });
 
 describe("download", () => {
-  it("sends .gz as a plain file of known length, with validators", async () => {
-    const response = await rawRequest(download("&fileType=.gz"), { headers: { "accept-encoding": "gzip" } });
-    expect(response.headers).toMatchObject({
-      "content-type": "application/octet-stream",
-      "accept-ranges": "bytes",
-    });
-    expect(response.headers["content-encoding"]).toBeUndefined();
+  it("sends .gz as a plain file of known length, without ranges and validators", async () => {
+    const headers = { "accept-encoding": "gzip", range: "bytes=5-9", "if-none-match": "*" };
+    const response = await rawRequest(download("&fileType=.gz"), { headers });
+    expect(response.status).toBe(200);
+    expect(response.headers["content-type"]).toBe("application/octet-stream");
+    for (const name of ["content-encoding", "accept-ranges", "etag", "last-modified"])
+      expect(response.headers).not.toHaveProperty(name);
     expect(response.headers["content-length"]).toBe(String(await image.gzBytes()));
-    expect(response.headers.etag).toMatch(/^"[^"]+"$/);
-    expect(Date.parse(response.headers["last-modified"] ?? "")).not.toBeNaN();
     expect(Buffer.compare(gunzipSync(response.body), image.bytes())).toBe(0);
+    const head = await rawRequest(download("&fileType=.gz"), { method: "HEAD" });
+    expect(head).toMatchObject({ status: 200, body: Buffer.alloc(0) });
+    expect(head.headers["content-length"]).toBe(response.headers["content-length"]);
+  });
+
+  it("has ranges and validators when told to", async () => {
+    Object.assign(api.faults, downloadTraits["with-validators"]);
+    const { headers } = await rawRequest(download("&fileType=.gz"), { method: "HEAD" });
+    expect(headers["accept-ranges"]).toBe("bytes");
+    expect(headers.etag).toMatch(/^"[^"]+"$/);
+    expect(Date.parse(headers["last-modified"] ?? "")).not.toBeNaN();
+    api.faults.reset();
+    expect((await rawRequest(download(), { method: "HEAD" })).headers).not.toHaveProperty("etag");
   });
 
   it("sends a raw image as it is, or gzipped on the fly to who takes that", async () => {
@@ -172,6 +183,7 @@ describe("download", () => {
   });
 
   it("keeps variants apart, takes aliases, and answers HEAD", async () => {
+    api.faults.etag = "strong";
     const [production, development] = [
       await rawRequest(download()),
       await rawRequest(download("&developmentMode=true")),
@@ -211,6 +223,7 @@ describe("download", () => {
 
 describe("counters", () => {
   it("count requests, transfers, bytes and answers, and log them", async () => {
+    api.faults.etag = "strong";
     await rawRequest(`${api.url}/device-types/v1`);
     const { headers, body } = await rawRequest(download());
     await rawRequest(download(), { headers: { "if-none-match": headers.etag! } });

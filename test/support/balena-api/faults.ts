@@ -88,23 +88,33 @@ export interface DownloadFaults {
   downloadSize: number | undefined;
 
   metadata: MetadataFaults;
-  /** Back to a faultless upstream. */
+  /** Back to a faultless upstream, with the traits that it was started with. */
   reset(): void;
 }
 
-/** Last-Modified unless a test says otherwise. */
+/** Last-Modified of downloads with validators, unless a test says otherwise. */
 export const defaultLastModified = new Date("2026-03-04T05:06:07Z");
 
-/** All switches off. */
-export function createFaults(): DownloadFaults {
+/** How `/download` answers while no fault is set: see `BalenaApiOptions`. */
+export type DownloadKind = "as-balena" | "with-validators";
+
+/** All switches off, for downloads of that kind. */
+export function createFaults(downloads: DownloadKind): DownloadFaults {
+  const calm = () => ({ ...faultless(), ...downloadTraits[downloads] });
   return {
-    ...faultless(),
+    ...calm(),
     reset() {
       for (const value of [...Object.values(this), ...Object.values(this.metadata)]) seen.delete(value);
-      Object.assign(this, faultless());
+      Object.assign(this, calm());
     },
   };
 }
+
+/** The traits that make each kind: `Object.assign(api.faults, downloadTraits["with-validators"])` turns one test's downloads. */
+export const downloadTraits = {
+  "as-balena": { ranges: "off", etag: "none", lastModified: "none" },
+  "with-validators": { ranges: "on", etag: "strong", lastModified: defaultLastModified },
+} as const;
 
 /** Whether an incident strikes this request; counts it. */
 export function strikes<T extends Limited>(incident: T | undefined): incident is T {
@@ -127,7 +137,7 @@ export function isDue<T extends Limited>(incident: T | undefined): incident is T
 // Kept outside the switches so that a test's object is never written to.
 const seen = new WeakMap<object, number>();
 
-function faultless(): Omit<DownloadFaults, "reset"> {
+function faultless(): Omit<DownloadFaults, "reset" | "ranges" | "etag" | "lastModified"> {
   return {
     lose: undefined,
     endShort: undefined,
@@ -138,9 +148,6 @@ function faultless(): Omit<DownloadFaults, "reset"> {
     linkBytesPerSecond: undefined,
     connectionBytesPerSecond: undefined,
     latencyMs: 0,
-    ranges: "on",
-    etag: "strong",
-    lastModified: defaultLastModified,
     date: undefined,
     contentLength: "exact",
     extraBytes: 0,

@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { defaultLastModified, startBalenaApi } from "./index.ts";
 import { rawRequest } from "./raw-request.ts";
 
-const api = await startBalenaApi({ imageBytes: 1024 * 1024 });
+const api = await startBalenaApi({ imageBytes: 1024 * 1024, downloads: "with-validators" });
 const url = `${api.url}/download?deviceType=raspberrypi4-64&version=6.1.0`;
 const raw = Buffer.from(api.image("raspberrypi4-64", "6.1.0").bytes());
 

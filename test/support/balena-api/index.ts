@@ -1,7 +1,15 @@
 // A balena API on loopback, for tests, the demo and benchmarks: the names that they use.
 export type { Counters, LoggedRequest } from "./counters.ts";
-export type { DownloadFaults, Limited, MetadataFaults, Place, Refusal, ShortEnd } from "./faults.ts";
-export { defaultLastModified } from "./faults.ts";
+export type {
+  DownloadFaults,
+  DownloadKind,
+  Limited,
+  MetadataFaults,
+  Place,
+  Refusal,
+  ShortEnd,
+} from "./faults.ts";
+export { defaultLastModified, downloadTraits } from "./faults.ts";
 export type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 export { fixtureSlugs } from "./fixtures.ts";
 export type { ServedImage } from "./image.ts";

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { defaultToken } from "./auth.ts";
 import { type Counters, createCounters, type LoggedRequest } from "./counters.ts";
-import { createFaults, type DownloadFaults } from "./faults.ts";
+import { createFaults, type DownloadFaults, type DownloadKind } from "./faults.ts";
 import {
   type DeviceTypeFixture,
   defaultDeviceTypes,
@@ -22,6 +22,11 @@ export interface BalenaApiOptions {
   readonly imageBytes?: number;
   /** Images without free space. Default `false`: a fifth is zero. */
   readonly holeFree?: boolean;
+  /**
+   * `as-balena` (default): `/download` knows no ranges, no ETag, no Last-Modified, and so no 304.
+   * `with-validators`: as a mirror or another server of files has them. Single traits can be switched by `faults`.
+   */
+  readonly downloads?: DownloadKind;
   /** Default: see `fixtures.ts`. */
   readonly deviceTypes?: readonly DeviceTypeFixture[];
   /** Default: see `fixtures.ts`. */
@@ -66,10 +71,11 @@ export type ImageQuery = Readonly<Record<string, string | number | boolean | und
  * ```
  */
 export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<BalenaApi> {
-  const { imageBytes = 8 * 1024 * 1024, holeFree = false, token = defaultToken } = options;
+  const { imageBytes = 8 * 1024 * 1024, holeFree = false, downloads = "as-balena" } = options;
+  const token = options.token ?? defaultToken;
   const deviceTypes = [...(options.deviceTypes ?? defaultDeviceTypes)];
   const releases = [...(options.releases ?? defaultReleases)];
-  const [faults, counters, files] = [createFaults(), createCounters(), createPackedFiles()];
+  const [faults, counters, files] = [createFaults(downloads), createCounters(), createPackedFiles()];
   const imageOf = createImageLibrary({ imageBytes, holeFree, gzipMembers: () => faults.gzipMembers }, files);
   const link = createThrottle(() => faults.linkBytesPerSecond);
   const context: ApiContext = {
