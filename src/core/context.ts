@@ -7,7 +7,7 @@ import type { CatalogEntry } from "./store/catalog.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { Inflater } from "./transfer/inflate.ts";
-import type { LeaseTimes } from "./transfer/lease.ts";
+import type { LeaseTimes, SeenLease } from "./transfer/lease.ts";
 import type { RetryPolicy } from "./transfer/retry.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
 import type { Hasher, ImageManagerEvent, OsVersion } from "./types.ts";
@@ -32,6 +32,8 @@ export interface ManagerContext {
   readonly closing: AbortSignal;
   /** Running transfers that others may join, by image id. */
   readonly transfers: Map<string, RunningTransfer>;
+  /** Leases of others as they were last seen, by image id. */
+  readonly seenLeases: Map<string, SeenLease>;
   /** All running transfers, shared or not. */
   readonly running: Set<RunningTransfer>;
   /** Manifests that streams of this process are reading, with their ids. */

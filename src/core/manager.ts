@@ -88,6 +88,7 @@ function createContext(options: ImageManagerOptions): {
     },
     closing: closing.signal,
     transfers: new Map(),
+    seenLeases: new Map(),
     running: new Set(),
     endedTransfers: { count: 0 },
     reading: new Map(),

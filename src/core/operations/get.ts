@@ -64,6 +64,9 @@ export type Way =
       readonly release: () => void;
     };
 
+/** Rounds in which a get waits for what others ask; then it asks by itself. */
+const maxSharedRounds = 2;
+
 /** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
 export async function findWay(
   context: ManagerContext,
@@ -73,7 +76,7 @@ export async function findWay(
   signal: AbortSignal,
   unreachable?: unknown,
 ): Promise<Way> {
-  for (;;) {
+  for (let round = 1; ; round++) {
     const manifest = mode === "no-store" ? undefined : await findManifest(context, id);
     signal.throwIfAborted();
     const staleWay = manifest && staleWayOf(context, id, manifest, mode);
@@ -98,7 +101,8 @@ export async function findWay(
       isConditional,
       isImpatient,
     };
-    const way = await askUpstream(context, options, signal, staleWay);
+    const join = plan === "bypass" || round > maxSharedRounds ? startAlone : joinTransfer;
+    const way = await askUpstream(context, options, signal, staleWay, join);
     if (way) return way;
   }
 }
@@ -109,10 +113,9 @@ async function askUpstream(
   options: TransferOptions,
   signal: AbortSignal,
   staleWay: (() => Way) | undefined,
+  join: typeof joinTransfer,
 ): Promise<Way | undefined> {
-  const { transfer, release } = options.isStored
-    ? joinTransfer(context, options)
-    : startAlone(context, options);
+  const { transfer, release } = join(context, options);
   let isHandedOver = false;
   try {
     const opened = await unlessAborted(signal, () => transfer.opened);
@@ -157,13 +160,16 @@ function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
   return "no-store";
 }
 
+/** A busy manager ends transfers all the time; one that was missed costs a download, as if it had not been there. */
+const maxLooks = 5;
+
 /** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
 async function findManifest(context: ManagerContext, id: string): Promise<Manifest | undefined> {
-  for (;;) {
+  for (let look = 1; ; look++) {
     const endedBefore = context.endedTransfers.count;
     const manifest = await orStoreFault(context, "read", () => readManifest(context.store, id));
-    if (manifest || endedBefore === context.endedTransfers.count || context.transfers.has(id))
-      return manifest;
+    const isSettled = endedBefore === context.endedTransfers.count || context.transfers.has(id);
+    if (manifest || isSettled || look === maxLooks) return manifest;
   }
 }
 

@@ -14,6 +14,8 @@ import type { ResolvedGet } from "./resolved-get.ts";
 /** Adjacent chunks that one ranged request fetches at the most; and such requests that one stream makes. */
 const maxRunChunks = 8;
 const maxRuns = 3;
+/** Whole transfers that one stream makes. The first is shared and may follow a process whose chunks are lost too; the second is not. */
+const maxTransfers = 2;
 
 /** Makes a stream's way of recovery, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. */
 export function createHealer(
@@ -23,6 +25,7 @@ export function createHealer(
   end: number,
 ): (index: number, failure: unknown) => Promise<ChunkSource> {
   let runs = 0;
+  let transfers = 0;
   return async (index, failure) => {
     if (failure instanceof ImageChangedError) await forget(context, read.id);
     if (!(failure instanceof ChunkUnavailable)) throw failure;
@@ -30,7 +33,10 @@ export function createHealer(
     const run = await badRun(context, manifest, index, end);
     runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
     const ranged = runs < maxRuns ? await byRange(context, read, manifest, index, run, end) : undefined;
-    return ranged ?? byTransfer(context, read, manifest, index, run);
+    if (ranged) return ranged;
+    transfers += 1;
+    if (transfers > maxTransfers) throw new IntegrityError(read.id, index, { cause: failure });
+    return byTransfer(context, read, manifest, index, run, transfers === 1);
   };
 }
 
@@ -102,17 +108,18 @@ async function byTransfer(
   manifest: Manifest,
   index: number,
   run: number,
+  isStored: boolean,
 ): Promise<ChunkSource> {
   const options: TransferOptions = {
     id,
     identity,
-    isStored: true,
+    isStored,
     expected: manifest.chunks,
     chunkBytes: manifest.chunkBytes,
     previous: manifest,
   };
   try {
-    const chunks = await followNew(context, options, index, signal);
+    const { chunks } = await followNew(context, options, index, signal);
     context.emit({ type: "healed", image: id, chunks: run });
     return chunks;
   } catch (cause) {

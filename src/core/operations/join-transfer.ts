@@ -16,13 +16,19 @@ export function joinTransfer(
   return { transfer, release: transfer.hold() };
 }
 
+/** A transfer, and its chunks from the one on that was asked for. */
+export interface Following {
+  readonly transfer: RunningTransfer;
+  readonly chunks: ChunkSource;
+}
+
 /** Starts a transfer and reads along from a chunk on. It is shared with later gets where no other one runs. */
 export async function followNew(
   context: ManagerContext,
   options: TransferOptions,
   index: number,
   signal: AbortSignal,
-): Promise<ChunkSource> {
+): Promise<Following> {
   const transfer = transferFor(context, options);
   const release = transfer.hold();
   try {
@@ -30,7 +36,7 @@ export async function followNew(
     // It may have taken over another process's chunk size, and `index` counts in ours: then by one of our own.
     if (options.chunkBytes !== undefined && transfer.window.chunkBytes !== options.chunkBytes)
       return followNew(context, { ...options, isStored: false }, index, signal);
-    return followTransfer(transfer, context, index);
+    return { transfer, chunks: followTransfer(transfer, context, index) };
   } finally {
     release();
   }

@@ -8,7 +8,9 @@ import { followTransfer } from "../transfer/follow.ts";
 import { createBodyStream, type Span } from "../transfer/image-stream.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
+import { retryDelayMs, sleep } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
 import { createHealer } from "./heal.ts";
 import { followNew } from "./join-transfer.ts";
@@ -70,8 +72,7 @@ export function streamTransfer(
     span,
     signal: read.signal,
     chunks: followTransfer(transfer, context, first),
-    recover: (index, failure, delivered) =>
-      continueElsewhere(context, read, transfer, index, failure, delivered),
+    recover: createRecovery(context, read, transfer),
     onDelivered: progress.report,
     onEnd: (failure) => ended.resolve({ failure }),
   });
@@ -140,31 +141,56 @@ async function committed(
   return result;
 }
 
-/** A reader that lags behind what memory and store have goes on with a transfer of its own, checked against what it was given. */
-async function continueElsewhere(
+/**
+ * Ways that one stream tries after its first: a transfer of its own brings all that a store has lost, and once the image has changed
+ * another one brings the new bytes. Who needs more is in a loop, and each round of it asks the upstream.
+ */
+const maxRecoveries = 2;
+
+/**
+ * How a stream goes on without the transfer that it reads. A reader that lags behind what memory and store have goes on with a transfer
+ * of its own, checked against what it was given. One that has nothing yet may as well have new bytes.
+ */
+function createRecovery(
   context: ManagerContext,
   read: ResolvedGet,
-  transfer: RunningTransfer,
-  index: number,
+  first: RunningTransfer,
+): (index: number, failure: unknown, delivered: boolean) => Promise<ChunkSource> {
+  let { transfer, count } = { transfer: first, count: 0 };
+  return async (index, failure, delivered) => {
+    const options = await waysOn(read, transfer, failure, delivered);
+    count += 1;
+    if (count > maxRecoveries) throw beyondRecovery(failure);
+    if (count > 1) await sleep(retryDelayMs(context.retry, count, failure, Math.random()), read.signal);
+    const following = await followNew(context, options, index, read.signal);
+    transfer = following.transfer;
+    return following.chunks;
+  };
+}
+
+/** What to transfer next. Rejects with the failure where nothing helps. */
+async function waysOn(
+  { id, identity, signal }: ResolvedGet,
+  { options: { isStored, previous }, window, outcome }: RunningTransfer,
   failure: unknown,
   delivered: boolean,
-): Promise<ChunkSource> {
-  const { id, identity, signal } = read;
-  const { chunkBytes, digests } = transfer.window;
-  const { previous } = transfer.options;
-  if (failure instanceof ChunkUnavailable) {
-    const options = { id, identity, isStored: false, expected: [...digests], chunkBytes, previous };
-    return followNew(context, options, index, signal);
-  }
-  // Who has nothing yet may as well have the new bytes: all by one transfer, once the old one has let go of its lease.
-  if (failure instanceof ImageChangedError && !delivered && !transfer.options.expected) {
-    await unlessAborted(signal, () => transfer.outcome.catch(() => undefined));
-    return followNew(
-      context,
-      { id, identity, isStored: transfer.options.isStored, chunkBytes, previous },
-      index,
-      signal,
-    );
-  }
-  throw failure;
+): Promise<TransferOptions> {
+  const { chunkBytes, digests } = window;
+  const plain = { id, identity, chunkBytes, previous };
+  if (failure instanceof ChunkUnavailable)
+    return { ...plain, isStored: false, expected: delivered ? [...digests] : undefined };
+  if (!(failure instanceof ImageChangedError) || delivered) throw failure;
+  // All by one transfer, once the old one has let go of its lease.
+  await unlessAborted(signal, () => outcome.catch(() => undefined));
+  return { ...plain, isStored };
+}
+
+function beyondRecovery(cause: unknown): ImageChangedError {
+  if (cause instanceof ImageChangedError) return cause;
+  return new ImageChangedError(
+    "What the store has of the image is gone, and the upstream's bytes are others",
+    {
+      cause,
+    },
+  );
 }

@@ -46,10 +46,21 @@ export interface Contest {
   isOver(epoch: number): Promise<boolean>;
 }
 
+/** A lease as it was last looked at, and since when it has looked like that, on this process's clock. */
+export interface SeenLease {
+  readonly epoch: number;
+  readonly owner: string;
+  readonly beat: number;
+  readonly sinceMs: number;
+}
+
 /** Nobody to share with. */
 export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
 
-/** Makes one. `onFault` is told when the heartbeat fails. */
+/**
+ * Makes one. `onFault` is told when the heartbeat fails. `seenLeases` outlives it: gets that give up early would else each give a dead
+ * owner a whole TTL.
+ */
 export function createContest(
   store: ByteStore,
   id: string,
@@ -57,14 +68,15 @@ export function createContest(
   signal: AbortSignal,
   now: () => number,
   onFault: (cause: unknown) => void,
+  seenLeases: Map<string, SeenLease> = new Map(),
 ): Contest {
-  let seen: { epoch: number; owner: string; beat: number; sinceMs: number } | undefined;
-
   // Only whether the heartbeat moves counts: clocks of other machines are never compared with ours.
   const isStalled = (epoch: number, { owner, beat }: LeaseRecord): boolean => {
     const nowMs = performance.now();
+    let seen = seenLeases.get(id);
     if (seen?.epoch !== epoch || seen.owner !== owner || seen.beat !== beat)
       seen = { epoch, owner, beat, sinceMs: nowMs };
+    seenLeases.set(id, seen);
     return nowMs - seen.sinceMs > times.ttlMs;
   };
 
@@ -90,6 +102,7 @@ export function createContest(
           await sleep(times.pollMs, signal);
           continue;
         }
+        seenLeases.delete(id);
         // An owner that was only paused sees by this that it has lost.
         await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
         return {
@@ -101,7 +114,9 @@ export function createContest(
     },
     async isOver(epoch) {
       const record = await readLease(store, id, epoch);
-      return record === undefined || isStalled(epoch, record);
+      if (record) return isStalled(epoch, record);
+      seenLeases.delete(id);
+      return true;
     },
   };
 }

@@ -4,7 +4,15 @@ import type { ByteStore } from "../store/byte-store.ts";
 import { type Journal, type JournalHeader, readJournal, removeJournals } from "../store/journal.ts";
 import { followJournal } from "./follow-journal.ts";
 import { keepJournal } from "./keep-journal.ts";
-import { alone, type Contest, createContest, type Lease, type LeaseTimes, type Turn } from "./lease.ts";
+import {
+  alone,
+  type Contest,
+  createContest,
+  type Lease,
+  type LeaseTimes,
+  type SeenLease,
+  type Turn,
+} from "./lease.ts";
 import type { TransferWindow } from "./window.ts";
 
 /** What sharing needs. */
@@ -14,6 +22,7 @@ export interface ShareOptions {
   readonly times: LeaseTimes;
   readonly signal: AbortSignal;
   readonly window: TransferWindow;
+  readonly seenLeases: Map<string, SeenLease>;
   now(): number;
   onFault(operation: string, cause: unknown): void;
 }
@@ -28,10 +37,11 @@ export class Share {
 
   /** `isOff`: a transfer that is not stored, or a store that can't hold leases. */
   constructor(options: ShareOptions, isOff: boolean) {
-    const { store, id, times, signal, now } = options;
+    const { store, id, times, signal, now, seenLeases } = options;
     this.#options = options;
     this.#isOff = isOff;
-    this.#contest = createContest(store, id, times, signal, now, (cause) => options.onFault("lease", cause));
+    const onFault = (cause: unknown) => options.onFault("lease", cause);
+    this.#contest = createContest(store, id, times, signal, now, onFault, seenLeases);
   }
 
   /** Takes the turn, or says whom to follow. */

@@ -178,7 +178,7 @@ export class Transfer implements RunningTransfer {
   }
 
   #createShare(): Share {
-    const { store, lease } = this.#context;
+    const { store, lease, seenLeases } = this.#context;
     return new Share(
       {
         store,
@@ -186,6 +186,7 @@ export class Transfer implements RunningTransfer {
         times: lease,
         signal: this.#signal,
         window: this.window,
+        seenLeases,
         now: this.#context.now,
         onFault: (operation, cause) => this.#context.emit({ type: "store-fault", operation, cause }),
       },
