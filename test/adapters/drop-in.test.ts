@@ -184,7 +184,7 @@ describe("what get takes", () => {
       developmentMode: true,
       appId: 5,
       fileType: ".zip",
-      imageType: "flasher",
+      imageType: "raw",
       appUpdatePollInterval: 20,
       network: "wifi",
       wifiSsid: "my net",
@@ -345,7 +345,7 @@ describe("errors have the messages of version 10, and codes", () => {
   test("an API that refuses", async () => {
     api.faults.metadata.refuse = { status: 403 };
     expect(await rejection(get(slug, "^6.0.0"))).toMatchObject({
-      message: "Request error: Fault",
+      message: "Request error: Forbidden",
       code: "UNAUTHORIZED",
       cause: { cause: { code: "BalenaRequestError", statusCode: 403 } },
     });

@@ -14,7 +14,6 @@ const variants: ImageVariant[] = [
   {},
   { developmentMode: true },
   { imageType: "raw" },
-  { imageType: "flasher" },
   { fileType: ".img" },
   { fileType: ".gz" },
   { fileType: ".zip" },
@@ -25,7 +24,7 @@ const variants: ImageVariant[] = [
   { appUpdatePollInterval: 50 },
   { scope: "ann" },
   { scope: "bob" },
-  { developmentMode: true, imageType: "flasher" },
+  { developmentMode: true, imageType: "raw" },
 ];
 
 describe("images are kept apart", () => {
@@ -33,7 +32,7 @@ describe("images are kept apart", () => {
     const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
     const ids = new Set<string>();
     for (const variant of variants) {
-      const info = await manager.prefetch(slug, version, variant);
+      const info = await manager.prefetch("intel-nuc", "6.3.2", variant);
       expect(info.variant).toEqual(variant);
       ids.add(info.id);
     }
@@ -41,10 +40,10 @@ describe("images are kept apart", () => {
     api.counters.reset();
     for (const variant of variants) {
       const { scope: _, fileType, ...query } = variant;
-      const stream = await manager.get(slug, version, { ...variant, cache: "only-if-cached" });
+      const stream = await manager.get("intel-nuc", "6.3.2", { ...variant, cache: "only-if-cached" });
       const { sha256 } = await collect(stream);
       if (fileType === undefined || fileType === ".img")
-        expect(sha256).toBe(await api.image(slug, version, query).sha256);
+        expect(sha256).toBe(await api.image("intel-nuc", "6.3.2", query).sha256);
     }
     expect(api.counters.requests).toBe(0);
   });
@@ -95,7 +94,7 @@ describe("images are kept apart", () => {
 describe("images are the same", () => {
   test("whether defaults are said or not, and in whatever order", async () => {
     const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
-    const { id } = await manager.prefetch(slug, version, { imageType: "raw", wifiSsid: "x" });
+    const { id } = await manager.prefetch("intel-nuc", "6.3.2", { imageType: "raw", wifiSsid: "x" });
     const variant: ImageVariant = {
       wifiSsid: "x",
       network: "ethernet",
@@ -104,7 +103,7 @@ describe("images are the same", () => {
       fileType: undefined,
     };
     api.counters.reset();
-    expect((await manager.prefetch(slug, version, variant)).id).toBe(id);
+    expect((await manager.prefetch("intel-nuc", "6.3.2", variant)).id).toBe(id);
     expect(api.counters.transfers).toBe(0);
   });
 

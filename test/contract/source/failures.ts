@@ -12,18 +12,6 @@ export const errorCases: Record<string, Case> = {
       }
     }
   },
-  "a token that the API refuses is UNAUTHORIZED and stays out of the error": async (
-    api,
-    { source, assert, inspect },
-  ) => {
-    const refused = source({ apiUrl: api.url, token: "planted-secret-token" });
-    for (const error of await rejections([refused.resolveDeviceType(slug, {}), refused.versions(slug, {})])) {
-      assert.equal(error.code, "UNAUTHORIZED");
-      assert.equal(error.status, 401);
-      assert.ok(error.cause instanceof Error);
-      assert.ok(!inspect(error).includes("planted-secret"));
-    }
-  },
   "404 on a device type is DEVICE_TYPE_NOT_FOUND": async (api, { source, assert }) => {
     await api.failMetadata({ status: 404 });
     const anonymous = source({ apiUrl: api.url });

@@ -203,10 +203,10 @@ describe("a cached image", () => {
   });
 
   test("a variant is an image of its own, with a name that says so", async () => {
-    const response = await cached.send(`${path}?developmentMode=true&imageType=flasher`, { method: "HEAD" });
+    const response = await cached.send(`${path}?developmentMode=true&imageType=raw`, { method: "HEAD" });
     expect(summaryOf(response, "content-disposition", "etag")).toEqual({
       status: 200,
-      "content-disposition": 'attachment; filename="intel-nuc-6.4.0+rev1-dev-flasher.img"',
+      "content-disposition": 'attachment; filename="intel-nuc-6.4.0+rev1-dev-raw.img"',
     });
   });
 });

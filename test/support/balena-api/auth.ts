@@ -13,7 +13,7 @@ export const defaultToken = [
 /** What a request's credentials are worth. */
 export type Access = "authorized" | "anonymous" | "refused";
 
-/** Judges a request's credentials: upstream answers a bad token with 401, and none with what is public. */
+/** Judges a request's credentials. Most endpoints give a bad token a guest's view; those of `account.ts` say 401. */
 export function checkAuthorization(headers: IncomingHttpHeaders, token: string): Access {
   if (headers.authorization === undefined) return "anonymous";
   return headers.authorization === `Bearer ${token}` ? "authorized" : "refused";

@@ -2,7 +2,7 @@
 import { crc32, gunzipSync, inflateRawSync } from "node:zlib";
 import { getSdk } from "balena-sdk";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { downloadTraits, fixtureSlugs, startBalenaApi } from "./index.ts";
+import { downloadTraits, fixtureSlugs, foreignFleet, startBalenaApi } from "./index.ts";
 import { rawRequest } from "./raw-request.ts";
 
 const api = await startBalenaApi({ imageBytes: 1024 * 1024 });
@@ -40,7 +40,7 @@ describe("catalog through balena-sdk", () => {
       includeDraft: true,
     });
     expect(versions.filter((version) => "is_final" in version && version.is_final === false)).toMatchObject([
-      { raw_version: "6.3.0-draft.1", created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) },
+      { raw_version: "6.3.0-1771234567890", created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) },
     ]);
   });
 
@@ -83,13 +83,91 @@ describe("catalog through balena-sdk", () => {
     expect(await (await signedIn()).models.os.getAvailableOsVersions(fixtureSlugs.private)).toHaveLength(2);
   });
 
-  it("answers a wrong token with 401, everywhere", async () => {
+  it("gives a wrong token a guest's view, and says 401 only where it is asked who that is", async () => {
     const wrong = await signedIn("wrong");
-    await expect(wrong.models.os.getAvailableOsVersions("intel-nuc")).rejects.toMatchObject({
-      statusCode: 401,
-    });
+    expect(await wrong.models.os.getAvailableOsVersions("intel-nuc")).toHaveLength(2);
+    expect(await wrong.models.os.getAvailableOsVersions(fixtureSlugs.private)).toEqual([]);
     expect(await wrong.auth.whoami()).toBeUndefined();
-    expect((await rawRequest(download(), { headers: { authorization: "Bearer wrong" } })).status).toBe(401);
+    const headers = { authorization: "Bearer wrong" };
+    const statusOf = async (path: string, method = "GET") =>
+      (await rawRequest(`${api.url}${path}`, { headers, method })).status;
+    for (const path of ["/user/v1/whoami", "/actor/v1/whoami"]) expect(await statusOf(path)).toBe(401);
+    expect(await statusOf("/download-config", "POST")).toBe(401);
+    expect(await statusOf("/device-types/v1")).toBe(200);
+    expect((await rawRequest(download(), { headers, method: "HEAD" })).status).toBe(200);
+  });
+
+  it("shows guests a public type whose releases are private, and none of these", async () => {
+    const slug = fixtureSlugs.privateReleases;
+    expect((await sdk().models.deviceType.get(slug)).slug).toBe(slug);
+    expect(await sdk().models.os.getAvailableOsVersions(slug)).toEqual([]);
+    expect(await (await signedIn()).models.os.getAvailableOsVersions(slug)).toHaveLength(1);
+  });
+
+  it.each([
+    ["ZE250", "intel-nuc"],
+    ["odroid-u3+", "intel-nuc"],
+    ["ze250", undefined],
+  ])("has aliases with capitals and signs: %s is %s", async (alias, slug) => {
+    const filter = `device_type_alias/any(dta:dta/is_referenced_by__alias eq '${encodeURIComponent(alias)}')`;
+    const { body } = await rawRequest(
+      `${api.url}/v7/device_type?$select=slug&$filter=${filter.replaceAll(" ", "%20")}`,
+    );
+    expect(JSON.parse(body.toString())).toEqual({ d: slug === undefined ? [] : [{ slug }] });
+  });
+
+  it("tags what it answers to a query, weakly, and knows it again", async () => {
+    const url = `${api.url}/v7/device_type?$select=slug`;
+    const { headers } = await rawRequest(url);
+    expect(headers.etag).toMatch(/^W\/"/);
+    const known = { "if-none-match": headers.etag! };
+    expect(await rawRequest(url, { headers: known })).toMatchObject({ status: 304, body: Buffer.alloc(0) });
+    // Node's fetch adds this to a request with If-None-Match.
+    const fresh = { ...known, "cache-control": "no-cache" };
+    expect((await rawRequest(url, { headers: fresh })).status).toBe(200);
+    expect((await rawRequest(url, { method: "HEAD" })).status).toBe(500);
+    expect((await rawRequest(`${api.url}/v7/secret_thing`)).status).toBe(401);
+  });
+
+  it.each([
+    [404, "/device-types/v1/nope", "Unknown device type nope"],
+    [404, "/device-types/v1/nuc/images/9.9.9/download-size", "Device nuc not found for 9.9.9 version"],
+    [400, "/device-types/v1/odroid-u3+", "Invalid device type"],
+    [401, "/user/v1/whoami", "Unauthorized"],
+    [404, "/download?deviceType=nuc&version=9.9.9", "Device nuc not found for 9.9.9 version"],
+    [
+      404,
+      `/download?deviceType=nuc&version=6.3.2&appId=${foreignFleet}`,
+      "You do not have permission to access this application",
+    ],
+  ])("refuses with %i and words for people: %s", async (status, path, words) => {
+    const answer = await rawRequest(api.url + path);
+    expect(answer.status).toBe(status);
+    expect(answer.headers["content-type"]).toContain("application/json");
+    expect(JSON.parse(answer.body.toString())).toBe(words);
+  });
+
+  it("says how a device type's image is configured, and which image types it has", async () => {
+    const { body } = await rawRequest(`${api.url}/device-types/v1/nuc`);
+    expect(JSON.parse(body.toString())).toMatchObject({
+      slug: "intel-nuc",
+      yocto: { deployArtifact: expect.stringContaining("flasher"), deployRawArtifact: expect.any(String) },
+      configuration: { config: { partition: { primary: 1 }, path: "/config.json" } },
+    });
+  });
+
+  it("makes a fleet's config for its account, with a new key each time", async () => {
+    const ask = async (appId: number) =>
+      fetch(`${api.url}/download-config`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${api.token}`, "content-type": "application/json" },
+        body: JSON.stringify({ appId, deviceType: "intel-nuc", version: "6.3.2", wifiKey: "k" }),
+      });
+    const [one, two] = [await (await ask(5)).json(), await (await ask(5)).json()];
+    expect(one).toMatchObject({ applicationId: 5, deviceType: "intel-nuc", wifiKey: "k" });
+    expect(one.apiKey).toMatch(/^[0-9a-f]{32}$/);
+    expect(two.apiKey).not.toBe(one.apiKey);
+    expect((await ask(foreignFleet)).status).toBe(404);
   });
 
   it("says who the token is", async () => {
@@ -200,6 +278,10 @@ describe("download", () => {
 
   it.each([
     [404, download("", "9.9.9")],
+    [404, download("&imageType=raw")],
+    [404, download("&imageType=flasher")],
+    [404, download("&imageType=flasher").replace("raspberrypi4-64", "intel-nuc").replace("6.1.0", "6.3.2")],
+    [200, download("&imageType=raw").replace("raspberrypi4-64", "intel-nuc").replace("6.1.0", "6.3.2")],
     [404, download().replace("raspberrypi4-64", "nope")],
     [404, `${api.url}/download?deviceType=${fixtureSlugs.private}&version=6.1.1`],
     [400, download("&fileType=.iso")],

@@ -7,6 +7,7 @@ import { askedRange, isNotModified, isRangeCurrent } from "./conditions.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import type { ImageIdentity, StoredImage } from "./image.ts";
+import { downloadRefusal, wordsOf } from "./refusals.ts";
 import { type Representation, representationOf } from "./representation.ts";
 
 /** What downloads need to know. */
@@ -27,10 +28,10 @@ export async function answerDownload(exchange: Exchange, context: DownloadContex
   await sleep(faults.latencyMs);
   const { refuse } = faults;
   const refusable = refuse?.fileTypes?.includes(query.get("fileType") ?? "") ?? true;
-  if (refusable && strikes(refuse)) return answer(exchange, refuse.status, "Fault", retryAfterHeader(refuse));
-  const status = problemWith(exchange, catalog);
-  if (status !== undefined)
-    return answer(exchange, status, status === 404 ? "No such version for the device type" : "Bad Request");
+  if (refusable && strikes(refuse))
+    return answer(exchange, refuse.status, refuse.body ?? wordsOf(refuse.status), retryAfterHeader(refuse));
+  const refusal = downloadRefusal(query, catalog, exchange.access === "authorized");
+  if (refusal !== undefined) return answer(exchange, refusal.status, refusal.body);
   if (strikes(faults.redirect)) return redirect(exchange, faults.redirect.to, context);
   return answerFile(exchange, context);
 }
@@ -54,16 +55,6 @@ export async function answerFile(exchange: Exchange, context: DownloadContext): 
   if (range === "unsatisfiable")
     return answer(exchange, 416, "", { "content-range": `bytes */${chosen.file.bytes}` });
   return answerBody(exchange, chosen, range, context);
-}
-
-function problemWith({ url, access }: Exchange, catalog: Catalog): number | undefined {
-  const query = url.searchParams;
-  if (![null, ".img", ".gz", ".zip"].includes(query.get("fileType"))) return 400;
-  const type = findDeviceType(catalog, query.get("deviceType") ?? "", access === "authorized");
-  const known = catalog.releases.some(
-    (r) => r.deviceType === type?.slug && r.version === query.get("version"),
-  );
-  return known ? undefined : 404;
 }
 
 function redirect(

@@ -14,7 +14,7 @@ export interface Exchange {
   readonly access: Access;
 }
 
-/** Answers in full: a string as text, anything else as JSON, `undefined` without a body. */
+/** Answers in full: a string as text (that of a refusal as JSON, as the API does), anything else as JSON, `undefined` without a body. */
 export function answer(
   { response, log }: Exchange,
   status: number,
@@ -22,12 +22,13 @@ export function answer(
   headers: OutgoingHttpHeaders = {},
 ): void {
   log.status = status;
-  const type = typeof body === "string" ? "text/plain" : "application/json";
+  const isText = typeof body === "string" && status < 400;
+  const type = isText ? "text/plain" : "application/json";
   response.writeHead(status, {
     ...(body !== undefined && { "content-type": `${type}; charset=utf-8` }),
     ...headers,
   });
-  response.end(typeof body === "string" || body === undefined ? body : JSON.stringify(body));
+  response.end(isText || body === undefined ? body : JSON.stringify(body));
 }
 
 /** The Retry-After header of a refusal, if it has one. */

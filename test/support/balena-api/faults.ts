@@ -21,6 +21,8 @@ export interface Refusal extends Limited {
   status: number;
   /** Retry-After: seconds, or an HTTP date. */
   retryAfter?: number | string;
+  /** Sent as JSON. Default: the API's words for the status. */
+  body?: unknown;
 }
 
 /** Faults of every endpoint but `/download`. */

@@ -4,18 +4,24 @@
 export interface DeviceTypeFixture {
   readonly slug: string;
   readonly name: string;
-  /** Other names; the slug always counts as its own alias, as upstream has it. */
+  /** Other names; the slug always counts as its own alias, as upstream has it. Case counts. */
   readonly aliases?: readonly string[];
   /** Seen only by requests that carry the token. */
   readonly private?: boolean;
+  /** The type is public, its host application is not: guests see no release of it. */
+  readonly privateReleases?: boolean;
+  /** What the default image is; nobody may ask for that by name. Default `raw`. */
+  readonly defaultImageType?: "raw" | "flasher";
+  /** The image types that have a file of their own beside the default one. Default: none. */
+  readonly imageTypes?: readonly ("raw" | "flasher")[];
 }
 
 /** A release of a device type's OS. */
 export interface ReleaseFixture {
   /** Slug. */
   readonly deviceType: string;
-  /** As a caller names it, for example `2.60.1+rev1.prod`. */
-  readonly version: string;
+  /** As a caller names it, for example `2.60.1+rev1.prod`; `null`: a row that has none. */
+  readonly version: string | null;
   /** Default `default`. */
   readonly line?: "default" | "esr";
   readonly draft?: boolean;
@@ -34,16 +40,27 @@ export const fixtureSlugs = {
   mainAlias: "raspberry-pi4",
   second: "intel-nuc",
   private: "acme-gateway",
+  privateReleases: "acme-edge",
   esrOnly: "generic-aarch64-esr",
   prereleasesOnly: "jetson-preview",
   empty: "no-release-yet",
 } as const;
 
+/** The id of a fleet that the account must not see. It may see any other. */
+export const foreignFleet = 404_404;
+
 /** The default device types. */
 export const defaultDeviceTypes: readonly DeviceTypeFixture[] = [
   { slug: fixtureSlugs.main, name: "Raspberry Pi 4 (using 64bit OS)", aliases: [fixtureSlugs.mainAlias] },
-  { slug: fixtureSlugs.second, name: "Intel NUC", aliases: ["nuc"] },
+  {
+    slug: fixtureSlugs.second,
+    name: "Intel NUC",
+    aliases: ["nuc", "ZE250", "odroid-u3+"],
+    defaultImageType: "flasher",
+    imageTypes: ["raw"],
+  },
   { slug: fixtureSlugs.private, name: "Acme Gateway", aliases: ["acme-gw"], private: true },
+  { slug: fixtureSlugs.privateReleases, name: "Acme Edge", privateReleases: true },
   { slug: fixtureSlugs.esrOnly, name: "Generic AARCH64 (ESR)" },
   { slug: fixtureSlugs.prereleasesOnly, name: "Jetson Preview" },
   { slug: fixtureSlugs.empty, name: "No Release Yet" },
@@ -51,7 +68,7 @@ export const defaultDeviceTypes: readonly DeviceTypeFixture[] = [
 
 /** The default releases, newest first within each line. */
 export const defaultReleases: readonly ReleaseFixture[] = [
-  { deviceType: fixtureSlugs.main, version: "6.3.0-draft.1", draft: true },
+  { deviceType: fixtureSlugs.main, version: "6.3.0-1771234567890", draft: true },
   { deviceType: fixtureSlugs.main, version: "6.2.0-beta.1" },
   { deviceType: fixtureSlugs.main, version: "6.1.0", phase: "current" },
   { deviceType: fixtureSlugs.main, version: "6.0.10+rev1", knownIssues: "Wi-Fi may drop on resume" },
@@ -69,6 +86,7 @@ export const defaultReleases: readonly ReleaseFixture[] = [
   { deviceType: fixtureSlugs.second, version: "6.3.2" },
   { deviceType: fixtureSlugs.private, version: "6.1.1" },
   { deviceType: fixtureSlugs.private, version: "2023.10.1", line: "esr" },
+  { deviceType: fixtureSlugs.privateReleases, version: "6.5.0" },
   { deviceType: fixtureSlugs.esrOnly, version: "2023.10.1", line: "esr" },
   { deviceType: fixtureSlugs.esrOnly, version: "2023.1.0", line: "esr" },
   { deviceType: fixtureSlugs.prereleasesOnly, version: "7.0.0-2" },

@@ -11,6 +11,6 @@ export type {
 } from "./faults.ts";
 export { defaultLastModified, downloadTraits } from "./faults.ts";
 export type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
-export { fixtureSlugs } from "./fixtures.ts";
+export { fixtureSlugs, foreignFleet } from "./fixtures.ts";
 export type { ServedImage } from "./image.ts";
 export { type BalenaApi, type BalenaApiOptions, type ImageQuery, startBalenaApi } from "./server.ts";

@@ -1,13 +1,17 @@
 // The API's metadata endpoints, in the shapes that balena-sdk reads.
+import type { IncomingMessage } from "node:http";
+import { answerAccount } from "./account.ts";
 import {
   aliasesOf,
   type Catalog,
   findDeviceType,
   lineTags,
   releaseRow,
+  releasesOf,
   releaseTags,
   visibleDeviceTypes,
 } from "./catalog.ts";
+import { deviceTypeJsonOf } from "./device-type-json.ts";
 import type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 import { malformed } from "./odata.ts";
 import {
@@ -18,11 +22,14 @@ import {
   stringsOf,
   UnsupportedFilterError,
 } from "./pine.ts";
+import { notFound, unauthorized, unknownType, unknownVersion } from "./refusals.ts";
 
 /** What a metadata endpoint answers. */
 export interface MetadataAnswer {
   readonly status: number;
   readonly body: unknown;
+  /** It has an ETag, a weak one. */
+  readonly isTagged?: boolean;
 }
 
 /** What the endpoints need to know. */
@@ -36,20 +43,15 @@ export interface MetadataContext {
 }
 
 type Row = Record<string, unknown>;
-const notFound: MetadataAnswer = { status: 404, body: "Not Found" };
-const unauthorized: MetadataAnswer = { status: 401, body: "Unauthorized" };
-const account = {
-  id: 4711,
-  actorType: "user",
-  actorTypeId: 42,
-  username: "tester",
-  email: "tester@example.com",
-};
 
 /** Answers a request of any endpoint but `/download`. */
-export async function answerMetadata(url: URL, context: MetadataContext): Promise<MetadataAnswer> {
+export async function answerMetadata(
+  url: URL,
+  request: IncomingMessage,
+  context: MetadataContext,
+): Promise<MetadataAnswer> {
   try {
-    return await route(url, context);
+    return await route(url, request, context);
   } catch (error) {
     if (error instanceof UnsupportedFilterError)
       return { status: 400, body: `Unsupported filter: ${error.message}` };
@@ -57,24 +59,40 @@ export async function answerMetadata(url: URL, context: MetadataContext): Promis
   }
 }
 
-function route(url: URL, context: MetadataContext): MetadataAnswer | Promise<MetadataAnswer> {
-  const options: PineOptions = new Map(url.searchParams);
+function route(url: URL, request: IncomingMessage, context: MetadataContext) {
   // Version 10's SDK speaks v6; both have these rows in one shape.
   const [, root, resource] = /^(\/v[67])\/(\w+)$/.exec(url.pathname) ?? [];
-  const complaint = root && malformed(`${url.pathname}${url.search}`.slice(root.length));
-  if (complaint) return { status: 400, body: complaint };
-  if (resource === "application") return pine(applications(options, context));
-  if (resource === "device_type") return pine(deviceTypes(options, context));
-  if (url.pathname === "/actor/v1/whoami") return context.authorized ? ok(account) : unauthorized;
-  if (url.pathname === "/user/v1/refresh-token") return context.authorized ? ok(context.token) : unauthorized;
+  if (root && resource) return query(url, resource, root, request.method, context);
+  const answer = answerAccount(url.pathname, context, request);
+  if (answer !== undefined) return answer;
   if (url.pathname === "/ping") return ok("OK");
-  const [, type, version] =
+  const [path, type, version] =
     /^\/device-types\/v1(?:\/([^/]+)(?:\/images\/([^/]+)\/download-size)?)?$/.exec(url.pathname) ?? [];
-  if (version !== undefined)
-    return downloadSize(decodeURIComponent(type!), decodeURIComponent(version), context);
-  if (type !== undefined) return deviceTypeJson(decodeURIComponent(type), context);
-  if (url.pathname !== "/device-types/v1") return notFound;
-  return ok(visibleDeviceTypes(context.catalog, context.authorized).map(toDeviceTypeJson));
+  if (path === undefined) return notFound;
+  if (type === undefined)
+    return ok(visibleDeviceTypes(context.catalog, context.authorized).map(deviceTypeJsonOf));
+  const name = decodeURIComponent(type);
+  if (!/^[\w-]+$/.test(name)) return { status: 400, body: "Invalid device type" };
+  if (version !== undefined) return downloadSize(name, decodeURIComponent(version), context);
+  const found = findDeviceType(context.catalog, name, context.authorized);
+  return found === undefined ? unknownType(name) : ok(deviceTypeJsonOf(found));
+}
+
+/** An OData query: HEAD breaks it, and what a guest may not read is as good as not there. */
+function query(
+  url: URL,
+  resource: string,
+  root: string,
+  method: string | undefined,
+  context: MetadataContext,
+): MetadataAnswer {
+  if (method === "HEAD") return { status: 500, body: undefined };
+  const complaint = malformed(`${url.pathname}${url.search}`.slice(root.length));
+  if (complaint) return { status: 400, body: complaint };
+  const options: PineOptions = new Map(url.searchParams);
+  const rows = { application: applications, device_type: deviceTypes }[resource];
+  if (rows === undefined) return unauthorized;
+  return { ...ok({ d: rows(options, context) }), isTagged: true };
 }
 
 function applications(options: PineOptions, context: MetadataContext): Row[] {
@@ -82,12 +100,16 @@ function applications(options: PineOptions, context: MetadataContext): Row[] {
   const types = visibleDeviceTypes(context.catalog, context.authorized).filter(
     (t) => slugs?.includes(t.slug) ?? true,
   );
-  return types.flatMap((type) => hostApplications(type, options, context.catalog));
+  return types.flatMap((type) => hostApplications(type, options, context));
 }
 
-function hostApplications(type: DeviceTypeFixture, options: PineOptions, catalog: Catalog): Row[] {
+function hostApplications(
+  type: DeviceTypeFixture,
+  options: PineOptions,
+  { catalog, authorized }: MetadataContext,
+): Row[] {
   const expand = options.get("$expand");
-  const releases = catalog.releases.filter((release) => release.deviceType === type.slug);
+  const releases = releasesOf(catalog, type, authorized);
   const lines = (["default", "esr"] as const).filter((line) =>
     releases.some((release) => lineOf(release) === line),
   );
@@ -140,29 +162,21 @@ function meetsFilter(type: DeviceTypeFixture, filter: string, catalog: Catalog):
   return slugs?.includes(type.slug) ?? matches({ slug: type.slug, name: type.name }, filter);
 }
 
-function deviceTypeJson(name: string, context: MetadataContext): MetadataAnswer {
-  const type = findDeviceType(context.catalog, name, context.authorized);
-  return type === undefined ? notFound : ok(toDeviceTypeJson(type));
-}
-
-function toDeviceTypeJson(type: DeviceTypeFixture): Row {
-  return { slug: type.slug, name: type.name, aliases: aliasesOf(type), yocto: { fstype: "balenaos-img" } };
-}
-
 /** The API adds up the compressed parts, whatever the imageType: the `.gz` without its 20 bytes of head and tail. It has none of an ESR line. */
 async function downloadSize(
   name: string,
   version: string,
-  context: MetadataContext,
+  { catalog, authorized, downloadBytes }: MetadataContext,
 ): Promise<MetadataAnswer> {
-  const type = findDeviceType(context.catalog, name, context.authorized);
-  const release = context.catalog.releases.find(
-    (r) => r.deviceType === type?.slug && r.version === version && lineOf(r) === "default",
+  const type = findDeviceType(catalog, name, authorized);
+  if (type === undefined) return unknownType(name);
+  const release = releasesOf(catalog, type, authorized).find(
+    (one) => one.version === version && lineOf(one) === "default",
   );
-  if (type === undefined || release === undefined) return notFound;
-  return ok({ size: await context.downloadBytes(type.slug, version) });
+  return release === undefined
+    ? unknownVersion(name, version)
+    : ok({ size: await downloadBytes(type.slug, version) });
 }
 
 const lineOf = (release: ReleaseFixture) => release.line ?? "default";
 const ok = (body: unknown): MetadataAnswer => ({ status: 200, body });
-const pine = (rows: Row[]): MetadataAnswer => ok({ d: rows });

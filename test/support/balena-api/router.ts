@@ -1,12 +1,16 @@
 // Leads each request to its endpoint: logs it, checks its credentials, applies the metadata faults.
+
+import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkAuthorization } from "./auth.ts";
+import { isNotModified } from "./conditions.ts";
 import type { Counters, LoggedRequest } from "./counters.ts";
 import { answerDownload, answerFile, type DownloadContext, filesPath } from "./download.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import { answerMetadata } from "./metadata.ts";
+import { wordsOf } from "./refusals.ts";
 
 /** Head and tail of a `.gz` file, which the size endpoint does not count. */
 const gzipFrameBytes = 20;
@@ -25,11 +29,11 @@ export async function answerRequest(
 ): Promise<void> {
   const exchange = open(listener, request, response, context);
   const { pathname } = exchange.url;
-  if (request.method !== "GET" && request.method !== "HEAD")
+  const mayPost = listener === "api" && pathname === "/download-config";
+  if (request.method !== "GET" && request.method !== "HEAD" && !(mayPost && request.method === "POST"))
     return answer(exchange, 405, "Method Not Allowed");
   if (pathname === filesPath) return answerFile(exchange, context);
   if (listener === "files") return answer(exchange, 404, "Not Found");
-  if (exchange.access === "refused") return answer(exchange, 401, "Unauthorized");
   return pathname === "/download" ? answerDownload(exchange, context) : answerCatalog(exchange, context);
 }
 
@@ -75,11 +79,18 @@ async function answerCatalog(
   const { refuse, lose, latencyMs } = faults.metadata;
   await sleep(latencyMs);
   if (strikes(lose)) return void exchange.request.socket.destroy();
-  if (strikes(refuse)) return answer(exchange, refuse.status, "Fault", retryAfterHeader(refuse));
+  if (strikes(refuse))
+    return answer(exchange, refuse.status, refuse.body ?? wordsOf(refuse.status), retryAfterHeader(refuse));
   const authorized = exchange.access === "authorized";
   const downloadBytes = async (slug: string, version: string) =>
     faults.downloadSize ??
     (await imageOf({ slug, version, variant: {}, contentRevision: 0 }).gzBytes()) - gzipFrameBytes;
-  const { status, body } = await answerMetadata(exchange.url, { catalog, authorized, token, downloadBytes });
-  answer(exchange, status, body);
+  const context = { catalog, authorized, token, downloadBytes };
+  const { status, body, isTagged } = await answerMetadata(exchange.url, exchange.request, context);
+  if (!isTagged) return answer(exchange, status, body);
+  const etag = `W/"${createHash("sha256").update(JSON.stringify(body)).digest("base64url")}"`;
+  const { headers } = exchange.request;
+  // As Express has it: who says no-cache gets it all.
+  const isKnown = headers["cache-control"] !== "no-cache" && isNotModified(headers, { etag });
+  answer(exchange, isKnown ? 304 : status, isKnown ? undefined : body, { etag });
 }
