@@ -17,10 +17,15 @@ const slug = /^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$/;
  * ```
  */
 export function assertDeviceType(value: unknown): asserts value is string {
-  if (typeof value === "string" && slug.test(value) && !value.includes("..")) return;
+  if (isDeviceType(value)) return;
   throw new InvalidArgumentError(
     `${show(value)} is no device type: expected a slug or alias such as "raspberrypi4-64" (1 to 64 of a-z 0-9 _ . -)`,
   );
+}
+
+/** The same as a question. */
+export function isDeviceType(value: unknown): value is string {
+  return typeof value === "string" && slug.test(value) && !value.includes("..");
 }
 
 /** JSON quotes control characters, so that a hostile value can't forge a log line; the cut keeps it short. */

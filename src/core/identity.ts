@@ -1,7 +1,9 @@
 /** What makes two images the same one: source, scope, device type, version and variant; and the id made from it. */
+import { isDeviceType } from "./device-type.ts";
 import { sha256HexOfText } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { ImageVariant } from "./types.ts";
+import { parseVersion } from "./version/index.ts";
 
 /** A complete identity. `variant` holds only what differs from the defaults, in a fixed order. */
 export interface ImageIdentity {
@@ -24,8 +26,8 @@ export async function imageId(identity: ImageIdentity): Promise<string> {
 /** Whether a value that was read is a complete identity, with a variant as {@link normalizeVariant} leaves it. */
 export function isIdentity(value: unknown): value is ImageIdentity {
   const { source, scope, deviceType, version, variant } = (value ?? {}) as Partial<ImageIdentity>;
-  if (typeof source !== "string" || typeof deviceType !== "string" || typeof version !== "string")
-    return false;
+  if (typeof source !== "string" || !isDeviceType(deviceType) || typeof version !== "string") return false;
+  if (!parseVersion(version)) return false;
   if ((scope !== null && typeof scope !== "string") || typeof variant !== "object" || variant === null)
     return false;
   try {

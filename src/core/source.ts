@@ -1,5 +1,5 @@
 /** A caller's {@link ImageSource}, checked: what it returns is validated, what it throws is typed, an abort is immediate. */
-import { assertDeviceType } from "./device-type.ts";
+import { isDeviceType } from "./device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "./errors.ts";
 import { isVersionList } from "./store/catalog.ts";
 import type { ImageRequest, ImageSource, OsVersion, ResolvedImage } from "./types.ts";
@@ -20,7 +20,12 @@ export function checkedSource(source: ImageSource): Source {
     id: source.id,
     scope: (signal) => asked(signal, "a scope", async () => source.scope?.(), isScope),
     resolveDeviceType: (slugOrAlias, signal) =>
-      asked(signal, "a device type slug", () => source.resolveDeviceType(slugOrAlias, { signal }), isSlug),
+      asked(
+        signal,
+        "a device type slug",
+        () => source.resolveDeviceType(slugOrAlias, { signal }),
+        isDeviceType,
+      ),
     versions: (slug, includeDrafts, signal) =>
       asked(
         signal,
@@ -85,15 +90,6 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () 
 
 const isScope = (answer: unknown): answer is string | undefined =>
   answer === undefined || typeof answer === "string";
-
-function isSlug(answer: unknown): answer is string {
-  try {
-    assertDeviceType(answer);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function isRequest(answer: unknown): answer is ImageRequest {
   if (typeof answer !== "object" || answer === null) return false;

@@ -37,7 +37,12 @@ export async function openBody(
     },
     cancel: (reason) => reader.cancel(reason),
   });
-  return bytes === undefined ? body : ofLength(body, bytes);
+  try {
+    return bytes === undefined ? body : ofLength(body, bytes);
+  } catch (failure) {
+    await reader.cancel(failure).catch(() => undefined);
+    throw failure;
+  }
 }
 
 /** A body of nothing, whose length is not known before it is read: of an absent one Bun and Deno would say that it is 0. */

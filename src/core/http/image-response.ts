@@ -139,8 +139,14 @@ async function send(
     release();
     if (failure !== undefined && !request.signal.aborted) context.report(failure, request);
   });
-  const headers = imageHeaders(stream, route.variant, isPrivate, span);
-  return new Response(body, { status: span ? 206 : 200, headers });
+  try {
+    const headers = imageHeaders(stream, route.variant, isPrivate, span);
+    return new Response(body, { status: span ? 206 : 200, headers });
+  } catch (failure) {
+    // What can't be said of an image (by a manager that is not ours, say) must not leave its stream open.
+    await body.cancel(failure).catch(() => undefined);
+    throw failure;
+  }
 }
 
 function answerVerdict(

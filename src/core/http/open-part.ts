@@ -68,9 +68,11 @@ async function hasByte(request: PartRequest, at: number): Promise<boolean> {
   const probe = await unlessBehindEnd(() => request.get({ range: { start: at } }));
   if (!probe) return false;
   const reader = probe.getReader();
-  const found = await unlessBehindEnd(() => reader.read());
-  await reader.cancel().catch(() => undefined);
-  return found?.done === false;
+  try {
+    return (await unlessBehindEnd(() => reader.read()))?.done === false;
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
 }
 
 async function openSpan(request: PartRequest, span: PartSpan, of: Representation): Promise<Part | undefined> {
@@ -78,10 +80,15 @@ async function openSpan(request: PartRequest, span: PartSpan, of: Representation
   const cache = of.etag === undefined ? "default" : "force-cache";
   const stream = await unlessBehindEnd(() => request.get({ range: span, cache }));
   if (!stream) return undefined;
-  if (isSame(of, stream))
-    return { stream, span: { ...span, end: Math.min(span.end, stream.size ?? span.end) } };
-  await stream.cancel();
-  return undefined;
+  let isTaken = false;
+  try {
+    isTaken = isSame(of, stream);
+    return isTaken
+      ? { stream, span: { ...span, end: Math.min(span.end, stream.size ?? span.end) } }
+      : undefined;
+  } finally {
+    if (!isTaken) await stream.cancel().catch(() => undefined);
+  }
 }
 
 /** Between two looks an image may have been replaced, or have come to its end. */

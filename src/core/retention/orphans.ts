@@ -3,6 +3,7 @@
  * are seen twice, a grace period apart: another process may be about to name one.
  */
 import type { ManagerContext } from "../context.ts";
+import { isChunkDigests, isRecord, isTime } from "../store/checks.ts";
 import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
@@ -14,7 +15,7 @@ const graceMs = 60 * 60 * 1000;
 
 interface Sighting {
   readonly sightedAt: number;
-  readonly digests: readonly string[];
+  readonly digests: readonly (string | null)[];
 }
 
 /** Digests of all chunks that nobody needs. */
@@ -41,13 +42,12 @@ export async function sweepOrphans(context: ManagerContext, inventory: Inventory
 }
 
 async function readSighting({ store }: ManagerContext): Promise<Sighting | undefined> {
-  const value = (await decodeSealed(orphansKey, await store.read(orphansKey))) as
-    | Partial<Sighting>
-    | undefined;
-  return typeof value?.sightedAt === "number" && Array.isArray(value.digests)
-    ? (value as Sighting)
-    : undefined;
+  const value = await decodeSealed(orphansKey, await store.read(orphansKey));
+  return isSighting(value) ? value : undefined;
 }
+
+const isSighting = (value: unknown): value is Sighting =>
+  isRecord(value) && isTime(value["sightedAt"]) && isChunkDigests(value["digests"]);
 
 async function writeSighting({ store, now }: ManagerContext, digests: readonly string[]): Promise<void> {
   if (digests.length === 0) return store.remove(orphansKey);

@@ -1,7 +1,9 @@
 /** What was last seen of a device type: its canonical slug and its versions. Resolution within maxAge and offline works from it. */
+import { isDeviceType } from "../device-type.ts";
 import { sha256HexOfText } from "../digest.ts";
 import type { OsVersion } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
+import { isOptional, isRecord, isTime } from "./checks.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { catalogKey } from "./keys.ts";
 
@@ -26,10 +28,8 @@ export async function readCatalog(
   slugOrAlias: string,
 ): Promise<CatalogEntry | undefined> {
   const key = catalogKey(space, slugOrAlias);
-  const value = (await decodeSealed(key, await store.read(key))) as Partial<CatalogEntry> | undefined;
-  if (typeof value?.deviceType !== "string" || typeof value.seenAt !== "number") return undefined;
-  if (value.versions !== undefined && !isVersionList(value.versions)) return undefined;
-  return value as CatalogEntry;
+  const value = await decodeSealed(key, await store.read(key));
+  return isCatalogEntry(value) ? value : undefined;
 }
 
 /** Remembers an answer under a slug or alias. */
@@ -43,11 +43,22 @@ export async function writeCatalog(
   await store.write(key, await encodeSealed(key, entry));
 }
 
-/** Whether a value is a list of versions: also asked of what a source returns. */
+function isCatalogEntry(value: unknown): value is CatalogEntry {
+  if (!isRecord(value)) return false;
+  const { deviceType, versions, includesDrafts, seenAt } = value;
+  const isFlag = (flag: unknown) => typeof flag === "boolean";
+  // The slug goes into URLs and keys, and what goes there is refused by an error: this one would come back for ever.
+  if (!isDeviceType(deviceType) || !isTime(seenAt)) return false;
+  return isOptional(isVersionList, versions) && isOptional(isFlag, includesDrafts);
+}
+
+/** Whether a value is a list of versions: also asked of what a source returns. Versions that can't be parsed are never chosen. */
 export function isVersionList(value: unknown): value is OsVersion[] {
-  if (!Array.isArray(value)) return false;
-  return value.every((entry: Partial<OsVersion> | null) => {
-    if (typeof entry?.version !== "string" || typeof entry.draft !== "boolean") return false;
-    return entry.line === "default" || entry.line === "esr";
-  });
+  return Array.isArray(value) && value.every(isVersion);
+}
+
+function isVersion(value: unknown): value is OsVersion {
+  if (!isRecord(value)) return false;
+  const { version, draft, line } = value;
+  return typeof version === "string" && typeof draft === "boolean" && (line === "default" || line === "esr");
 }

@@ -4,9 +4,10 @@
  */
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
+import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "./checks.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
-import { type ChunkDigests, maxChunkBytes, type Validators } from "./manifest.ts";
+import { type ChunkDigests, isValidators, maxChunkBytes, type Validators } from "./manifest.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {
@@ -50,6 +51,7 @@ export async function readJournal(
     for (let index = 0; ; index++) {
       const segment = await readSegment(store, id, epoch, index, owner);
       if (!segment || segment.from !== digests.length) break;
+      if (!isWithinSize(header ?? segment.header, digests.length + segment.digests.length)) break;
       owner = segment.owner;
       header ??= segment.header;
       for (const digest of segment.digests) digests.push(digest); // engines limit how many arguments there may be
@@ -57,6 +59,11 @@ export async function readJournal(
     if (header) return { header, digests };
   }
   return undefined;
+}
+
+/** A journal lists whole chunks: more of them than the image has room for are none of its. */
+function isWithinSize(header: JournalHeader | undefined, chunks: number): boolean {
+  return header !== undefined && chunks * header.chunkBytes <= (header.size ?? Number.MAX_SAFE_INTEGER);
 }
 
 /** A segment; `undefined` where there is none (yet), or none of this owner's. */
@@ -94,30 +101,24 @@ export async function removeJournals(store: ByteStore, id: string, lastEpoch: nu
   await Promise.all(old.map((key) => store.remove(key)));
 }
 
-const digestPattern = /^[0-9a-f]{64}$/;
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
-
 function isSegment(value: unknown): value is JournalSegment {
-  const { owner, header, from, digests } = (value ?? {}) as Partial<JournalSegment>;
-  if (typeof owner !== "string" || owner === "" || !isCount(from) || !Array.isArray(digests)) return false;
-  if (
-    !digests.every((digest) => digest === null || (typeof digest === "string" && digestPattern.test(digest)))
-  )
-    return false;
-  return header === undefined || isHeader(header);
+  if (!isRecord(value)) return false;
+  const { owner, header, from, digests } = value;
+  return isName(owner) && isCount(from) && isChunkDigests(digests) && isOptional(isHeader, header);
 }
 
-function isHeader(value: Partial<JournalHeader> | null): boolean {
-  const { identity, startedAt, chunkBytes, mime, size, validators } = value ?? {};
-  if (!isIdentity(identity) || !isCount(startedAt)) return false;
-  if (!isChunkSize(chunkBytes) || typeof mime !== "string") return false;
+function isHeader(value: unknown): value is JournalHeader {
+  if (!isRecord(value)) return false;
+  const { identity, startedAt, chunkBytes, mime, size, validators, isInflated } = value;
+  if (!isIdentity(identity) || !isTime(startedAt) || !isChunkSize(chunkBytes) || !isMediaType(mime))
+    return false;
+  if (!isValidators(validators) || !isOptional(isCount, size) || typeof isInflated !== "boolean")
+    return false;
   // Another file than the image is made of would be read on as if it were the image.
   const { fileType } = identity.variant;
-  const fileTypes: unknown[] = fileType ? [fileType] : [".gz", ".img"];
-  return fileTypes.includes(validators?.fileType) && (size === undefined || isCount(size));
+  return fileType ? validators.fileType === fileType : [".gz", ".img"].includes(validators.fileType);
 }
 
 /** Those that `createImageManager` takes: the reader takes over the size. */
-function isChunkSize(value: unknown): boolean {
-  return isCount(value) && (value as number) >= 256 * 1024 && (value as number) <= maxChunkBytes;
-}
+const isChunkSize = (value: unknown): boolean =>
+  isCount(value) && value >= 256 * 1024 && value <= maxChunkBytes;

@@ -5,6 +5,16 @@ import { StoreError } from "../errors.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
+import {
+  isChunkDigests,
+  isCount,
+  isHeaderValue,
+  isMediaType,
+  isOptional,
+  isRecord,
+  isSha256,
+  isTime,
+} from "./checks.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { imageKey } from "./keys.ts";
 
@@ -109,43 +119,26 @@ export function parseHttpDate(header: string | undefined): Date | undefined {
 /** The most that `createImageManager` takes for `chunkBytes`. */
 export const maxChunkBytes = bounds.chunkBytes;
 
-const sha256Pattern = /^[0-9a-f]{64}$/;
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isOptional = (isValid: (value: unknown) => boolean, value: unknown) =>
-  value === undefined || isValid(value);
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;
-
 function isManifestShape(value: unknown): value is Manifest {
-  if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidatorsShape(value["validators"]))
-    return false;
+  if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidators(value["validators"])) return false;
   const { size, chunkBytes, chunks } = value;
-  if (!isCount(size) || !isCount(chunkBytes) || !Array.isArray(chunks)) return false;
+  if (!isCount(size) || !isCount(chunkBytes) || !isChunkDigests(chunks)) return false;
   if (chunkBytes === 0 || chunkBytes > maxChunkBytes) return false; // who reads it makes buffers of that size
   if (chunks.length !== Math.ceil(size / chunkBytes)) return false;
-  if (!chunks.every((chunk) => chunk === null || (typeof chunk === "string" && sha256Pattern.test(chunk))))
-    return false;
-  if (!isCount(value["createdAt"]) || !isCount(value["validatedAt"])) return false;
   return (
-    typeof value["mime"] === "string" &&
-    typeof value["digest"] === "string" &&
+    isTime(value["createdAt"]) &&
+    isTime(value["validatedAt"]) &&
+    isMediaType(value["mime"]) &&
+    isSha256(value["digest"]) &&
     typeof value["pinned"] === "boolean"
   );
 }
 
-function isValidatorsShape(value: unknown): value is Validators {
+/** Whether a value is validators that can be sent with a request: also asked of a journal's. */
+export function isValidators(value: unknown): value is Validators {
   if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
   const { etag, lastModified, date, size } = value;
-  if (![etag, lastModified, date].every((text) => isOptional(isHeaderValue, text))) return false;
-  return isOptional((bytes) => typeof bytes === "number", size);
-}
-
-/** They are sent with the next request; one that can't be would fail it. */
-function isHeaderValue(value: unknown): boolean {
-  try {
-    const isShort = typeof value === "string" && value.length <= bounds.headerCharacters;
-    return isShort && new Headers({ value }).has("value");
-  } catch {
-    return false;
-  }
+  return (
+    [etag, lastModified, date].every((text) => isOptional(isHeaderValue, text)) && isOptional(isCount, size)
+  );
 }

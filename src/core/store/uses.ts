@@ -1,5 +1,6 @@
 /** When an image was last used: written now and then, so that a hit does not cost a write. */
 import type { ByteStore } from "./byte-store.ts";
+import { isTime } from "./checks.ts";
 import { eachOf } from "./each.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { folders, useKey } from "./keys.ts";
@@ -30,7 +31,7 @@ export async function readUses(store: ByteStore): Promise<Map<string, number>> {
   const keys = await store.list(folders.uses);
   const uses = await eachOf(keys, async (key): Promise<[string, number]> => {
     const { usedAt } = (decodeJson(await store.read(key)) ?? {}) as { usedAt?: unknown };
-    return [key.slice(folders.uses.length), typeof usedAt === "number" ? usedAt : 0];
+    return [key.slice(folders.uses.length), isTime(usedAt) ? usedAt : 0];
   });
   return new Map(uses);
 }

@@ -4,6 +4,7 @@
  * next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
  */
 import type { ByteStore } from "../store/byte-store.ts";
+import { isCount, isName, isRecord, isTime } from "../store/checks.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
 import { leaseFolder, leaseKey, partialFolder } from "../store/keys.ts";
 import { sleep } from "./retry.ts";
@@ -168,15 +169,18 @@ function encodeLease(owner: string, beat: number, now: () => number): Uint8Array
 async function readLease(store: ByteStore, id: string, epoch: number): Promise<LeaseRecord | undefined> {
   const bytes = await store.read(leaseKey(id, epoch));
   if (!bytes) return undefined;
-  const record = decodeJson(bytes) as Partial<LeaseRecord> | null | undefined;
-  const isRecord = typeof record?.owner === "string" && typeof record.beat === "number";
-  return isRecord ? (record as LeaseRecord) : { owner: "", beat: -1, renewedAt: 0 };
+  const record = decodeJson(bytes);
+  return isLeaseRecord(record) ? record : { owner: "", beat: -1, renewedAt: 0 };
 }
 
-/** Epochs that have a key in a folder, ascending. */
+/** Also asked by `prune`. */
+export const isLeaseRecord = (value: unknown): value is LeaseRecord =>
+  isRecord(value) && isName(value["owner"]) && isCount(value["beat"]) && isTime(value["renewedAt"]);
+
+/** Epochs that have a key in a folder, ascending. Beyond what counting gets to are keys of somebody else. */
 async function epochsIn(store: ByteStore, folder: string): Promise<number[]> {
   const epochs = (await store.list(folder)).map((key) => Number.parseInt(key.slice(folder.length), 10));
-  return [...new Set(epochs)]
-    .filter((epoch) => Number.isSafeInteger(epoch) && epoch > 0)
-    .sort((a, b) => a - b);
+  return [...new Set(epochs)].filter((epoch) => epoch > 0 && epoch <= maxEpoch).sort((a, b) => a - b);
 }
+
+const maxEpoch = 2 ** 31;

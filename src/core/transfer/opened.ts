@@ -1,5 +1,6 @@
 /** What is known of an image as soon as its transfer has begun. */
 import type { ImageIdentity } from "../identity.ts";
+import { isMediaType } from "../store/checks.ts";
 import type { JournalHeader } from "../store/journal.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
@@ -79,9 +80,9 @@ export function journalHeader(
   };
 }
 
-/** What the image is once it is inflated; only a file that is taken as it is keeps the upstream's word for it. */
+/** What the image is once it is inflated; only a file that is taken as it is keeps the upstream's word for it, if that is one. */
 export function mimeOf({ request, response }: OpenedFile): string {
-  return (request.gzip ? undefined : response.mime) ?? "application/octet-stream";
+  return !request.gzip && isMediaType(response.mime) ? response.mime : "application/octet-stream";
 }
 
 function sizeOf({ request, response }: OpenedFile): number | undefined {

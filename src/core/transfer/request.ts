@@ -1,6 +1,7 @@
 /** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
 import { unlessAborted } from "../source.ts";
+import { isHeaderValue } from "../store/checks.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
 import { withoutAddress } from "./without-address.ts";
@@ -151,6 +152,7 @@ function describeBody(
   mayEndEarly: boolean,
 ): FileBody {
   const header = (name: string) => response.headers.get(name) ?? undefined;
+  const kept = (name: string) => [header(name)].find(isHeaderValue); // it is sent again with later requests
   const coding = header("content-encoding")?.trim().toLowerCase();
   const isCoded = coding !== undefined && coding !== "" && coding !== "identity";
   const span = spanOf(response, isCoded, mayEndEarly);
@@ -162,9 +164,9 @@ function describeBody(
     fileBytes: span.fileBytes,
     fromByte: span.fromByte,
     validators: {
-      etag: header("etag"),
-      lastModified: header("last-modified"),
-      date: header("date"),
+      etag: kept("etag"),
+      lastModified: kept("last-modified"),
+      date: kept("date"),
       size: span.fileBytes,
       fileType,
     },

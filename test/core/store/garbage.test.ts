@@ -1,10 +1,13 @@
 /** A store in which anything may lie under any key: what does not check out is a miss, never a crash and never a wrong image. */
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import { type ImageIdentity, imageId } from "../../../src/core/identity.ts";
 import type { ImageInfo, ImageManager, StoreDriver } from "../../../src/core/index.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { type JournalHeader, writeSegment } from "../../../src/core/store/journal.ts";
+import { encodeSealed } from "../../../src/core/store/json.ts";
 import { imageDigest } from "../../../src/core/store/manifest.ts";
+import { fakeClock } from "../../support/clock.ts";
 import { arrayOf, collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { keysOf, readJson, write } from "../../support/stored-values.ts";
@@ -83,6 +86,11 @@ describe("a manifest of garbage is a miss", () => {
       (manifest) => ({ ...manifest, chunks: (manifest["chunks"] as []).with(0, null as never) }),
     ],
     ["another digest", (manifest) => ({ ...manifest, digest: "0".repeat(64) })],
+    ["a time that no Date holds", (manifest) => ({ ...manifest, createdAt: 8.65e15 })],
+    ["a mime that no header can carry", (manifest) => ({ ...manifest, mime: "a/b\nx: y" })],
+    ["a mime that Node's server refuses", (manifest) => ({ ...manifest, mime: "a/b; c=\u0001" })],
+    ["a mime that is none", (manifest) => ({ ...manifest, mime: "" })],
+    ["a mime without end", (manifest) => ({ ...manifest, mime: `a/${"b".repeat(10_000)}` })],
     ["a time that is none", (manifest) => ({ ...manifest, validatedAt: "yesterday" })],
     ["pinned by a text", (manifest) => ({ ...manifest, pinned: "yes" })],
     [
@@ -110,6 +118,17 @@ describe("a manifest of garbage is a miss", () => {
     [
       "an ETag that can't be sent",
       (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), etag: '"a\nb"' } }),
+    ],
+    [
+      "an ETag that Node's client refuses",
+      (manifest) => ({
+        ...manifest,
+        validators: { ...(manifest["validators"] as object), etag: '"\u0001"' },
+      }),
+    ],
+    [
+      "a file's size that is half a byte",
+      (manifest) => ({ ...manifest, validators: { ...(manifest["validators"] as object), size: 0.5 } }),
     ],
     [
       "a file type that is none",
@@ -146,6 +165,7 @@ test("more chunks than a call may have arguments, in an image and in a journal",
   const header = {
     ...stored,
     startedAt: Date.now(),
+    size: many * chunkBytes,
     chunkBytes,
     isInflated: false,
   } as unknown as JournalHeader;
@@ -154,6 +174,69 @@ test("more chunks than a call may have arguments, in an image and in a journal",
   const partials = (await arrayOf(manager.list())).filter((entry) => !isComplete(entry));
   expect(partials).toMatchObject([{ transferredBytes: many * chunkBytes }]);
   expect(await manager.verify()).toMatchObject({ chunks: many, damaged: [{ id: info.id }] });
+});
+
+test.each([
+  ["deviceType", "../../etc"],
+  ["version", "../../6.1.0"],
+  ["version", "6.1.0?x=y"],
+])("an identity with the %s %s is not listed, though its id is right", async (name, value) => {
+  const { manager, storage, info } = await filled();
+  const stored = await readJson(storage, manifestKey(info));
+  const identity = { ...(stored["identity"] as ImageIdentity), [name]: value };
+  await write(
+    storage,
+    `balena-images:v1:images:${await imageId(identity)}`,
+    JSON.stringify({ ...stored, identity }),
+  );
+  expect((await arrayOf(manager.list())).map(({ id }) => id)).toEqual([info.id]);
+});
+
+describe("a sealed catalog whose content makes no sense", () => {
+  const seenAt = fakeClock().now();
+  const versions = [{ version, line: "default", draft: false }];
+  test.each<[string, object]>([
+    ["a slug that is none", { deviceType: "../../etc", versions, seenAt }],
+    ["a slug in capitals", { deviceType: "Raspberry Pi", versions, seenAt }],
+    ["a time that is none", { deviceType: slug, versions, seenAt: 1e300 }],
+    ["a flag that is none", { deviceType: slug, versions, includesDrafts: "yes", seenAt }],
+    [
+      "versions of another shape",
+      { deviceType: slug, versions: [{ version: 6, line: "default", draft: false }], seenAt },
+    ],
+  ])("%s counts as nothing", async (_, entry) => {
+    const { manager, storage } = await filled();
+    const [key] = (await keysOf(storage, "catalog")) as [string];
+    await write(storage, key, await encodeSealed(key.replace("balena-images:", ""), entry));
+    expect(await manager.resolve(slug, "^6.0.0")).toBe(version);
+    expect(await manager.get(slug, "^6.0.0").then((stream) => stream.cancel())).toBeUndefined();
+    expect(await readJson(storage, key)).toMatchObject({ deviceType: slug }); // and is written over
+  });
+
+  test("a version that can't be one is never chosen", async () => {
+    const { manager, storage } = await filled();
+    const [key] = (await keysOf(storage, "catalog")) as [string];
+    const hostile = ["../../6.9.0", "6.9.0 ", "6.9.0\n", `6.9.${"0".repeat(500)}`];
+    const listed = [...hostile, version].map((name) => ({ version: name, line: "default", draft: false }));
+    await write(
+      storage,
+      key,
+      await encodeSealed(key.replace("balena-images:", ""), { deviceType: slug, versions: listed, seenAt }),
+    );
+    expect(await manager.resolve(slug, "latest")).toBe(version);
+  });
+});
+
+test("last uses and sightings of garbage count as nothing", async () => {
+  const { manager, storage, info } = await filled();
+  for (const usedAt of [1e300, -1, "now", null, {}]) {
+    await write(storage, `balena-images:v1:uses:${info.id}`, JSON.stringify({ usedAt }));
+    const [listed] = await arrayOf(manager.list());
+    expect(listed).toMatchObject({ lastUsedAt: info.createdAt });
+  }
+  const sighting = { sightedAt: 0, digests: ["../../x", 7] };
+  await write(storage, "balena-images:v1:orphans", await encodeSealed("v1:orphans", sighting));
+  expect(await manager.prune()).toMatchObject({ orphans: 0 });
 });
 
 describe("things that were moved", () => {

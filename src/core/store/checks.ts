@@ -1,0 +1,39 @@
+/** What a value that was read may be. A store may hold anything: what passes here may go into a header, a URL, a date or a sum. */
+import { bounds } from "../bounds.ts";
+
+/** A count of something: a whole number from 0. */
+export const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Milliseconds since 1970, of which a `Date` can be made (ECMA-262, section 21.4.1.1). */
+export const isTime = (value: unknown): value is number => isCount(value) && value <= 8.64e15;
+
+/** A SHA-256 in lower-case hex. */
+export const isSha256 = (value: unknown): value is string =>
+  typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+
+/** Digests of chunks, `null` for a hole. */
+export const isChunkDigests = (value: unknown): value is (string | null)[] =>
+  Array.isArray(value) && value.every((digest) => digest === null || isSha256(digest));
+
+/** Some text of ours, such as an owner's name. */
+export const isName = (value: unknown): value is string =>
+  typeof value === "string" && value !== "" && value.length <= 256;
+
+export const isOptional = (isValid: (value: unknown) => boolean, value: unknown): boolean =>
+  value === undefined || isValid(value);
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+/** A header's value that can be sent: Node refuses control characters, and what can't be sent would fail each request. */
+export function isHeaderValue(value: unknown): value is string {
+  if (typeof value !== "string" || value.length > bounds.headerCharacters) return false;
+  return /^[\t\x20-\x7e\x80-\xff]+$/.test(value);
+}
+
+/** A media type (RFC 9110, section 8.3.1), in letters that every server sends: Node's refuses control characters. */
+export function isMediaType(value: unknown): value is string {
+  if (typeof value !== "string" || value.length > 256) return false;
+  return /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:[ \t]*;[\t\x20-\x7e]*)?$/.test(value);
+}
