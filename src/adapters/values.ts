@@ -1,4 +1,5 @@
-/** What store adapters share: values and keys as unstorage's drivers take them, made plain. */
+/** What store adapters share: values, keys and listings as unstorage's drivers take them, made plain; and checks of options. */
+import { bounds } from "../core/bounds.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 
 /** The bytes of a value, not copied. */
@@ -28,14 +29,69 @@ export function keyPrefixer(keyPrefix: string): (key: string) => string {
   };
 }
 
+/** A page of a listing. */
+export interface KeyPage {
+  readonly keys: Iterable<string>;
+  /** Where the next page begins; `undefined` after the last one. */
+  readonly next: string | undefined;
+}
+
+/**
+ * All keys of a listing that comes in pages, each once. A listing that goes round in circles, or never ends, rejects.
+ *
+ * @param pageAt - Gets a page: the first one for `undefined`, else the one at that cursor.
+ */
+export async function keysOfPages(
+  pageAt: (cursor: string | undefined) => Promise<KeyPage>,
+  { maxPages = bounds.listingPages, maxKeys = bounds.listedKeys } = {},
+): Promise<string[]> {
+  const keys = new Set<string>();
+  let cursor: string | undefined;
+  let seen: string | undefined;
+  for (let page = 1; page <= maxPages && keys.size <= maxKeys; page++) {
+    const found = await pageAt(cursor);
+    for (const key of found.keys) keys.add(key);
+    if (found.next === undefined && keys.size <= maxKeys) return [...keys];
+    // One cursor is remembered for twice as many pages as the one before: in time, any circle comes round to it.
+    if (cursor !== undefined && found.next === seen)
+      throw new Error("The store's listing goes round in circles");
+    if ((page & (page - 1)) === 0) seen = found.next;
+    cursor = found.next;
+  }
+  throw new Error(`The store's listing does not end within ${maxPages} pages and ${maxKeys} keys`);
+}
+
+/** The options of an adapter. @throws {InvalidArgumentError} `INVALID_ARGUMENT` where they are no object. */
+export function checkedObject<T extends object>(adapter: string, options: T): T {
+  if (typeof options === "object" && options !== null) return options;
+  throw new InvalidArgumentError(`The options of ${adapter} must be an object`);
+}
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT`, with a message that quotes the option's name, and no value that may be secret. */
+export function requireOption(holds: boolean, message: string): asserts holds {
+  if (!holds) throw new InvalidArgumentError(message);
+}
+
+/** Checks an option that is a number. */
+export function checkedInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+  const isFit = Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+  requireOption(isFit, `"${name}" must be a whole number ${range}`);
+  return value as number;
+}
+
 /** Checks the option of that name. */
 export function checkedKeyPrefix(keyPrefix: unknown = ""): string {
-  if (typeof keyPrefix === "string" && keyPrefix.isWellFormed()) return keyPrefix;
-  throw new InvalidArgumentError('"keyPrefix" must be a text');
+  requireOption(typeof keyPrefix === "string" && keyPrefix.isWellFormed(), '"keyPrefix" must be a text');
+  return keyPrefix as string;
 }
 
 /** A database or bucket is seldom ours alone, so nothing clears all of it. */
 export function assertNotEverything(prefix: string): void {
-  if (prefix === "")
-    throw new InvalidArgumentError('clear() needs a level here, or an adapter with a "keyPrefix"');
+  requireOption(prefix !== "", 'clear() needs a level here, or an adapter with a "keyPrefix"');
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { lifetimeMs } from "../../src/adapters/redis/expiry.ts";
 import { redisFailure } from "../../src/adapters/redis/failure.ts";
-import { redisAdapter } from "../../src/adapters/redis/index.ts";
+import { type RedisClient, redisAdapter } from "../../src/adapters/redis/index.ts";
 
 const url = "redis://localhost:6379";
 const client = { call: async () => null, callBuffer: async () => null };
@@ -22,6 +22,15 @@ describe("options", () => {
     { url: 5 },
     { url: "redis://user:hush@[" },
     { connection: "localhost" },
+    null,
+    { cluster: [] },
+    { cluster: url },
+    { cluster: [url, "http://localhost"] },
+    { cluster: [url, "redis://:hush@localhost"] },
+    { cluster: [url, "rediss://localhost"] },
+    { cluster: ["redis://localhost/3"] },
+    { cluster: [url], url },
+    { client, cluster: [url] },
     { client: {} },
     { client: null },
     { client, url },
@@ -61,26 +70,104 @@ test("a missing ioredis is named, with how to get it", async () => {
     await writeFile(join(directory, "package.json"), '{ "type": "module" }');
     const code = `import { redisAdapter } from "./src/adapters/redis/index.ts";
       const store = redisAdapter({ url: "${url}" });
-      await store.hasItem("k", {}).catch((error) => console.log(error.message, error.cause.code));
+      await store.hasItem("k", {}).catch((error) => console.log(error.code, error.message, error.cause.code));
       await store.dispose();`;
     const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
       cwd: directory,
       encoding: "utf8",
     });
     expect(stdout).toMatch(
-      /redisAdapter needs the package "ioredis".*npm install ioredis.* ERR_MODULE_NOT_FOUND/,
+      /INVALID_ARGUMENT redisAdapter needs the package "ioredis".*npm install ioredis.* ERR_MODULE_NOT_FOUND/,
     );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 });
 
-test("a cluster is asked for keys node by node, each key counted once", async () => {
-  const node = (...keys: string[]) => ({ ...client, call: async () => ["0", keys] });
-  const cluster = { ...client, nodes: () => [node("a:1", "a:2"), node("a:2", "a:3")] };
-  expect(await redisAdapter({ client: cluster }).getKeys("a:", {})).toEqual(["a:1", "a:2", "a:3"]);
-  const lost = { ...client, nodes: () => [] };
-  await expect(redisAdapter({ client: lost }).getKeys("a:", {})).rejects.toThrow("no node");
+describe("a cluster", () => {
+  const slots = (masters: number) =>
+    Array.from({ length: masters }, (_, index) => {
+      const [from, to] = [
+        Math.floor((16384 * index) / masters),
+        Math.floor((16384 * (index + 1)) / masters) - 1,
+      ];
+      return [from, to, ["10.0.0.1", 7000 + index, "id"]];
+    });
+  const node = (...keys: string[]): RedisClient => ({
+    ...client,
+    call: async (command: string) =>
+      command === "SCAN" ? ["0", keys] : "a 10.0.0.1:7000@17000 myself,master - 0 0 1",
+  });
+  const twoNodes = () => [node("a:1", "a:2"), node("a:2", "a:3")];
+  const cluster = (layouts: unknown[], nodes = twoNodes): RedisClient => ({
+    ...client,
+    call: async () => (layouts.length > 1 ? layouts.shift() : layouts[0]),
+    nodes,
+  });
+  const list = async (of: RedisClient) => redisAdapter({ client: of }).getKeys("a:", {});
+
+  test("is asked for keys node by node, each key counted once", async () => {
+    expect(await list(cluster([slots(2)]))).toEqual(["a:1", "a:2", "a:3"]);
+  });
+
+  test.each<[string, RedisClient]>([
+    ["its client knows fewer nodes than there are", cluster([slots(3)])],
+    ["its client knows none", cluster([slots(2)], () => [])],
+    ["a node has gone, and its slots with it", cluster([slots(2).slice(1)], () => [node("a:1")])],
+    [
+      "slots move during the listing",
+      cluster([slots(2), [...slots(2).slice(1), [0, 8191, ["10.0.0.2", 7000]]]]),
+    ],
+    [
+      "keys are moving",
+      cluster([slots(1)], () => [
+        {
+          ...client,
+          call: async (command: string) => (command === "SCAN" ? ["0", []] : "a - myself,master [93->-b]"),
+        },
+      ]),
+    ],
+  ])("is not listed while %s: what is missing would count as deleted", async (_, of) => {
+    await expect(list(of)).rejects.toThrow("The keys of the Redis cluster can't be listed now");
+  });
+});
+
+test.each([
+  "CROSSSLOT Keys in request don't hash",
+  "CLUSTERDOWN Hash slot not served",
+  "MOVED 93 10.0.0.1:7000",
+])(
+  "a server that answers %s is a node of a cluster: refused before anything else, with the way out",
+  async (answer) => {
+    const commands: string[] = [];
+    const call = async (command: string) => {
+      commands.push(command);
+      throw new Error(answer);
+    };
+    const store = redisAdapter({ client: { call, callBuffer: call } });
+    for (const use of [
+      () => store.getKeys("a:", {}),
+      () => store.removeItem?.("a", {}),
+      () => store.clear?.("a", {}),
+    ])
+      await expect(use()).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining("client: new Cluster("),
+      });
+    expect(new Set(commands)).toEqual(new Set(["EXISTS"]));
+  },
+);
+
+test("a fault while the server is asked what it is says nothing: the next call asks again", async () => {
+  const answers = [new Error("LOADING Redis is loading the dataset in memory"), 0, Buffer.from("x")];
+  const call = async () => {
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const store = redisAdapter({ client: { call, callBuffer: call } });
+  await expect(store.getItemRaw?.("a", {})).rejects.toThrow("LOADING");
+  expect(await store.getItemRaw?.("a", {})).toEqual(new Uint8Array([120]));
 });
 
 test("a copied error holds neither the command nor a secret, in no shape", () => {
@@ -90,6 +177,8 @@ test("a copied error holds neither the command nor a secret, in no shape", () =>
   });
   const copy = redisFailure(error, ["s3cret"]);
   expect(copy).toMatchObject({ name: "ReplyError", message: expect.stringContaining("[secret]") });
+  // To blot a letter would hide nothing and make every message unreadable.
+  expect(redisFailure(new Error("next example"), ["x"]).message).toBe("next example");
   expect(JSON.stringify([copy, Object.getOwnPropertyNames(copy), copy.stack])).not.toMatch(/s3cret|command"/);
 });
 

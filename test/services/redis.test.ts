@@ -1,5 +1,6 @@
 /** The Redis store against a real server: the contract, what redis-cli sees of it, and whom it leaves alone. */
 import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { redisAdapter } from "../../src/adapters/redis/index.ts";
@@ -137,6 +138,34 @@ test("clear without a level and without a prefix is refused: the database is sel
   await expect(store.clear?.("", {})).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   expect(cliLines("keys", "*")).toEqual(["stranger"]);
   await store.dispose();
+});
+
+test("the permissions that docs/operations.md names are enough, and each of them is needed", async () => {
+  const docs = await readFile(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  const [, rules = ""] = /^ACL SETUSER images (.*)$/m.exec(docs) ?? [];
+  const commands = rules.split(" ").filter((rule) => rule.startsWith("+"));
+  const use = async () => {
+    const store = redisAdapter({ url: url.replace("//", "//images:password@"), keyPrefix: "images:" });
+    try {
+      await store.createIfAbsent?.("a", patternOf(9));
+      await store.setItemRaw?.("a", patternOf(9), {});
+      for (const options of [{}, { maxBytes: 9 }])
+        expect(await store.getItemRaw?.("a", options)).toEqual(patternOf(9));
+      expect([await store.hasItem("a", {}), await store.getKeys("", {})]).toEqual([true, ["a"]]);
+      await store.removeItem?.("a", {});
+    } finally {
+      await store.dispose();
+    }
+  };
+  const setUser = (rule: string) => strangers.call("ACL", "SETUSER", "images", ...rule.split(" "));
+  await setUser(`reset ${rules}`);
+  await use();
+  for (const command of commands) {
+    await setUser(command.replace("+", "-"));
+    await expect(use()).rejects.toThrow("NOPERM");
+    await setUser(command);
+  }
+  await strangers.call("ACL", "DELUSER", "images");
 });
 
 test("a key that holds another type is an error, and it says so without the value", async () => {

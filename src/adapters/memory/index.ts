@@ -34,7 +34,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {
     capabilities: { completeListing: true },
     hasItem: async (key) => values.has(key),
     getItem: async (key) => textOf(values.get(key)),
-    getItemRaw: async (key) => values.get(key),
+    getItemRaw: async (key, { maxBytes } = {}) => values.get(key, maxBytes),
     setItem: async (key, text) => values.set(key, copyOf(text)),
     setItemRaw: async (key, value) => values.set(key, copyOf(value)),
     removeItem: async (key) => values.delete(key),
@@ -58,9 +58,9 @@ function createValues(maxBytes: number) {
   return {
     has: (key: string) => values.has(key),
     keys: (prefix: string) => [...values.keys()].filter((key) => key.startsWith(prefix)),
-    get(key: string): Uint8Array | null {
+    get(key: string, maxBytes = Number.POSITIVE_INFINITY): Uint8Array | null {
       const bytes = values.get(key);
-      return bytes === undefined ? null : new Uint8Array(bytes);
+      return bytes === undefined || bytes.length > maxBytes ? null : new Uint8Array(bytes);
     },
     set(key: string, bytes: Uint8Array): void {
       const nextBytes = usedBytes - sizeOf(key) + bytes.byteLength;

@@ -9,6 +9,8 @@ export interface RedisClient {
   callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
   /** Of a `Cluster`: its nodes. */
   nodes?(role: "master"): RedisClient[];
+  /** Of a `Cluster`: asks it again which nodes there are. */
+  refreshSlotsCache?(): void;
   /** What it was made with. */
   readonly options?: {
     /** What ioredis puts before every key, and a scan has to put before its pattern itself. */
@@ -18,7 +20,11 @@ export interface RedisClient {
 
 /** A client that is ours to close. */
 export interface OwnClient extends RedisClient {
+  readonly status: string;
+  connect(): Promise<unknown>;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "ready", listener: () => void): unknown;
+  once(event: "ready" | "end", listener: () => void): this;
+  off(event: "ready" | "end", listener: () => void): this;
   disconnect(): void;
 }

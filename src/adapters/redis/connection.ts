@@ -1,15 +1,22 @@
 /** One connection to Redis: a client of the caller's, or one of our own that is made when it is first needed. */
 import type { Buffer } from "node:buffer";
+import { InvalidArgumentError } from "../../core/errors.ts";
 import type { OwnClient, RedisClient } from "./client.ts";
+import { assertNoClusterNode, untilReady } from "./cluster.ts";
 import { redisFailure } from "./failure.ts";
-import type { RedisServer } from "./options.ts";
-
-type OwnServer = Exclude<RedisServer, { client: RedisClient }>;
+import { type OwnServer, type RedisServer, secretsOf } from "./options.ts";
 
 /** Ways to use a client; what fails, fails without secrets. */
 export interface Connection {
-  send(reply: "text" | "buffer", command: string, ...args: (string | Buffer)[]): Promise<unknown>;
-  use<T>(work: (client: RedisClient) => Promise<T>): Promise<T>;
+  /** Sends a command about a key. */
+  send(
+    reply: "text" | "buffer",
+    command: string,
+    key: string,
+    ...args: (string | number | Buffer)[]
+  ): Promise<unknown>;
+  /** Does work that is wrong on a part of a store, below a prefix. */
+  useWhole<T>(prefix: string, work: (client: RedisClient) => Promise<T>): Promise<T>;
   /** Closes what it opened; calls after it reject. */
   close(): Promise<void>;
 }
@@ -18,6 +25,8 @@ export interface Connection {
 export function createConnection(server: RedisServer): Connection {
   const secrets = "client" in server ? [] : secretsOf(server);
   let opening: Promise<OwnClient> | undefined;
+  let readying: Promise<void> | undefined;
+  let checking: Promise<void> | undefined;
   let isClosed = false;
   /** Why the connection is down: ioredis tells it to listeners, and not to those whose commands fail. */
   let connectionError: Error | undefined;
@@ -25,21 +34,39 @@ export function createConnection(server: RedisServer): Connection {
   async function open(): Promise<RedisClient> {
     if ("client" in server) return server.client;
     if (isClosed) throw new Error("The Redis store was disposed");
-    opening ??= makeClient(server).then((client) => {
-      client.on("error", (error) => {
-        connectionError = error;
-      });
-      client.on("ready", () => {
-        connectionError = undefined;
-      });
-      return client;
+    opening ??= makeClient(server).then(listen);
+    const client = await opening;
+    if (server.cluster === undefined || client.status === "ready") return client;
+    readying ??= untilReady(client, server.timeoutMs).finally(() => {
+      readying = undefined;
     });
-    return opening;
+    await readying;
+    return client;
   }
 
-  async function use<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
-    const client = await open();
+  function listen(client: OwnClient): OwnClient {
+    client.on("error", (error) => {
+      connectionError = error;
+    });
+    client.on("ready", () => {
+      connectionError = undefined;
+    });
+    return client;
+  }
+
+  /** Asked once, by the first call, and again after a fault, which says nothing about the server. */
+  function check(client: RedisClient, key: string): Promise<void> {
+    checking ??= assertNoClusterNode(client, key).catch((error: unknown) => {
+      checking = undefined;
+      throw error;
+    });
+    return checking;
+  }
+
+  async function use<T>(key: string, work: (client: RedisClient) => Promise<T>): Promise<T> {
     try {
+      const client = await open();
+      await check(client, key);
       return await work(client);
     } catch (error) {
       throw redisFailure(error, secrets, connectionError);
@@ -47,11 +74,15 @@ export function createConnection(server: RedisServer): Connection {
   }
 
   return {
-    use,
-    send: (reply, command, ...args) =>
-      use((client) =>
-        reply === "buffer" ? client.callBuffer(command, ...args) : client.call(command, ...args),
+    send: (reply, command, key, ...args) =>
+      use(key, (client) =>
+        reply === "buffer" ? client.callBuffer(command, key, ...args) : client.call(command, key, ...args),
       ),
+    useWhole(prefix, work) {
+      // Another server may have come in the place of the one that was asked: a listing must not go wrong, and can wait.
+      checking = undefined;
+      return use(prefix, work);
+    },
     async close() {
       isClosed = true;
       // One that could not be made needs no closing.
@@ -60,8 +91,9 @@ export function createConnection(server: RedisServer): Connection {
   };
 }
 
-async function makeClient({ url, connection, timeoutMs }: OwnServer): Promise<OwnClient> {
-  const { Redis } = await importClient();
+async function makeClient(server: OwnServer): Promise<OwnClient> {
+  const { Redis, Cluster } = await importClient();
+  const { url, cluster, connection, timeoutMs } = server;
   const options = {
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
@@ -73,33 +105,28 @@ async function makeClient({ url, connection, timeoutMs }: OwnServer): Promise<Ow
     // Else it would connect before anyone listens to its errors.
     lazyConnect: true,
   };
-  return url === undefined ? new Redis(options) : new Redis(url, options);
-}
-
-async function importClient(): Promise<Pick<typeof import("ioredis"), "Redis">> {
-  try {
-    return await import("ioredis");
-  } catch (cause) {
-    throw new Error(
-      'redisAdapter needs the package "ioredis", which could not be loaded: npm install ioredis',
-      { cause },
-    );
-  }
-}
-
-/** What must not show up in an error, as it is written in the URL and as it is meant. */
-function secretsOf({ url, connection }: OwnServer): string[] {
-  const inUrl = url === undefined ? "" : new URL(url).password;
-  const { password, sentinelPassword } = connection;
-  return [inUrl, decoded(inUrl), password, sentinelPassword].filter((secret): secret is string =>
-    Boolean(secret),
+  if (cluster === undefined) return url === undefined ? new Redis(options) : new Redis(url, options);
+  return new Cluster(
+    cluster.map(({ host, port }) => ({ host, port })),
+    {
+      redisOptions: { ...cluster[0]?.login, ...options },
+      lazyConnect: true,
+      // As above: what was sent to a node that got lost fails, and is not sent again.
+      retryDelayOnFailover: 0,
+      // Else it hears of new nodes only when it is sent to one.
+      slotsRefreshInterval: 5_000,
+      slotsRefreshTimeout: timeoutMs,
+    },
   );
 }
 
-function decoded(text: string): string {
+async function importClient(): Promise<Pick<typeof import("ioredis"), "Redis" | "Cluster">> {
   try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+    return await import("ioredis");
+  } catch (cause) {
+    throw new InvalidArgumentError(
+      'redisAdapter needs the package "ioredis", which could not be loaded: npm install ioredis',
+      { cause },
+    );
   }
 }

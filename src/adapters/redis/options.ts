@@ -1,7 +1,6 @@
 /** Checks the options of `redisAdapter` and fills in the defaults. */
 import type { RedisOptions } from "ioredis";
-import { InvalidArgumentError } from "../../core/errors.ts";
-import { checkedKeyPrefix } from "../values.ts";
+import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
 import type { RedisClient } from "./client.ts";
 
 const KiB = 1024;
@@ -37,74 +36,141 @@ export interface RedisStoreOptions {
  * @inline
  */
 export interface RedisClientOptions {
-  /** A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. */
+  /**
+   * A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. A `Redis` that is connected to one node of a cluster is
+   * refused with `INVALID_ARGUMENT` by the first call.
+   */
   client: RedisClient;
   url?: undefined;
+  cluster?: undefined;
   connection?: undefined;
   timeoutMs?: undefined;
 }
 
 /**
- * How to make a client. At least one of `url` and `connection` is needed.
+ * How to make a client. One of `url`, `cluster` and `connection` is needed.
  *
  * @inline
  */
 export interface RedisServerOptions {
   client?: undefined;
-  /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. */
+  /**
+   * `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. One node of a cluster is refused with
+   * `INVALID_ARGUMENT` by the first call: it knows only a part of the keys.
+   */
   url?: string | undefined;
-  /** Options for ioredis, beside the URL or instead of it: TLS, sentinels, a socket's path, … */
+  /**
+   * A Redis Cluster: URLs of some of its nodes, by which the others are found. All name the same user, password and kind
+   * (`redis:` or `rediss:`), and no database. For more (address translation, say) make a `Cluster` and pass it as `client`.
+   */
+  cluster?: readonly string[] | undefined;
+  /** Options for ioredis, beside the URLs or instead of one: TLS, sentinels, a socket's path, … */
   connection?: RedisOptions | undefined;
   /** How long connecting, and each command, may take. Default 30,000; a whole number from 1. */
   timeoutMs?: number | undefined;
 }
 
 /** Where the store is. */
-export type RedisServer =
-  | { readonly client: RedisClient }
-  | { readonly url: string | undefined; readonly connection: RedisOptions; readonly timeoutMs: number };
+export type RedisServer = { readonly client: RedisClient } | OwnServer;
+
+/** A server that we make a client for: at a URL, of a cluster, or where `connection` says. */
+export interface OwnServer {
+  readonly url: string | undefined;
+  readonly cluster: readonly ClusterNode[] | undefined;
+  readonly connection: RedisOptions;
+  readonly timeoutMs: number;
+}
+
+/** A node by which others are found. */
+export interface ClusterNode {
+  readonly host: string;
+  readonly port: number;
+  /** How to log in there, and at all others. */
+  readonly login: Pick<RedisOptions, "username" | "password" | "tls">;
+}
 
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range, but no URL. */
 export function checkedOptions(options: RedisAdapterOptions) {
-  if (typeof options !== "object" || options === null)
-    throw new InvalidArgumentError('redisAdapter needs a "client" or a "url"');
-  const { keyPrefix, maxValueBytes, expireAfterMs } = options;
+  const { keyPrefix, maxValueBytes = MiB, expireAfterMs } = checkedObject("redisAdapter", options);
   return {
     ...serverOf(options),
     keyPrefix: checkedKeyPrefix(keyPrefix),
-    maxValueBytes: inRange("maxValueBytes", maxValueBytes ?? MiB, 256 * KiB, 512 * MiB),
+    maxValueBytes: checkedInteger("maxValueBytes", maxValueBytes, 256 * KiB, 512 * MiB),
     expireAfterMs:
-      expireAfterMs === undefined ? undefined : inRange("expireAfterMs", expireAfterMs, 60_000, maxExpiryMs),
+      expireAfterMs === undefined
+        ? undefined
+        : checkedInteger("expireAfterMs", expireAfterMs, 60_000, maxExpiryMs),
   };
 }
 
-function serverOf({ client, url, connection, timeoutMs }: RedisAdapterOptions): RedisServer {
+/** What must not show up in an error, as it is written in the URLs and as it is meant. */
+export function secretsOf({ url, cluster, connection }: OwnServer): string[] {
+  const inUrl = url === undefined ? "" : new URL(url).password;
+  const inCluster = cluster?.[0]?.login.password ?? "";
+  const { password, sentinelPassword } = connection;
+  const secrets = [
+    inUrl,
+    decoded(inUrl),
+    inCluster,
+    encodeURIComponent(inCluster),
+    password,
+    sentinelPassword,
+  ];
+  return secrets.filter((secret): secret is string => Boolean(secret));
+}
+
+function serverOf({ client, url, cluster, connection, timeoutMs }: RedisAdapterOptions): RedisServer {
   if (client !== undefined) {
-    if (url !== undefined || connection !== undefined || timeoutMs !== undefined)
-      throw new InvalidArgumentError('"client" excludes "url", "connection" and "timeoutMs"');
-    if (typeof client?.call !== "function" || typeof client.callBuffer !== "function")
-      throw new InvalidArgumentError('"client" must be a Redis or Cluster of ioredis');
+    const isAlone = [url, cluster, connection, timeoutMs].every((option) => option === undefined);
+    requireOption(isAlone, '"client" excludes "url", "cluster", "connection" and "timeoutMs"');
+    const isClient = typeof client?.call === "function" && typeof client.callBuffer === "function";
+    requireOption(isClient, '"client" must be a Redis or Cluster of ioredis');
     return { client };
   }
-  if (url === undefined && connection === undefined)
-    throw new InvalidArgumentError('redisAdapter needs a "client", a "url" or a "connection"');
-  if (typeof (connection ?? {}) !== "object")
-    throw new InvalidArgumentError('"connection" must be an object');
+  const isGiven = [url, cluster, connection].some((option) => option !== undefined);
+  requireOption(isGiven, 'redisAdapter needs a "client", a "url", a "cluster" or a "connection"');
+  requireOption(url === undefined || cluster === undefined, '"cluster" excludes "url"');
+  requireOption(typeof (connection ?? {}) === "object", '"connection" must be an object');
   return {
-    url: url === undefined ? undefined : checkedUrl(url),
+    url: url === undefined ? undefined : checkedUrl("url", url),
+    cluster: cluster === undefined ? undefined : checkedCluster(cluster),
     connection: connection ?? {},
-    timeoutMs: inRange("timeoutMs", timeoutMs ?? 30_000, 1, maxTimerMs),
+    timeoutMs: checkedInteger("timeoutMs", timeoutMs ?? 30_000, 1, maxTimerMs),
   };
 }
 
-function checkedUrl(url: unknown): string {
-  // It may hold a password: the message must not quote it.
-  if (typeof url === "string" && /^rediss?:\/\//i.test(url) && URL.canParse(url)) return url;
-  throw new InvalidArgumentError('"url" must be a URL that begins with redis:// or rediss://');
+function checkedCluster(cluster: unknown): ClusterNode[] {
+  const isList = Array.isArray(cluster) && cluster.length > 0;
+  requireOption(isList, '"cluster" must be a list of URLs of some of its nodes');
+  const urls = (cluster as unknown[]).map((url) => new URL(checkedUrl("cluster", url)));
+  const loginOf = ({ protocol, username, password }: URL) => [protocol, username, password].join();
+  const isOneLogin = urls.every((url) => loginOf(url) === loginOf(urls[0]!));
+  requireOption(isOneLogin, 'all URLs of "cluster" must name the same user, password and kind');
+  const isWhole = urls.every(({ pathname }) => /^\/?0?$/.test(pathname));
+  requireOption(isWhole, '"cluster" has one database: its URLs must not name another one');
+  return urls.map(nodeOf);
 }
 
-function inRange(name: string, value: unknown, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max)
-    return value as number;
-  throw new InvalidArgumentError(`"${name}" must be a whole number from ${min} to ${max}`);
+function nodeOf({ protocol, username, password, hostname, port }: URL): ClusterNode {
+  const login = {
+    ...(username && { username: decoded(username) }),
+    ...(password && { password: decoded(password) }),
+    ...(protocol === "rediss:" && { tls: {} }),
+  };
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 6379), login };
+}
+
+function checkedUrl(name: string, url: unknown): string {
+  // It may hold a password: the message must not quote it.
+  const isFit = typeof url === "string" && /^rediss?:\/\//i.test(url) && URL.canParse(url);
+  requireOption(isFit, `"${name}" must be a URL that begins with redis:// or rediss://`);
+  return url as string;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
