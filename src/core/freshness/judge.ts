@@ -6,6 +6,9 @@ export function judgeFreshness(stored: Validators, upstream: Validators): "fresh
   const verdict = (isFresh: boolean) => (isFresh ? "fresh" : "stale");
 
   if (isStrongEtag(stored.etag) && isStrongEtag(upstream.etag)) return verdict(stored.etag === upstream.etag);
+  // Compared weakly, as for If-None-Match (RFC 9110, 8.8.3.2): equal ones may still stand for other bytes.
+  if (isEtag(stored.etag) && isEtag(upstream.etag) && opaque(stored.etag) !== opaque(upstream.etag))
+    return "stale";
   if (stored.size !== undefined && upstream.size !== undefined && stored.size !== upstream.size)
     return "stale";
 
@@ -23,4 +26,7 @@ export function isStrongEtag(etag: string | undefined): etag is string {
   return etag !== undefined && /^"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag);
 }
 
+const isEtag = (etag: string | undefined): etag is string =>
+  etag !== undefined && isStrongEtag(opaque(etag));
+const opaque = (etag: string) => etag.replace(/^W\//, "");
 const time = (header: string | undefined) => parseHttpDate(header)?.getTime();

@@ -69,6 +69,12 @@ describe("the rules, first match wins", () => {
       replaced,
     ],
     ["a weak ETag that is still the same: kept", { etag: "weak" }, { etag: "weak" }, kept],
+    [
+      "a weak ETag that changed, with nothing else to go by: replaced",
+      { etag: "weak", lastModified: "none", contentLength: "omitted" },
+      { etag: "weak", lastModified: "none", contentLength: "omitted", ...bothChange },
+      replaced,
+    ],
     ["no ETags, another date: replaced", { etag: "none" }, { etag: "none", ...bothChange }, replaced],
     [
       "a date only later, from before the fetch: kept",
