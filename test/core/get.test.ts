@@ -113,9 +113,11 @@ describe("a repeated get", () => {
   test.each([
     [version, 1],
     ["^6.0.0", 2],
-  ])("of %s transfers nothing where the upstream has validators", async (wanted, requests) => {
+  ])("of %s transfers nothing, whether or not the upstream has validators", async (wanted, requests) => {
     await repeated(wanted, 0, "with-validators");
     expect(api.counters).toMatchObject({ requests, transfers: 0, notModified: 1 });
+    await repeated(wanted, 0, "as-balena");
+    expect(api.counters).toMatchObject({ requests, transfers: 0, bytesSent: 0 });
   });
 
   test.each([

@@ -26,7 +26,6 @@ export function isStrongEtag(etag: string | undefined): etag is string {
   return etag !== undefined && /^"[\x21\x23-\x7e\x80-\xff]*"$/.test(etag);
 }
 
-const isEtag = (etag: string | undefined): etag is string =>
-  etag !== undefined && isStrongEtag(opaque(etag));
+const isEtag = (etag: string | undefined): etag is string => etag !== undefined && isStrongEtag(opaque(etag));
 const opaque = (etag: string) => etag.replace(/^W\//, "");
 const time = (header: string | undefined) => parseHttpDate(header)?.getTime();

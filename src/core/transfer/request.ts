@@ -14,6 +14,8 @@ export interface RequestConditions {
   readonly resume?: { readonly fromByte: number; readonly etag: string } | undefined;
   /** Only these bytes (`toByte` exclusive), of whatever file it is now: for who can tell right bytes from wrong ones. */
   readonly span?: { readonly fromByte: number; readonly toByte: number } | undefined;
+  /** HEAD: what the answer would say of itself, without a body. */
+  readonly isHeadersOnly?: boolean | undefined;
 }
 
 /** A response to read from, or word that nothing changed. */
@@ -46,7 +48,8 @@ export async function requestFile(
   const headers = headersOf(request);
   headers.set("accept-encoding", "identity");
   addConditions(headers, conditions);
-  const response = await followRedirects(fetchFn, parseUrl(request.url), headers, signal);
+  const method = conditions.isHeadersOnly ? "HEAD" : "GET";
+  const response = await followRedirects(fetchFn, parseUrl(request.url), method, headers, signal);
   if (response.status === 304 && conditions.unless) {
     await discard(response);
     return { kind: "not-modified" };
@@ -85,12 +88,13 @@ function addConditions(headers: Headers, { unless, resume, span }: RequestCondit
 async function followRedirects(
   fetchFn: typeof fetch,
   start: URL,
+  method: "GET" | "HEAD",
   headers: Headers,
   signal: AbortSignal,
 ): Promise<Response> {
   let url = start;
   for (let hop = 0; hop <= maxRedirects; hop++) {
-    const response = await send(fetchFn, url, headers, signal);
+    const response = await send(fetchFn, url, method, headers, signal);
     const location = response.headers.get("location");
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await discard(response);
@@ -117,13 +121,14 @@ function downgrade({ origin }: URL): UpstreamError {
 async function send(
   fetchFn: typeof fetch,
   url: URL,
+  method: "GET" | "HEAD",
   headers: Headers,
   signal: AbortSignal,
 ): Promise<Response> {
   try {
     // Not every `fetch` that a caller brings hears its signal.
     return await unlessAborted(signal, async () => {
-      const response = await fetchFn(url, { headers, signal, redirect: "manual" });
+      const response = await fetchFn(url, { method, headers, signal, redirect: "manual" });
       if (signal.aborted) void discard(response); // nobody waits for it any more
       return response;
     });

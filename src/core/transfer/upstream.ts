@@ -2,10 +2,10 @@
 import type { ManagerContext } from "../context.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import type { Validators } from "../store/manifest.ts";
-import { type DownloadJob, type Opening, openUnlessUnsatisfiable } from "./download.ts";
+import { type DownloadJob, type Opening, openFile, openUnlessUnsatisfiable } from "./download.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
-import { createRetries, withRetries } from "./retry.ts";
+import { createRetries, isUpstreamUnavailable, withRetries } from "./retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 type FileTypes = readonly Validators["fileType"][];
@@ -37,9 +37,16 @@ export function createUpstream(
     onResumed: (fromByte, cause) => emit({ type: "resumed", image: id, fromByte, cause }),
   };
 
-  const ask = (conditions: RequestConditions, fileTypes: FileTypes): Promise<Opening> => {
-    const retries = createRetries(isImpatient ? { ...retry, attempts: 1 } : retry);
-    return withRetries(retries, signal, () => openUnlessUnsatisfiable({ ...job, fileTypes }, conditions));
+  const retried = <T>(run: () => Promise<T>): Promise<T> =>
+    withRetries(createRetries(isImpatient ? { ...retry, attempts: 1 } : retry), signal, run);
+  const ask = (conditions: RequestConditions, fileTypes: FileTypes): Promise<Opening> =>
+    retried(() => openUnlessUnsatisfiable({ ...job, fileTypes }, conditions));
+
+  /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
+  const isConfirmedByHead = async (stored: Validators): Promise<boolean> => {
+    if (stored.etag !== undefined || stored.lastModified !== undefined) return false;
+    const seen = await retried(() => askHead({ ...job, fileTypes: [stored.fileType] }));
+    return seen !== undefined && isComparable(stored, seen) && isStillFresh(stored, seen);
   };
 
   return {
@@ -48,6 +55,7 @@ export function createUpstream(
     open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as OpenedFile,
     async openUnlessFresh() {
       const stored = previous?.validators;
+      if (stored && (await isConfirmedByHead(stored))) return undefined;
       const opening = await ask({ unless: stored }, job.fileTypes);
       if (!("request" in opening)) return undefined;
       if (!stored || !isStillFresh(stored, opening.response.validators)) return opening;
@@ -63,6 +71,29 @@ function fileTypesToAsk(
 ): FileTypes {
   if (wanted) return [wanted];
   return stored === ".img" ? [".img", ".gz"] : [".gz", ".img"];
+}
+
+/** `undefined` where HEAD is refused, in whichever way: a URL may be signed for GET alone. */
+async function askHead(job: DownloadJob): Promise<Validators | undefined> {
+  try {
+    const { response } = (await openFile(job, { isHeadersOnly: true })) as OpenedFile;
+    await discard(response);
+    return response.validators;
+  } catch (failure) {
+    job.signal.throwIfAborted();
+    if (isUpstreamUnavailable(failure) && !isUnknownMethod(failure)) throw failure;
+    return undefined;
+  }
+}
+
+/** Servers that make files on the way may leave their length out of an answer to HEAD alone. */
+function isComparable(stored: Validators, upstream: Validators): boolean {
+  return stored.size === undefined || upstream.size !== undefined || upstream.lastModified !== undefined;
+}
+
+/** 501: it counts as trouble elsewhere, but a server that does not know HEAD does not learn it. */
+function isUnknownMethod(failure: unknown): boolean {
+  return (failure as { status?: number }).status === 501;
 }
 
 function isStillFresh(stored: Validators, upstream: Validators): boolean {

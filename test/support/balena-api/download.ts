@@ -27,7 +27,8 @@ export async function answerDownload(exchange: Exchange, context: DownloadContex
   const query = exchange.url.searchParams;
   await sleep(faults.latencyMs);
   const { refuse } = faults;
-  const refusable = refuse?.fileTypes?.includes(query.get("fileType") ?? "") ?? true;
+  const isOfType = refuse?.fileTypes?.includes(query.get("fileType") ?? "") ?? true;
+  const refusable = isOfType && (refuse?.methods?.includes(exchange.request.method ?? "") ?? true);
   if (refusable && strikes(refuse))
     return answer(exchange, refuse.status, refuse.body ?? wordsOf(refuse.status), retryAfterHeader(refuse));
   const refusal = downloadRefusal(query, catalog, exchange.access === "authorized");

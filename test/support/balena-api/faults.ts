@@ -53,8 +53,8 @@ export interface DownloadFaults {
   endShort: (Limited & Place & { how: ShortEnd }) | undefined;
   /** The body pauses, without `forMs` until the client leaves. */
   stall: (Limited & Place & { forMs?: number }) | undefined;
-  /** An error status; `fileTypes` narrows it, for example to `['.gz']`. */
-  refuse: (Refusal & { fileTypes?: readonly string[] }) | undefined;
+  /** An error status; `fileTypes` narrows it, for example to `['.gz']`, and `methods`, for example to `['HEAD']`. */
+  refuse: (Refusal & { fileTypes?: readonly string[]; methods?: readonly string[] }) | undefined;
   /** 302 to the files listener (another origin), to this origin, or to itself for ever. */
   redirect: (Limited & { to: "other-origin" | "same-origin" | "loop" }) | undefined;
   /**
