@@ -55,11 +55,20 @@ async function removeOldPartials(
 
 /** A day is far beyond any TTL, so clocks that differ do no harm; and a live owner that loses its lease loses no byte. */
 async function removeOldLeases({ store, now }: ManagerContext): Promise<number> {
-  const removals = await eachOf(await store.list(folders.leases), async (key) => {
+  const removeIfOld = async (key: string) => {
     const { renewedAt } = (decodeJson(await store.read(key)) ?? {}) as { renewedAt?: unknown };
     const isOld = typeof renewedAt !== "number" || now() - renewedAt > dayMs;
     if (isOld) await store.remove(key);
     return isOld;
-  });
-  return removals.filter(Boolean).length;
+  };
+  const isHead = (key: string) => key.endsWith(":head");
+  const keys = await store.list(folders.leases);
+  const leases = keys.filter((key) => !isHead(key));
+  const removals = await eachOf(leases, removeIfOld);
+  const live = new Set(leases.filter((_, index) => !removals[index]).map(folderOf));
+  // Written once: while a lease of the image lives, its age says nothing.
+  const heads = keys.filter((key) => isHead(key) && !live.has(folderOf(key)));
+  return [...removals, ...(await eachOf(heads, removeIfOld))].filter(Boolean).length;
 }
+
+const folderOf = (key: string) => key.slice(0, key.lastIndexOf(":"));

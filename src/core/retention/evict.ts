@@ -2,7 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
-import { removeJournals } from "../store/journal.ts";
+import { removeAllJournals } from "../store/journal.ts";
 import { chunkKey, imageKey, useKey } from "../store/keys.ts";
 import { chunkUses, releaseChunks } from "./accounting.ts";
 import { chunksInUse, journaledChunks } from "./needed.ts";
@@ -35,7 +35,7 @@ export async function evict(
 
 /** Forgets a transfer that did not end. Its chunks become orphans, which the next sweeps see to. */
 export async function forgetJournals(context: ManagerContext, ids: readonly string[]): Promise<void> {
-  await eachOf(ids, (id) => removeJournals(context.store, id, Number.POSITIVE_INFINITY));
+  await eachOf(ids, (id) => removeAllJournals(context.store, id));
 }
 
 async function removeChunks(

@@ -5,6 +5,7 @@
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "./checks.ts";
+import { eachOf } from "./each.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
 import { type ChunkDigests, isValidators, maxChunkBytes, type Validators } from "./manifest.ts";
@@ -93,12 +94,38 @@ export async function writeSegment(
   await store.write(key, await encodeSealed(key, segment));
 }
 
-/** Deletes an image's journals up to an epoch. */
-export async function removeJournals(store: ByteStore, id: string, lastEpoch: number): Promise<void> {
-  const folder = partialFolder(id);
-  const keys = await store.list(folder);
-  const old = keys.filter((key) => Number.parseInt(key.slice(folder.length), 10) <= lastEpoch);
-  await Promise.all(old.map((key) => store.remove(key)));
+/** Deletes the journals of some epochs, last segment first: who dies meanwhile leaves a journal that can still be read. */
+export async function removeJournals(store: ByteStore, id: string, epochs: readonly number[]): Promise<void> {
+  await eachOf(epochs, async (epoch) =>
+    removeSegments(store, id, epoch, await countSegments(store, id, epoch)),
+  );
+}
+
+/** The same for one whose segments were counted. */
+export async function removeSegments(
+  store: ByteStore,
+  id: string,
+  epoch: number,
+  count: number,
+): Promise<void> {
+  const segments = Array.from({ length: count }, (_, index) => count - 1 - index);
+  await eachOf(segments, (segment) => store.remove(partialKey(id, epoch, segment)));
+}
+
+/** Deletes all journals of an image, whatever their epochs. It lists: not on the way of a get. */
+export async function removeAllJournals(store: ByteStore, id: string): Promise<void> {
+  await eachOf(await store.list(partialFolder(id)), (key) => store.remove(key));
+}
+
+/** Some at a time, for a store may be far away. */
+async function countSegments(store: ByteStore, id: string, epoch: number): Promise<number> {
+  for (let count = 0, atATime = 1; ; atATime = 16) {
+    const indexes = Array.from({ length: atATime }, (_, offset) => count + offset);
+    const found = await Promise.all(indexes.map((index) => store.read(partialKey(id, epoch, index))));
+    const missing = found.indexOf(undefined);
+    if (missing >= 0) return count + missing;
+    count += atATime;
+  }
 }
 
 function isSegment(value: unknown): value is JournalSegment {

@@ -31,6 +31,8 @@ export const orphansKey = `${format}:orphans`;
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */
 export const leaseFolder = (id: string): string => `${folders.leases}${id}:`;
 export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id)}${epoch}`;
+/** Key that says which epoch was the last, where that was not the first. */
+export const leaseHeadKey = (id: string): string => `${leaseFolder(id)}head`;
 
 /** Folder of an image's journals: `<epoch>:<segment>`. */
 export const partialFolder = (id: string): string => `${folders.partials}${id}:`;

@@ -4,15 +4,24 @@ import { type JournalHeader, type JournalSegment, removeJournals, writeSegment }
 import type { Lease } from "./lease.ts";
 import type { TransferWindow } from "./window.ts";
 
-/** Writes the journal of a window until `stop`, which settles when all that is stored by then is written down. */
+/** A journal that is being written. */
+export interface KeptJournal {
+  /** How many segments of it there are. */
+  readonly segments: number;
+  /** Settles when all that is stored by then is written down. */
+  stop(): Promise<void>;
+}
+
+/** Writes the journal of a window until `stop`. `previous`: epochs whose journals it makes superfluous. */
 export function keepJournal(
   store: ByteStore,
   id: string,
   lease: Lease,
+  previous: readonly number[],
   window: TransferWindow,
   header: JournalHeader,
   onFault: (cause: unknown) => void,
-): { stop(): Promise<void> } {
+): KeptJournal {
   let written = 0;
   let segment = 0;
   let isFaulty = false;
@@ -34,7 +43,7 @@ export function keepJournal(
 
   const writing = (async () => {
     await append();
-    await removeJournals(store, id, lease.epoch - 1); // ours has by now what they had
+    await removeJournals(store, id, previous); // ours has by now what they had
     while ((await Promise.race([window.storedBeyond(written), stopping.promise])) !== "stop") {
       if (wholeStoredChunks(window) <= written) return; // a short chunk: the end
       await append();
@@ -45,6 +54,9 @@ export function keepJournal(
   });
 
   return {
+    get segments() {
+      return segment;
+    },
     async stop() {
       stopping.resolve("stop");
       await writing;

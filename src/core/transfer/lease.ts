@@ -6,7 +6,8 @@
 import type { ByteStore } from "../store/byte-store.ts";
 import { isCount, isName, isRecord, isTime } from "../store/checks.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
-import { leaseFolder, leaseKey, partialFolder } from "../store/keys.ts";
+import { leaseKey } from "../store/keys.ts";
+import { findEpochs, forgetHead, writeHead } from "./lease-head.ts";
 import { sleep } from "./retry.ts";
 
 /** How a lease is kept and watched, in milliseconds. */
@@ -30,8 +31,8 @@ export interface Lease {
   readonly owner: string;
   /** Whether the store still says so. */
   stands(): Promise<boolean>;
-  /** Stops the heartbeat and deletes the lease, unless somebody else has. */
-  release(): Promise<void>;
+  /** Stops the heartbeat and deletes the lease, unless somebody else has. `isDone`: it leaves no journal to be found. */
+  release(isDone: boolean): Promise<void>;
 }
 
 /** Whose turn it is. */
@@ -85,32 +86,32 @@ export function createContest(
     async contend() {
       const startedMs = performance.now();
       for (;;) {
-        const [leases, journals] = await Promise.all([
-          epochsIn(store, leaseFolder(id)),
-          epochsIn(store, partialFolder(id)),
-        ]);
+        const { leases, last, journals } = await findEpochs(store, id);
         const current = leases.at(-1);
         const record = current === undefined ? undefined : await readLease(store, id, current);
         if (current !== undefined && record && !isStalled(current, record))
           return { kind: "follow", epoch: current, owner: record.owner };
-        const epoch = Math.max(0, current ?? 0, journals.at(-1) ?? 0) + 1;
+        const epoch = last + 1;
         const owner = crypto.randomUUID();
         const result = await store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now));
         if (result === "unsupported") return alone;
         if (result === "exists") {
-          // Somebody was faster, and the next look finds them; where a listing never shows them, we go on unshared.
+          // Somebody was faster, and the next look finds them; where a read never shows them, we go on unshared.
           if (performance.now() - startedMs > times.ttlMs) return alone;
           await sleep(times.pollMs, signal);
           continue;
         }
         seenLeases.delete(id);
-        // An owner that was only paused sees by this that it has lost.
-        await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
-        return {
-          kind: "own",
-          lease: keepLease(store, id, { epoch, owner }, times, signal, now, onFault),
-          journals,
-        };
+        const lease = keepLease(store, id, { epoch, owner }, times, signal, now, onFault);
+        try {
+          await writeHead(store, id, { epoch, journals, renewedAt: now() });
+          // An owner that was only paused sees by this that it has lost.
+          await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
+        } catch (failure) {
+          void lease.release(true); // nobody should wait for a lease that is not made use of
+          throw failure;
+        }
+        return { kind: "own", lease, journals };
       }
     },
     async isOver(epoch) {
@@ -150,11 +151,13 @@ function keepLease(
     epoch,
     owner,
     stands: async () => (await readLease(store, id, epoch))?.owner === owner,
-    release() {
+    release(isDone) {
       released ??= (async () => {
         stop.abort();
         await beating;
-        if (!isLost) await store.remove(key).catch(onFault);
+        if (isLost) return;
+        if (isDone) await forgetHead(store, id, epoch).catch(onFault);
+        await store.remove(key).catch(onFault);
       })();
       return released;
     },
@@ -176,11 +179,3 @@ async function readLease(store: ByteStore, id: string, epoch: number): Promise<L
 /** Also asked by `prune`. */
 export const isLeaseRecord = (value: unknown): value is LeaseRecord =>
   isRecord(value) && isName(value["owner"]) && isCount(value["beat"]) && isTime(value["renewedAt"]);
-
-/** Epochs that have a key in a folder, ascending. Beyond what counting gets to are keys of somebody else. */
-async function epochsIn(store: ByteStore, folder: string): Promise<number[]> {
-  const epochs = (await store.list(folder)).map((key) => Number.parseInt(key.slice(folder.length), 10));
-  return [...new Set(epochs)].filter((epoch) => epoch > 0 && epoch <= maxEpoch).sort((a, b) => a - b);
-}
-
-const maxEpoch = 2 ** 31;

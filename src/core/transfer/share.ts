@@ -1,9 +1,15 @@
 /** A transfer's part in sharing through the store: its turn, its lease and its journal. A store that fails ends the sharing only. */
 import { isImageManagerError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
-import { type Journal, type JournalHeader, readJournal, removeJournals } from "../store/journal.ts";
+import {
+  type Journal,
+  type JournalHeader,
+  readJournal,
+  removeJournals,
+  removeSegments,
+} from "../store/journal.ts";
 import { followJournal } from "./follow-journal.ts";
-import { keepJournal } from "./keep-journal.ts";
+import { type KeptJournal, keepJournal } from "./keep-journal.ts";
 import {
   alone,
   type Contest,
@@ -31,7 +37,9 @@ export class Share {
   readonly #options: ShareOptions;
   readonly #contest: Contest;
   #lease: Lease | undefined;
-  #journal: { stop(): Promise<void> } | undefined;
+  /** Epochs whose journals may be there still. */
+  #previous: readonly number[] = [];
+  #journal: KeptJournal | undefined;
   #isOff: boolean;
   #leaving: Promise<void> | undefined;
 
@@ -48,7 +56,10 @@ export class Share {
   async contend(): Promise<Turn> {
     if (this.#isOff) return alone;
     const turn = (await this.#tolerant("lease", () => this.#contest.contend())) ?? alone;
-    if (turn.kind === "own") this.#lease = turn.lease;
+    if (turn.kind === "own") {
+      this.#lease = turn.lease;
+      this.#previous = turn.journals;
+    }
     return turn;
   }
 
@@ -73,7 +84,8 @@ export class Share {
   keepJournal(header: JournalHeader): void {
     const { store, id, window, onFault } = this.#options;
     if (!this.#lease || this.#leaving) return;
-    this.#journal = keepJournal(store, id, this.#lease, window, header, (cause) => onFault("journal", cause));
+    const onJournalFault = (cause: unknown) => onFault("journal", cause);
+    this.#journal = keepJournal(store, id, this.#lease, this.#previous, window, header, onJournalFault);
   }
 
   /** Whether nobody has taken or deleted the lease, if there ever was one. Rejects when the store fails. */
@@ -90,11 +102,19 @@ export class Share {
   async #leave(isDone: boolean): Promise<void> {
     this.#isOff = true;
     await this.#journal?.stop();
-    const { store, id, window } = this.#options;
     const lease = this.#lease;
-    const isOfUse = !isDone && window.storedCount > 0;
-    if (lease && !isOfUse) await this.#tolerant("remove", () => removeJournals(store, id, lease.epoch));
-    await lease?.release();
+    if (!lease) return;
+    const hasStored = this.#options.window.storedCount > 0;
+    if (isDone || !hasStored) await this.#tolerant("remove", () => this.#removeJournals(lease.epoch, isDone));
+    const isJournalLeft = hasStored || (!this.#journal && this.#previous.length > 0);
+    await lease.release(isDone || !isJournalLeft);
+  }
+
+  /** Where nothing came of this transfer, an earlier one's journal may still be of use. */
+  async #removeJournals(epoch: number, isDone: boolean): Promise<void> {
+    const { store, id } = this.#options;
+    await removeSegments(store, id, epoch, this.#journal?.segments ?? 0);
+    if (isDone && !this.#journal) await removeJournals(store, id, this.#previous);
   }
 
   /** A fault of the store ends the sharing; any other failure is the transfer's. */
