@@ -31,7 +31,7 @@ export function checkedOptions(options: ImageManagerOptions) {
       ),
     },
     retry: {
-      attempts: inRange("retry.attempts", retry.attempts, 5, 1, 1_000_000),
+      attempts: inRange("retry.attempts", retry.attempts, 11, 1, 1_000_000),
       minDelayMs: timer("retry.minDelayMs", retry.minDelayMs, 500, 0),
       maxDelayMs: timer("retry.maxDelayMs", retry.maxDelayMs, 30_000, 0),
       idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),

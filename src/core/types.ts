@@ -409,9 +409,12 @@ export interface FreshnessOptions {
 
 /** How a broken transfer is retried. */
 export interface RetryOptions {
-  /** Failures in a row without a byte of progress before giving up. Default 5; 1 means no retry. */
+  /**
+   * Failures in a row without a byte of progress before giving up. Default 11; 1 means no retry. With the other defaults, an outage of
+   * 75 seconds is outlived for certain, and after 2.5 minutes of refused connections the error comes, which says how long it was tried.
+   */
   attempts?: number | undefined;
-  /** Ceiling of the first random pause; it doubles with each failure. Default 500. */
+  /** The first pause is at most this and at least half of it, at random; it doubles with each failure. Default 500. */
   minDelayMs?: number | undefined;
   /** Largest pause, and largest Retry-After that is honoured. Default 30,000. */
   maxDelayMs?: number | undefined;

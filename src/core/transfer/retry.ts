@@ -1,5 +1,5 @@
-/** When and how long to wait before trying again: full-jitter back-off, Retry-After, failures counted without progress. */
-import { isImageManagerError, type UpstreamError } from "../errors.ts";
+/** When and how long to wait before trying again: back-off with jitter, Retry-After, failures counted without progress. */
+import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
 
 /** How often and how fast to try again. */
 export interface RetryPolicy {
@@ -20,17 +20,35 @@ export interface Retries {
 /** Starts counting. */
 export function createRetries(policy: RetryPolicy): Retries {
   let failures = 0;
+  let firstFailedMs = 0;
+  let givenUp: unknown;
   return {
     progressed() {
       failures = 0;
     },
     async pauseAfter(failure, signal) {
       signal.throwIfAborted();
+      // What reads a file and what asks for it again share the count, and the failure passes both.
+      if (!isRetryable(failure) || failure === givenUp) throw failure;
       failures += 1;
-      if (failures >= policy.attempts || !isRetryable(failure)) throw failure;
+      if (failures === 1) firstFailedMs = performance.now();
+      if (failures >= policy.attempts) {
+        givenUp = afterTries(failure, failures, performance.now() - firstFailedMs);
+        throw givenUp;
+      }
       await sleep(retryDelayMs(policy, failures, failure, Math.random()), signal);
     },
   };
+}
+
+/** The failure, with word of how often and how long it was tried. */
+function afterTries(failure: unknown, tries: number, elapsedMs: number): unknown {
+  if (tries === 1) return failure;
+  const { message, cause } = failure as Error;
+  const told = `${message} (given up after ${tries} tries in ${Math.round(elapsedMs / 1000)} s)`;
+  if (failure instanceof UpstreamError) return new UpstreamError(told, failure, { cause });
+  if (!(failure instanceof TruncatedDownloadError)) return failure;
+  return new TruncatedDownloadError(told, failure.receivedBytes, failure.expectedBytes, { cause });
 }
 
 /** Runs something until it succeeds, a failure is final, or the attempts are used up. */
@@ -62,7 +80,10 @@ export function isUpstreamUnavailable(failure: unknown): boolean {
   );
 }
 
-/** Full jitter (a random part of a doubling ceiling), and never less than Retry-After, up to the cap. */
+/**
+ * The upper half of a doubling ceiling, at random, and never less than Retry-After, up to the cap. Not the whole of it: by chance all
+ * tries could be over before a short outage is.
+ */
 export function retryDelayMs(
   policy: RetryPolicy,
   failures: number,
@@ -71,7 +92,7 @@ export function retryDelayMs(
 ): number {
   const ceilingMs = Math.min(policy.maxDelayMs, policy.minDelayMs * 2 ** (failures - 1));
   const { retryAfterMs = 0 } = (failure ?? {}) as { retryAfterMs?: number };
-  return Math.max(random * ceilingMs, Math.min(retryAfterMs, policy.maxDelayMs));
+  return Math.max(((1 + random) / 2) * ceilingMs, Math.min(retryAfterMs, policy.maxDelayMs));
 }
 
 /** Waits; rejects with the signal's reason on abort. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { TruncatedDownloadError, UnauthorizedError, UpstreamError } from "../../../src/core/errors.ts";
 import { parseRetryAfter } from "../../../src/core/transfer/request.ts";
 import { createRetries, isRetryable, retryDelayMs, sleep } from "../../../src/core/transfer/retry.ts";
+import { rejection } from "../../support/collect.ts";
 
 const policy = { attempts: 3, minDelayMs: 100, maxDelayMs: 1000, idleTimeoutMs: 1 };
 const live = new AbortController().signal;
@@ -13,8 +14,8 @@ describe("retryDelayMs", () => {
     ["the first ceiling", 1, undefined, 1, 100],
     ["it doubles", 3, undefined, 1, 400],
     ["up to the cap", 9, undefined, 1, 1000],
-    ["jitter takes any part of it", 2, undefined, 0.25, 50],
-    ["or nothing", 2, undefined, 0, 0],
+    ["jitter takes any part of its upper half", 2, undefined, 0.5, 150],
+    ["at least the half", 2, undefined, 0, 100],
     ["Retry-After is the least", 1, asked(700), 0.1, 700],
     ["a longer pause stays", 4, asked(10), 1, 800],
     ["Retry-After beyond the cap is cut", 1, asked(1e9), 0, 1000],
@@ -41,11 +42,25 @@ describe("createRetries", () => {
   const quick = { ...policy, minDelayMs: 0 };
   const lost = new UpstreamError("lost");
 
-  test("gives up with the failure itself after so many in a row", async () => {
+  test.each([
+    [new UpstreamError("lost", { status: 503, retryAfterMs: 5 }, { cause: "why" })],
+    [new TruncatedDownloadError("lost", 1, 2, { cause: "why" })],
+  ])("gives up after so many in a row, and says how often and how long it was tried: %s", async (failure) => {
     const retries = createRetries(quick);
-    await retries.pauseAfter(lost, live);
-    await retries.pauseAfter(lost, live);
-    await expect(retries.pauseAfter(lost, live)).rejects.toBe(lost);
+    await retries.pauseAfter(failure, live);
+    await retries.pauseAfter(failure, live);
+    const given = await rejection(retries.pauseAfter(failure, live));
+    expect(given).toMatchObject({
+      ...failure,
+      message: "lost (given up after 3 tries in 0 s)",
+      cause: "why",
+    });
+    // It may pass a second one who counts.
+    await expect(retries.pauseAfter(given, live)).rejects.toBe(given);
+  });
+
+  test("one try alone is told as it went", async () => {
+    await expect(createRetries({ ...quick, attempts: 1 }).pauseAfter(lost, live)).rejects.toBe(lost);
   });
 
   test("starts over with progress", async () => {
