@@ -13,3 +13,13 @@ export async function orStoreFault<T>(
     return undefined;
   }
 }
+
+/** The same, unless only the store can answer: then its failure is the call's. */
+export function orNothing<T>(
+  context: Pick<ManagerContext, "emit">,
+  { isStoreNeeded }: { readonly isStoreNeeded: boolean },
+  operation: string,
+  call: () => Promise<T>,
+): Promise<T | undefined> {
+  return isStoreNeeded ? call() : orStoreFault(context, operation, call);
+}

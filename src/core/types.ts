@@ -448,7 +448,8 @@ export interface ImageManager {
    *   Extended-support (ESR) versions count only for what starts at 2018 or above, or where there are no others.
    * @param options - Which variant, from where, and how much of it.
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`,
-   *   `UNAUTHORIZED`, `UPSTREAM`; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
+   *   `UNAUTHORIZED`, `UPSTREAM`; `STORE` where only the store can answer (`only-if-cached`, `force-cache` without an upstream)
+   *   and fails; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
    * @example
    * ```ts
    * const image = await images.get("raspberrypi4-64", "^6.0.0", { onProgress: ({ percent }) => console.log(percent) });

@@ -5,7 +5,7 @@ import type { CatalogEntry } from "../store/catalog.ts";
 import { eachOf } from "../store/each.ts";
 import { folders } from "../store/keys.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
-import { orStoreFault } from "../store-fault.ts";
+import { orNothing } from "../store-fault.ts";
 import type { ImageVariant, OsVersion } from "../types.ts";
 import { isEsrVersion, parseVersion } from "../version/index.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
@@ -21,7 +21,7 @@ export async function cachedExactly(
   if (!parseVersion(request.wanted)) return undefined;
   const version = request.wanted.replace(/^[vV]/, "");
   const identity = identityOf(context, request, variant, deviceType, version);
-  return (await manifestOf(context, identity)) ? identity : undefined;
+  return (await manifestOf(context, request, identity)) ? identity : undefined;
 }
 
 /** The best candidate that has a manifest which may be served. */
@@ -38,7 +38,7 @@ export async function bestCached(
     const version = selectFrom(deviceType, candidates, request.wanted);
     if (version === undefined) return undefined;
     const identity = identityOf(context, request, variant, deviceType, version);
-    const manifest = await manifestOf(context, identity);
+    const manifest = await manifestOf(context, request, identity);
     if (manifest && mayServe(manifest)) return identity;
     candidates = candidates.filter((candidate) => candidate.version !== version);
   }
@@ -51,7 +51,8 @@ async function candidatesOf(
   deviceType: string,
   remembered: readonly OsVersion[],
 ): Promise<OsVersion[]> {
-  const manifests = (await orStoreFault(context, "list", () => listManifests(context, deviceType))) ?? [];
+  const list = () => listManifests(context, deviceType);
+  const manifests = (await orNothing(context, request, "list", list)) ?? [];
   const listed = manifests
     .filter(
       ({ identity }) => identity.source === context.source.id && identity.scope === (request.scope ?? null),
@@ -75,7 +76,11 @@ function guess(version: string): OsVersion {
   return { version, line: isEsrVersion(version) ? "esr" : "default", draft: false };
 }
 
-async function manifestOf(context: ManagerContext, identity: ImageIdentity): Promise<Manifest | undefined> {
+async function manifestOf(
+  context: ManagerContext,
+  request: ResolveRequest,
+  identity: ImageIdentity,
+): Promise<Manifest | undefined> {
   const id = await imageId(identity);
-  return orStoreFault(context, "read", () => readManifest(context.store, id));
+  return orNothing(context, request, "read", () => readManifest(context.store, id));
 }

@@ -13,7 +13,7 @@ export interface CachedImage {
   readonly manifest: Manifest;
 }
 
-/** Finds it without asking the upstream; `undefined` where it is not there. */
+/** Finds it without asking the upstream; `undefined` where it is not there. A store that fails is `STORE`, not an absence. */
 export async function findCached(
   context: ManagerContext,
   deviceType: string,
@@ -22,7 +22,7 @@ export async function findCached(
 ): Promise<CachedImage | undefined> {
   const variant = normalizeVariant(options);
   const request = await checkedRequest(context, deviceType, version, { scope: options.scope });
-  const identity = await resolveCached(context, request, variant);
+  const identity = await resolveCached(context, { ...request, isStoreNeeded: true }, variant);
   if (!identity) return undefined;
   const id = await imageId(identity);
   const manifest = await readManifest(context.store, id);

@@ -5,7 +5,7 @@ import { mayServeStale, planGet } from "../freshness/plan.ts";
 import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
-import { orStoreFault } from "../store-fault.ts";
+import { orNothing, orStoreFault } from "../store-fault.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
@@ -77,7 +77,8 @@ export async function findWay(
   unreachable?: unknown,
 ): Promise<Way> {
   for (let round = 1; ; round++) {
-    const manifest = mode === "no-store" ? undefined : await findManifest(context, id);
+    const isStoreNeeded = mode === "only-if-cached";
+    const manifest = mode === "no-store" ? undefined : await findManifest(context, id, isStoreNeeded);
     signal.throwIfAborted();
     const staleWay = manifest && staleWayOf(context, id, manifest, mode);
     if (unreachable !== undefined) {
@@ -102,8 +103,14 @@ export async function findWay(
       isImpatient,
     };
     const join = plan === "bypass" || round > maxSharedRounds ? startAlone : joinTransfer;
-    const way = await askUpstream(context, options, signal, staleWay, join);
-    if (way) return way;
+    try {
+      const way = await askUpstream(context, options, signal, staleWay, join);
+      if (way) return way;
+    } catch (failure) {
+      // The cache is all that is left: if it could not be read above, that is the answer.
+      if (mode === "force-cache" && isUpstreamUnavailable(failure)) await readManifest(context.store, id);
+      throw failure;
+    }
   }
 }
 
@@ -164,10 +171,16 @@ function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
 const maxLooks = 5;
 
 /** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
-async function findManifest(context: ManagerContext, id: string): Promise<Manifest | undefined> {
+async function findManifest(
+  context: ManagerContext,
+  id: string,
+  isStoreNeeded: boolean,
+): Promise<Manifest | undefined> {
   for (let look = 1; ; look++) {
     const endedBefore = context.endedTransfers.count;
-    const manifest = await orStoreFault(context, "read", () => readManifest(context.store, id));
+    const manifest = await orNothing(context, { isStoreNeeded }, "read", () =>
+      readManifest(context.store, id),
+    );
     const isSettled = endedBefore === context.endedTransfers.count || context.transfers.has(id);
     if (manifest || isSettled || look === maxLooks) return manifest;
   }

@@ -3,7 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
 import { unlessAborted } from "../source.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
-import { orStoreFault } from "../store-fault.ts";
+import { orNothing, orStoreFault } from "../store-fault.ts";
 import { createRetries, type Retries, withRetries } from "../transfer/retry.ts";
 import type { OsVersion } from "../types.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
@@ -14,7 +14,7 @@ export async function recall(
   request: ResolveRequest,
 ): Promise<CatalogEntry | undefined> {
   const space = await catalogSpace(context.source.id, request.scope);
-  return orStoreFault(context, "read", async () => {
+  return orNothing(context, request, "read", async () => {
     const entry = await readCatalog(context.store, space, request.deviceType);
     if (!entry || entry.deviceType === request.deviceType) return entry;
     return (await readCatalog(context.store, space, entry.deviceType)) ?? entry;

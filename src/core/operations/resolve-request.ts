@@ -15,6 +15,8 @@ export interface ResolveRequest {
   readonly scope: string | undefined;
   /** Whether answers of the upstream may go into the store. */
   readonly isRemembered: boolean;
+  /** Only the store can answer: where it fails, so does the call. */
+  readonly isStoreNeeded: boolean;
   /** Aborted by the caller or by closing the manager. */
   readonly signal: AbortSignal;
 }
@@ -37,5 +39,5 @@ export async function checkedRequest(
   const signal = callSignal(context, options.signal);
   signal.throwIfAborted();
   const scope = options.scope ?? (await context.source.scope(signal));
-  return { deviceType, wanted, includeDrafts, scope, isRemembered: true, signal };
+  return { deviceType, wanted, includeDrafts, scope, isRemembered: true, isStoreNeeded: false, signal };
 }

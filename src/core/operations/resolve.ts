@@ -43,14 +43,19 @@ export async function resolveImage(
     const asked = { ...request, isRemembered: mode !== "no-store" };
     return { identity: await fromUpstream(context, asked, variant, undefined) };
   }
-  const known = await recall(context, request);
-  const cached = await fromCache(context, request, variant, mode, known);
+  const asked = { ...request, isStoreNeeded: mode === "only-if-cached" };
+  const known = await recall(context, asked);
+  const cached = await fromCache(context, asked, variant, mode, known);
   if (cached) return { identity: cached };
   const isImpatient = known !== undefined;
   try {
     return { identity: await fromUpstream(context, request, variant, known, isImpatient) };
   } catch (failure) {
     if (!isUpstreamUnavailable(failure)) throw failure;
+    // The cache is all that is left: if it could not be read above, that is the answer.
+    const late =
+      mode === "force-cache" && (await resolveCached(context, { ...request, isStoreNeeded: true }, variant));
+    if (late) return { identity: late };
     const mayServe = ({ validatedAt }: Manifest) =>
       mayServeStale("default", validatedAt, context.now(), context.freshness);
     const best = await bestCached(context, request, variant, known, mayServe);
