@@ -1,0 +1,105 @@
+// What a round is going to be, drawn from its seed alone: the store it begins with, what goes wrong, and what is done.
+import { createRandom, type Random } from "../soak/random.ts";
+import type { StoreFault } from "../support/faulty-driver.ts";
+import { chunkBytes } from "./images.ts";
+import { type DownloadMutation, drawDownloadMutation } from "./mutations/downloads.ts";
+import { drawDriverFault } from "./mutations/driver.ts";
+import { drawLookUpMutation } from "./mutations/lookups.ts";
+import { drawStoredMutation, type StoredMutation } from "./mutations/stored.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { drawStep, type Step } from "./steps.ts";
+import type { AnswerMutation } from "./upstream.ts";
+
+/** A round, drawn. */
+export interface Plan {
+  readonly isEmpty: boolean;
+  readonly stored: readonly StoredMutation[];
+  readonly answers: readonly AnswerMutation[];
+  readonly faults: readonly { readonly says: string; readonly fault: StoreFault }[];
+  readonly mayEndEarly: boolean;
+  readonly traits: {
+    readonly maxAgeMs: number;
+    readonly staleIfErrorMs: number;
+    readonly maxBytes: number | undefined;
+    readonly memoryBytes: number | undefined;
+  };
+  /** Groups run one after the other, the steps of a group at once. */
+  readonly groups: readonly (readonly Step[])[];
+  /** For what is drawn while it runs. */
+  readonly random: Random;
+}
+
+/** Draws a round. The same seed and number draw the same. */
+export async function drawPlan(seed: number, round: number, snapshot: Snapshot): Promise<Plan> {
+  const random = createRandom(seed, `round ${round}`);
+  const isEmpty = random.chance(0.25);
+  // Every tenth round nothing goes wrong, and then nothing may fail.
+  const share = (probability: number, most: number) => (random.chance(probability) ? random.int(1, most) : 0);
+  const isSound = random.chance(0.1);
+  const [storedCount, downloadCount, lookUpCount, faultCount] = isSound
+    ? [0, 0, 0, 0]
+    : [isEmpty ? 0 : share(0.5, 3), share(0.6, 2), share(0.25, 1), share(0.2, 2)];
+  const stored: StoredMutation[] = [];
+  for (let left = storedCount; left > 0; left--) stored.push(await drawStoredMutation(random, snapshot));
+  const downloads: DownloadMutation[] = Array.from({ length: downloadCount }, () =>
+    drawDownloadMutation(random),
+  );
+  const lookUps = Array.from({ length: lookUpCount }, () => drawLookUpMutation(random));
+  const faults = Array.from({ length: faultCount }, () => drawDriverFault(random));
+  const rules = {
+    mayBePacked: !downloads.some(({ needsInflating }) => needsInflating),
+    mayChange: !isSound && !downloads.some(({ fakesValidators }) => fakesValidators),
+  };
+  return {
+    ...{ isEmpty, stored, faults, random },
+    answers: [...downloads, ...lookUps],
+    mayEndEarly: downloads.some(({ mayEndEarly }) => mayEndEarly),
+    traits: drawTraits(random),
+    groups: Array.from({ length: random.int(1, 3) }, () =>
+      Array.from(
+        {
+          length: random.weighted([
+            [4, 1],
+            [3, 2],
+            [1, 3],
+          ]),
+        },
+        () => drawStep(random, rules),
+      ),
+    ),
+  };
+}
+
+/** Whether nothing goes wrong in it. */
+export function isSound({ stored, answers, faults }: Plan): boolean {
+  return stored.length + answers.length + faults.length === 0;
+}
+
+/** The plan in words. */
+export function wordsOf(plan: Plan): string[] {
+  const steps = plan.groups.map(
+    (group) => `  does     ${group.map(({ says }) => says).join("  |  at once: ")}`,
+  );
+  return [
+    `  store    ${plan.isEmpty ? "empty" : "two whole images, two halves"}; ${traitsInWords(plan.traits)}`,
+    ...plan.stored.map(({ says }) => `  stored   ${says}`),
+    ...plan.answers.map(({ says }) => `  upstream ${says}`),
+    ...plan.faults.map(({ says }) => `  ${says}`),
+    ...steps,
+  ];
+}
+
+function traitsInWords(traits: Plan["traits"]): string {
+  return Object.entries(traits)
+    .flatMap(([name, value]) => (value === undefined ? [] : `${name} ${value}`))
+    .join(", ");
+}
+
+function drawTraits(random: Random): Plan["traits"] {
+  return {
+    maxAgeMs: random.pick([0, 0, 1e9]),
+    staleIfErrorMs: random.pick([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0]),
+    maxBytes: random.pick([1e9, 1e9, 5 * chunkBytes, chunkBytes]),
+    memoryBytes: random.pick([undefined, undefined, chunkBytes]),
+  };
+}
