@@ -109,7 +109,10 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
   readonly version: string;
   /** Media type: `application/octet-stream` for an image inflated on the way, else the one that the upstream names. */
   readonly mime: string;
-  /** Bytes of the whole image, where known before the first byte (always for a cached one). */
+  /**
+   * Bytes of the whole image, where known before the first byte (always for a cached one). A stream that turns out to have another
+   * number of bytes fails with `IMAGE_CHANGED`.
+   */
   readonly size?: number;
   /** Strong ETag of the whole image, quoted, where known (always for a cached one). */
   readonly etag?: string;

@@ -70,6 +70,7 @@ export function streamTransfer(
   const body = createBodyStream({
     chunkBytes,
     span,
+    exactBytes: opened.size === undefined ? undefined : bytesOfSpan(span, opened.size),
     signal: read.signal,
     chunks: followTransfer(transfer, context, first),
     recover: createRecovery(context, read, transfer),
@@ -86,6 +87,9 @@ export function streamTransfer(
     committed: () => committed(read.id, transfer, ended.promise),
   });
 }
+
+/** What the stream's `size` promises: an upstream may say another one when it is asked again. */
+const bytesOfSpan = ({ start, end }: Span, size: number) => Math.min(end ?? size, size) - start;
 
 function assertSpanWithin({ start }: Span, size: number): void {
   if (start < size || (start === 0 && size === 0)) return;

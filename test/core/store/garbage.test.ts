@@ -239,6 +239,30 @@ test("last uses and sightings of garbage count as nothing", async () => {
   expect(await manager.prune()).toMatchObject({ orphans: 0 });
 });
 
+// Node parses deeper nesting than it can write again.
+describe("nesting too deep to be written again is no value", () => {
+  const deep = `{"deviceType":"${slug}","seal":"x","a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
+
+  test.each(["images", "uses", "catalog", "leases", "partials", "orphans"])("among the %s", async (kind) => {
+    const { manager, storage, info } = await filled();
+    const keys = {
+      images: [manifestKey(info)],
+      uses: [`balena-images:v1:uses:${info.id}`],
+      catalog: await keysOf(storage, "catalog"),
+      leases: [`balena-images:v1:leases:${info.id}:1`],
+      partials: [`balena-images:v1:partials:${info.id}:1:0`],
+      orphans: ["balena-images:v1:orphans"],
+    }[kind]!;
+    for (const key of keys) await write(storage, key, deep);
+    expect(await manager.resolve(slug, "^6.0.0")).toBe(version);
+    expect(await arrayOf(manager.list())).toHaveLength(kind === "images" ? 0 : 1);
+    expect(await manager.prune()).toMatchObject({ evicted: [] });
+    expect(await manager.verify({ repair: true })).toMatchObject({ damaged: [] });
+    const stream = await manager.get(slug, version, { cache: "reload" });
+    expect((await collect(stream)).sha256).toBe(sha256);
+  });
+});
+
 describe("things that were moved", () => {
   test("a manifest under another image's key does not answer for it", async () => {
     const { manager, storage, info } = await filled();

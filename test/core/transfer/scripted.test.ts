@@ -32,6 +32,38 @@ function managerOver(script: UpstreamScript, options: TestManagerOptions = {}) {
 
 const respond = () => fileResponse(gzip(content), { etag: '"a"' });
 
+describe("a Content-Length that the next answer contradicts", () => {
+  const announced = (length: number) => fileResponse(content, { "content-length": String(length) });
+
+  test.each([
+    ["more", content.length + 1_000],
+    ["less", content.length - 1_000],
+  ])("%s than comes: the stream that promised it fails, the next get is right", async (_, length) => {
+    const { manager } = managerOver({
+      respond: ({ count }) => (count === 0 ? announced(length) : fileResponse(content)),
+      request: { gzip: false },
+    });
+    const stream = await manager.get(slug);
+    expect(stream.size).toBe(length);
+    expect(await rejection(bytesOf(stream))).toMatchObject({
+      code: expect.stringMatching(/^(IMAGE_CHANGED|UPSTREAM)$/),
+    });
+    const next = await manager.get(slug, undefined, { cache: "reload" });
+    expect(next.size).toBe(content.length);
+    expect(await bytesOf(next)).toEqual(content);
+  });
+
+  test("a range that lies in both sizes is what was promised", async () => {
+    const { manager } = managerOver({
+      respond: ({ count }) => (count === 0 ? announced(content.length + 1_000) : fileResponse(content)),
+      request: { gzip: false },
+    });
+    const range = { start: 5, end: chunkBytes + 5 };
+    const stream = await manager.get(slug, undefined, { range });
+    expect(await bytesOf(stream)).toEqual(content.slice(range.start, range.end));
+  });
+});
+
 describe("a size that the source calls exact", () => {
   test("proves a body that nothing else proves", async () => {
     const { manager } = managerOver({
