@@ -18,7 +18,10 @@ console.log(`fuzz: --seed ${seed} ${only === undefined ? `--rounds ${rounds}` : 
 for (const event of ["unhandledRejection", "uncaughtException"] as const) process.on(event, onStray);
 const snapshot = await takeSnapshot();
 const startMs = performance.now();
-await (only === undefined ? runAll() : run(only));
+await (only === undefined ? runAll() : run(only)).catch((failure) => {
+  console.log("The fuzz itself fails:", failure);
+  process.exit(2);
+});
 report();
 
 async function runAll(): Promise<void> {
@@ -30,7 +33,7 @@ async function runAll(): Promise<void> {
 }
 
 async function run(round: number): Promise<void> {
-  const plan = await drawPlan(seed, round, snapshot);
+  const plan = await drawPlan(seed, round, snapshot); // what this throws is a fault of the fuzz itself, and ends it
   if (only !== undefined) console.log(wordsOf(plan).join("\n"));
   running.set(round, plan);
   try {

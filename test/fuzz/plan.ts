@@ -2,6 +2,7 @@
 import { createRandom, type Random } from "../soak/random.ts";
 import type { StoreFault } from "../support/faulty-driver.ts";
 import { chunkBytes } from "./images.ts";
+import type { Tolerance } from "./judge.ts";
 import { type DownloadMutation, drawDownloadMutation } from "./mutations/downloads.ts";
 import { drawDriverFault } from "./mutations/driver.ts";
 import { drawLookUpMutation } from "./mutations/lookups.ts";
@@ -13,10 +14,12 @@ import type { AnswerMutation } from "./upstream.ts";
 /** A round, drawn. */
 export interface Plan {
   readonly isEmpty: boolean;
+  /** Nothing goes wrong, so nothing may fail. */
+  readonly isSound: boolean;
   readonly stored: readonly StoredMutation[];
   readonly answers: readonly AnswerMutation[];
   readonly faults: readonly { readonly says: string; readonly fault: StoreFault }[];
-  readonly mayEndEarly: boolean;
+  readonly tolerance: Tolerance;
   readonly traits: {
     readonly maxAgeMs: number;
     readonly staleIfErrorMs: number;
@@ -33,10 +36,8 @@ export interface Plan {
 export async function drawPlan(seed: number, round: number, snapshot: Snapshot): Promise<Plan> {
   const random = createRandom(seed, `round ${round}`);
   const isEmpty = random.chance(0.25);
-  // Every tenth round nothing goes wrong, and then nothing may fail.
   const share = (probability: number, most: number) => (random.chance(probability) ? random.int(1, most) : 0);
-  const isSound = random.chance(0.1);
-  const [storedCount, downloadCount, lookUpCount, faultCount] = isSound
+  const [storedCount, downloadCount, lookUpCount, faultCount] = random.chance(0.1)
     ? [0, 0, 0, 0]
     : [isEmpty ? 0 : share(0.5, 3), share(0.6, 2), share(0.25, 1), share(0.2, 2)];
   const stored: StoredMutation[] = [];
@@ -46,14 +47,18 @@ export async function drawPlan(seed: number, round: number, snapshot: Snapshot):
   );
   const lookUps = Array.from({ length: lookUpCount }, () => drawLookUpMutation(random));
   const faults = Array.from({ length: faultCount }, () => drawDriverFault(random));
+  const isSound = stored.length + downloads.length + lookUps.length + faults.length === 0;
   const rules = {
     mayBePacked: !downloads.some(({ needsInflating }) => needsInflating),
     mayChange: !isSound && !downloads.some(({ fakesValidators }) => fakesValidators),
   };
   return {
-    ...{ isEmpty, stored, faults, random },
+    ...{ isEmpty, isSound, stored, faults, random },
     answers: [...downloads, ...lookUps],
-    mayEndEarly: downloads.some(({ mayEndEarly }) => mayEndEarly),
+    tolerance: {
+      mayEndEarly: downloads.some(({ mayEndEarly }) => mayEndEarly),
+      mayShowDamage: downloads.some(({ needsInflating }) => needsInflating),
+    },
     traits: drawTraits(random),
     groups: Array.from({ length: random.int(1, 3) }, () =>
       Array.from(
@@ -68,11 +73,6 @@ export async function drawPlan(seed: number, round: number, snapshot: Snapshot):
       ),
     ),
   };
-}
-
-/** Whether nothing goes wrong in it. */
-export function isSound({ stored, answers, faults }: Plan): boolean {
-  return stored.length + answers.length + faults.length === 0;
 }
 
 /** The plan in words. */

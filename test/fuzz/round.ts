@@ -8,9 +8,9 @@ import { type FaultyDriver, faultyDriver } from "../support/faulty-driver.ts";
 import { assertThat, assertTyped, Finding, unlessHanging } from "./finding.ts";
 import type { Site } from "./http-step.ts";
 import { slug, versions } from "./images.ts";
-import { readAndCompare } from "./judge.ts";
+import { none, readAndCompare } from "./judge.ts";
 import { createManager } from "./managers.ts";
-import { isSound, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { halfImages, load, type Snapshot, wholeImages } from "./snapshot.ts";
 import type { Bench, Step } from "./steps.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
@@ -40,8 +40,8 @@ async function runSteps(
 ): Promise<void> {
   const reported: unknown[] = [];
   const makeSite = () =>
-    createSite(createManager({ ...plan.traits, storage, upstream, isPatient: isSound(plan) }), reported);
-  const bench: Bench = { sites: [makeSite(), makeSite()], upstream, mayEndEarly: plan.mayEndEarly };
+    createSite(createManager({ ...plan.traits, storage, upstream, isPatient: plan.isSound }), reported);
+  const bench: Bench = { sites: [makeSite(), makeSite()], upstream, tolerance: plan.tolerance };
   for (const group of plan.groups) await Promise.all(group.map((step) => runStep(plan, step, bench, counts)));
   for (const { manager } of bench.sites) await unlessHanging("close", () => manager.close());
   for (const failure of reported) assertTyped("the handler", failure);
@@ -64,7 +64,7 @@ async function runStep(plan: Plan, step: Step, bench: Bench, counts: Counts): Pr
     assertTyped(step.says, failure);
     if (!isImageManagerError(failure)) return;
     count(failure.code);
-    const isExpected = !isSound(plan) || step.mayFailWith?.includes(failure.code);
+    const isExpected = !plan.isSound || step.mayFailWith?.includes(failure.code);
     assertThat(isExpected === true, `${step.says} fails although nothing has gone wrong: ${failure.stack}`);
   }
 }
@@ -75,7 +75,7 @@ async function assertAllIsWell(plan: Plan, storage: StoreDriver, upstream: Upstr
   const variant = plan.random.pick([...wholeImages, ...halfImages]);
   const what = `afterwards, all being well again, get ${versions[0]} ${JSON.stringify(variant)}`;
   const getIt = async () =>
-    readAndCompare(await manager.get(slug, versions[0], variant), { variant, mayEndEarly: false });
+    readAndCompare(await manager.get(slug, versions[0], variant), { variant, tolerance: none });
   await inTheEnd(what, () => (upstream.revision === 0 ? getIt() : unlessChanged(getIt)));
   await inTheEnd("afterwards list", async () => void (await arrayOf(manager.list())));
   await inTheEnd("afterwards verify with repair", async () => void (await manager.verify({ repair: true })));

@@ -5,7 +5,7 @@ import { arrayOf } from "../support/collect.ts";
 import { assertThat, assertTyped } from "./finding.ts";
 import { answerRequest, type Site } from "./http-step.ts";
 import { alias, chunkBytes, slug, versions } from "./images.ts";
-import { readAndCompare } from "./judge.ts";
+import { readAndCompare, type Tolerance } from "./judge.ts";
 import { drawRequest } from "./mutations/requests.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -13,7 +13,7 @@ import type { Upstream } from "./upstream.ts";
 export interface Bench {
   readonly sites: readonly Site[];
   readonly upstream: Upstream;
-  readonly mayEndEarly: boolean;
+  readonly tolerance: Tolerance;
 }
 
 /** One step, drawn. */
@@ -85,13 +85,13 @@ const get: Draw = (random, rules, at) => {
   return {
     says: `get ${deviceType} ${wanted} ${JSON.stringify(options)}${leave ? `, ${leave.says}` : ""}`,
     mayFailWith: ["NOT_CACHED", ...(range ? ["INVALID_ARGUMENT"] : []), ...missing(wanted)],
-    async run({ sites, mayEndEarly }) {
+    async run({ sites, tolerance }) {
       const abort = new AbortController();
       const reason = new Error("changed my mind");
       if (leave?.aborts && leave.atByte === 0) queueMicrotask(() => abort.abort(reason));
       try {
         const stream = await sites[at]!.manager.get(deviceType, wanted, { ...options, signal: abort.signal });
-        await readAndCompare(stream, { variant, ...range, mayEndEarly }, leave?.atByte);
+        await readAndCompare(stream, { variant, ...range, tolerance }, leave?.atByte);
         if (leave?.aborts) abort.abort(reason);
       } catch (failure) {
         assertTyped("get", failure, reason);
@@ -174,7 +174,7 @@ const request: Draw = (random, { mayBePacked }, at) => {
   const drawn = drawRequest(random, mayBePacked);
   return {
     says: drawn.says,
-    run: ({ sites, mayEndEarly }) => answerRequest(sites[at]!, drawn, mayEndEarly),
+    run: ({ sites, tolerance }) => answerRequest(sites[at]!, drawn, tolerance),
   };
 };
 

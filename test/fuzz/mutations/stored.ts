@@ -52,14 +52,14 @@ const forged: Spoil = async (random, key, value) => {
   const document = sealed ?? JSON.parse(new TextDecoder().decode(value));
   const { says, text } = damagedJson(random, document, mayTouch);
   if (sealed === undefined) return { says, bytes: new TextEncoder().encode(text) };
-  const forgery = parsed(text);
-  if (typeof forgery !== "object" || forgery === null) return { says, bytes: new TextEncoder().encode(text) };
-  return { says: `${says}, with a fitting seal`, bytes: await encodeSealed(relativeKey, forgery) };
+  const forgery = await encodeSealed(relativeKey, parsed(text) as object).catch(() => undefined);
+  if (forgery === undefined) return { says, bytes: new TextEncoder().encode(text) };
+  return { says: `${says}, with a fitting seal`, bytes: forgery };
 };
 
 const hostile: Spoil = (random, key, value) => {
   if (key.includes(":chunks:")) return damaged(random, value);
-  const { says, text } = damagedJson(random, JSON.parse(new TextDecoder().decode(value)));
+  const { says, text } = damagedJson(random, parsed(new TextDecoder().decode(value)));
   return { says, bytes: new TextEncoder().encode(text) };
 };
 
