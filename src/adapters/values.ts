@@ -1,6 +1,7 @@
 /** What store adapters share: values, keys and listings as unstorage's drivers take them, made plain; and checks of options. */
 import { bounds } from "../core/bounds.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import type { StoreReadOptions } from "../core/types.ts";
 
 /** The bytes of a value, not copied. */
 export function bytesOf(value: unknown): Uint8Array {
@@ -27,6 +28,22 @@ export function keyPrefixer(keyPrefix: string): (key: string) => string {
     if (key.isWellFormed()) return keyPrefix + key;
     throw new InvalidArgumentError(`A key must not hold half a character: ${JSON.stringify(key)}`);
   };
+}
+
+/**
+ * Whether a value of that many bytes is what was asked for: `false` where it is larger than a bound that was given.
+ *
+ * @throws `EFBIG` where none was given, and it is larger than anybody can mean: to say that it is missing would be wrong.
+ */
+export function withinBound(bytes: number, { maxBytes }: StoreReadOptions = {}): boolean {
+  if (bytes <= (maxBytes ?? bounds.unboundedReadBytes)) return true;
+  if (maxBytes !== undefined) return false;
+  throw Object.assign(
+    new Error(`EFBIG: a value of more than ${bounds.unboundedReadBytes} bytes is not read`),
+    {
+      code: "EFBIG",
+    },
+  );
 }
 
 /** A page of a listing. */

@@ -38,4 +38,6 @@ export const bounds = {
   recordBytes: 64 * KiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
+  /** What an adapter reads for those who give no bound: what Redis takes. The core always gives one. */
+  unboundedReadBytes: 512 * MiB,
 } as const;

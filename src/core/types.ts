@@ -309,7 +309,8 @@ export interface StoreCapabilities {
 export interface StoreReadOptions {
   /**
    * The most bytes that the value can have: a larger one reads as `null`, since it can't be what is looked for, and no more
-   * than that of it is held in memory. An empty value may then read as `null`, too. Default: no bound.
+   * than that of it is held in memory. An empty value may then read as `null`, too. Default: 512 MiB, and a larger one
+   * rejects.
    */
   maxBytes?: number | undefined;
 }

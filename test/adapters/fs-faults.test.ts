@@ -3,8 +3,8 @@ import { chmod, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { outwaitWindows } from "../../src/adapters/fs/errno.ts";
 import { createLimit } from "../../src/adapters/fs/limit.ts";
+import { outwaitWindows } from "../../src/adapters/fs/retry.ts";
 import { adapterAt, bytes, newBase, treeOf } from "../support/fs-store.ts";
 
 // Faults of the disk that can't be had on demand: the call named fails with the error given.

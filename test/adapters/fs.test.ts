@@ -28,6 +28,12 @@ describe("options", () => {
     { base: "x", fsync: "yes" },
     { base: "x", maxOpenFiles: 0 },
     { base: "x", maxOpenFiles: 1.5 },
+    { base: "x", mode: 0o400 },
+    { base: "x", mode: 0o1777 },
+    { base: "x", mode: "660" },
+    undefined,
+    null,
+    "x",
   ])("%o is refused", (options) => {
     expect(() => fsAdapter(options as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });

@@ -1,14 +1,14 @@
 /** Removes what is of no use any more: directories that deleting emptied, and temporary files that a crash left. */
 import { lstat, readdir, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isTemporaryName } from "./write-file.ts";
+import { isTemporaryName, type WriteOptions } from "./write.ts";
 
 // Far beyond any write that is still going on; should one be so slow, it notices and writes again.
 const abandonedAfterMs = 60 * 60 * 1000;
 
 /**
  * Removes the directories between a deleted file and the base, as far as they are empty, and at last the temporary one.
- * `rmdir` itself refuses one with content; a writer whose new directory it takes makes it again.
+ * `rmdir` itself refuses one with content, and a link; a writer whose new directory it takes makes it again.
  */
 export async function removeEmptyParents(
   path: string,
@@ -25,14 +25,19 @@ export async function removeEmptyParents(
 }
 
 /** Deletes temporary files that were abandoned. Never rejects: it is housekeeping, and the next one may succeed. */
-export async function sweepTemporaryFiles(temporaryDirectory: string): Promise<void> {
-  const names = await readdir(temporaryDirectory).catch(() => []);
+export async function sweepTemporaryFiles({
+  temporaryDirectory,
+  assertNoLink,
+}: Pick<WriteOptions, "temporaryDirectory" | "assertNoLink">): Promise<void> {
+  const names = await assertNoLink(temporaryDirectory)
+    .then(() => readdir(temporaryDirectory))
+    .catch(() => []);
   for (const name of names.filter(isTemporaryName)) {
     await sweepFile(join(temporaryDirectory, name)).catch(() => {});
   }
 }
 
 async function sweepFile(path: string): Promise<void> {
-  const { mtimeMs } = await lstat(path);
-  if (Date.now() - mtimeMs > abandonedAfterMs) await unlink(path);
+  const stats = await lstat(path);
+  if (stats.isFile() && Date.now() - stats.mtimeMs > abandonedAfterMs) await unlink(path);
 }

@@ -1,7 +1,7 @@
 /** Calls of the disk that an image is saved to: their faults become `STORE` errors, and room is looked for ahead. */
 import { statfs } from "node:fs/promises";
 import { StoreError } from "../../../core/errors.ts";
-import { valueOn } from "../../fs/errno.ts";
+import { valueOn } from "../../fs/failure.ts";
 import type { Target } from "./target.ts";
 
 /** Does something on the disk. @throws {StoreError} `STORE`, with the disk's own error as `cause`. */

@@ -1,7 +1,7 @@
 /** The file that an image is written to before it gets its name: made anew, or taken up from a save that did not end. */
 import { type FileHandle, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { outwaitWindows } from "../../fs/errno.ts";
+import { outwaitWindows } from "../../fs/retry.ts";
 import { onDisk, unlessMissing } from "./disk.ts";
 import { isAbandoned, nobody } from "./owner.ts";
 import { type LeftProgress, readProgress } from "./progress-record.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readlink, stat } from "node:fs/promises";
 import { hostname } from "node:os";
-import { hasCode } from "../../fs/errno.ts";
+import { hasCode } from "../../fs/failure.ts";
 
 /** Owner of a file that was left on purpose, to go on with. */
 export const nobody = "free";

@@ -2,7 +2,7 @@
 import { lstat, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../../core/errors.ts";
-import { hasCode } from "../../fs/errno.ts";
+import { hasCode } from "../../fs/failure.ts";
 import { onDisk } from "./disk.ts";
 
 /** A place that a file may take. */

@@ -2,7 +2,8 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { valueOn } from "./errno.ts";
+import { bounds } from "../../core/bounds.ts";
+import { failureWith, valueOn } from "./failure.ts";
 import { directoriesOf, levelOfDirectory, levelOfFile } from "./file-name.ts";
 import type { Limit } from "./limit.ts";
 
@@ -15,7 +16,8 @@ export async function listKeys(base: string, prefix: string, limit: Limit): Prom
 
   async function walk(directory: string, parent: string): Promise<void> {
     const entries = await limit(() => entriesOf(directory));
-    keys.push(...keysIn(entries, parent).filter((key) => key.startsWith(prefix)));
+    for (const key of keysIn(entries, parent)) if (key.startsWith(prefix)) keys.push(key);
+    if (keys.length > bounds.listedKeys) throw failureWith("EFBIG", `more than ${bounds.listedKeys} keys`);
     const levels = levelsIn(entries, parent).filter(({ key }) => key.startsWith(prefix));
     await Promise.all(levels.map(({ name, key }) => walk(join(directory, name), key)));
   }

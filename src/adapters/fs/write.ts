@@ -1,9 +1,11 @@
 /** Writes files so that a name always stands for a whole value, whoever else writes or deletes, and whatever dies when. */
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, rename, unlink } from "node:fs/promises";
+import { chmod, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CreateResult } from "../../core/types.ts";
-import { hasCode, outwaitWindows, valueOn } from "./errno.ts";
+import { hasCode, valueOn } from "./failure.ts";
+import type { AssertNoLink } from "./links.ts";
+import { outwaitWindows } from "./retry.ts";
 import { writeFully } from "./write-fully.ts";
 
 /** How files are written. */
@@ -12,11 +14,12 @@ export interface WriteOptions {
   readonly temporaryDirectory: string;
   /** Wait until the bytes are on the disk before they get their name. */
   readonly fsync: boolean;
+  /** Permissions of files, whatever the umask; those of directories follow. Default: the owner alone, for images may be private. */
+  readonly mode: number | undefined;
+  readonly assertNoLink: AssertNoLink;
 }
 
-// Only the owner: images may be private.
-const fileMode = 0o600;
-const directoryMode = 0o700;
+const ownersAlone = 0o600;
 
 // Each round is lost to someone who deleted a directory just then; that ends, unless the disk is broken.
 const maxRounds = 20;
@@ -63,8 +66,8 @@ async function writeAndPlace<T>(
   for (let round = 1; ; round++) {
     const temporary = join(options.temporaryDirectory, `${randomUUID()}.tmp`);
     try {
-      await withDirectory(options.temporaryDirectory, () => writeNewFile(temporary, bytes, options.fsync));
-      return await withDirectory(dirname(path), () => place(temporary));
+      await withDirectory(options.temporaryDirectory, options, () => writeNewFile(temporary, bytes, options));
+      return await withDirectory(dirname(path), options, () => place(temporary));
     } catch (error) {
       await discard(temporary);
       if (round === maxRounds || !hasCode(error, "ENOENT")) throw error;
@@ -73,32 +76,46 @@ async function writeAndPlace<T>(
 }
 
 /** Directories are made when their lack shows: no call is spent on them otherwise, and a deleted one comes back. */
-async function withDirectory<T>(directory: string, operation: () => Promise<T>): Promise<T> {
+async function withDirectory<T>(
+  directory: string,
+  options: WriteOptions,
+  operation: () => Promise<T>,
+): Promise<T> {
+  await options.assertNoLink(directory);
   try {
     return await operation();
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error;
   }
-  await makeDirectory(directory);
+  await makeDirectory(directory, options);
   return operation();
 }
 
 /** Not mkdir's own `recursive`: Node's never ends where a parent exists and refuses with ENOENT, as /proc does. */
-async function makeDirectory(directory: string): Promise<void> {
-  const make = () => mkdir(directory, directoryMode).catch(valueOn(undefined, "EEXIST"));
+async function makeDirectory(directory: string, options: WriteOptions): Promise<void> {
   try {
-    await make();
+    await makeOneDirectory(directory, options);
   } catch (error) {
     if (!hasCode(error, "ENOENT") || dirname(directory) === directory) throw error;
-    await makeDirectory(dirname(directory));
-    await make();
+    await makeDirectory(dirname(directory), options);
+    await makeOneDirectory(directory, options);
   }
 }
 
-async function writeNewFile(path: string, bytes: Uint8Array, fsync: boolean): Promise<void> {
-  const handle = await open(path, "wx", fileMode);
+async function makeOneDirectory(path: string, { mode, assertNoLink }: WriteOptions): Promise<void> {
+  await assertNoLink(dirname(path));
+  // Who may read files may enter directories.
+  const permissions = (fileMode: number) => fileMode | ((fileMode & 0o444) >> 2);
+  const isNew = await mkdir(path, permissions(ownersAlone)).then(() => true, valueOn(false, "EEXIST"));
+  // By chmod, since a umask takes bits away. One that passes its group on to what is made in it goes on to do so.
+  if (isNew && mode !== undefined) await chmod(path, permissions(mode) | ((await lstat(path)).mode & 0o2000));
+}
+
+async function writeNewFile(path: string, bytes: Uint8Array, { fsync, mode }: WriteOptions): Promise<void> {
+  const handle = await open(path, "wx", ownersAlone);
   try {
     await writeFully(handle, bytes, [0, bytes.byteLength], 0);
+    if (mode !== undefined) await chmod(path, mode);
     if (fsync) await handle.sync();
   } finally {
     await handle.close();

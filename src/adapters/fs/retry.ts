@@ -1,18 +1,6 @@
-/** Tells file system errors apart, and outwaits the ones that pass by themselves on Windows. */
+/** Outwaits errors that pass by themselves, on Windows. */
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** Whether an error is one of these, by its `code`. */
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
-}
-
-/** Turns an error of one of these codes into a value; others go on. */
-export function valueOn<T>(value: T, ...codes: string[]): (error: unknown) => T {
-  return (error) => {
-    if (hasCode(error, ...codes)) return value;
-    throw error;
-  };
-}
+import { hasCode } from "./failure.ts";
 
 /**
  * Windows refuses to open, replace or delete a file while a virus scanner or another process holds it: tries again for
