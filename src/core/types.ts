@@ -74,11 +74,17 @@ export interface ByteRange {
 export interface Progress {
   /** Bytes of the image received and verified so far (of the range, where one was asked for). */
   transferredBytes: number;
-  /** Bytes there will be; an estimate until the upstream says it exactly, absent while nobody knows. */
+  /**
+   * Bytes there will be. While the image's size is not known, an estimate that goes by `percent`; exact at the end at the latest. Absent
+   * while nothing can be said.
+   */
   totalBytes?: number;
-  /** 0 to 100, where the total is known. */
+  /**
+   * 0 to 100, never going down; 100 only once all is there. While the image's size is not known, as for one that comes as `.gz`, it is the
+   * share of the compressed file that came with these bytes. Absent where the upstream says no length at all.
+   */
   percent?: number;
-  /** Milliseconds to go at the present rate, where the total is known. */
+  /** Milliseconds to go, as `percent` and the time so far let expect. */
   etaMs?: number;
   /** Mean rate since the start. */
   bytesPerSecond: number;
@@ -90,7 +96,7 @@ export interface GetOptions extends ImageVariant, ResolveOptions {
   cache?: CacheMode | undefined;
   /** Only these bytes. Not for `prefetch`, which stores an image whole. */
   range?: ByteRange | undefined;
-  /** Called with the state after each chunk. What it throws is ignored. */
+  /** Called with the state after each chunk, the last time with 100 % and the exact total. What it throws is ignored. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /** For edge runtimes: is given the work that should outlive the response, so that a cache fill can finish. */
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
@@ -266,7 +272,10 @@ export interface ImageRequest {
   readonly gzip: boolean;
   /** Size of the image (uncompressed), where the source is certain: it then proves completeness. */
   readonly exactBytes?: number | undefined;
-  /** Size of the image as a guess, for progress alone; a function is asked only when nothing better is known. */
+  /**
+   * Size of the image (uncompressed) as a guess, for progress and for the room that `maxBytes` needs; a function is asked only where
+   * neither size nor Content-Length is known, or where `maxBytes` is set. The size of a compressed file is no such guess.
+   */
   readonly estimatedBytes?: number | (() => Promise<number | undefined>) | undefined;
 }
 

@@ -57,8 +57,6 @@ describe("balena API source", () => {
     expect(await requestsOf(() => source.versions(slug, {}))).toBe(1);
     expect(await requestsOf(() => source.request(image))).toBe(0);
     expect(await requestsOf(async () => source.scope?.())).toBe(0);
-    const { estimatedBytes } = await source.request(image);
-    expect(await requestsOf(async () => typeof estimatedBytes === "function" && estimatedBytes())).toBe(1);
   });
 
   test("a token function is asked anew for every request", async () => {

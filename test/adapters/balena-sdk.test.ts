@@ -150,21 +150,6 @@ describe("balena SDK source", () => {
     expect(print(error)).not.toContain("planted");
   });
 
-  test("one SDK instance serves all calls", async () => {
-    const source = balenaSdkSource({ apiUrl: api.url });
-    const image = { deviceType: "intel-nuc", version: "6.3.2", fileType: ".gz", variant: {} } as const;
-    const estimate = async () => {
-      const { estimatedBytes } = await source.request(image);
-      return typeof estimatedBytes === "function" ? estimatedBytes() : undefined;
-    };
-    const bytes = await estimate();
-    expect(bytes).toBe((await api.image("intel-nuc", "6.3.2").gzBytes()) - 20);
-    api.counters.reset();
-    // The SDK's own memo answers.
-    expect(await estimate()).toBe(bytes);
-    expect(api.counters.requests).toBe(0);
-  });
-
   test("sdk excludes apiUrl and token, and must be one", () => {
     const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
     expect(() => balenaSdkSource({ sdk, apiUrl: api.url })).toThrow(InvalidArgumentError);

@@ -156,6 +156,7 @@ describe("a stream", () => {
       chunks: { next: () => new Promise(() => {}), close },
       recover: (_index, failure) => Promise.reject(failure),
       onDelivered: () => {},
+      onWhole: () => {},
       onEnd,
     });
     expect(await rejection(collect(stream))).toBe(reason);

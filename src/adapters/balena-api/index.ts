@@ -5,14 +5,14 @@
  */
 import { assertDeviceType } from "../../core/device-type.ts";
 import { DeviceTypeNotFoundError } from "../../core/errors.ts";
-import type { ImageRequest, ImageSource, ResolvedImage } from "../../core/types.ts";
+import type { ImageSource } from "../../core/types.ts";
 import { downloadRequest } from "../balena/download.ts";
 import { osVersions } from "../balena/os-versions.ts";
 import { scopeOfToken } from "../balena/token.ts";
-import { type ApiClient, apiClient } from "./client.ts";
+import { apiClient } from "./client.ts";
 import { type BalenaApiSourceOptions, checkedOptions } from "./options.ts";
-import { deviceTypePath, downloadSizePath, versionsPath } from "./queries.ts";
-import { downloadBytesIn, releasesIn, slugIn } from "./rows.ts";
+import { deviceTypePath, versionsPath } from "./queries.ts";
+import { releasesIn, slugIn } from "./rows.ts";
 
 export type { BalenaApiSourceOptions };
 
@@ -65,19 +65,7 @@ export function balenaApiSource(options: BalenaApiSourceOptions = {}): ImageSour
     async request(image) {
       assertDeviceType(image.deviceType);
       const token = await client.currentToken(image.signal);
-      return { ...downloadRequest(client.apiOrigin, image, token), ...estimate(client, image) };
+      return downloadRequest(client.apiOrigin, image, token);
     },
   };
-}
-
-/** The size that the API reports is that of the raw image: it says nothing of a file taken as it is packed. */
-function estimate(
-  client: ApiClient,
-  { deviceType, version, variant }: ResolvedImage,
-): Pick<ImageRequest, "estimatedBytes"> {
-  if (variant.fileType === ".gz" || variant.fileType === ".zip") return {};
-  const action = `ask the size of ${deviceType} ${version}`;
-  const question = { action, path: downloadSizePath(deviceType, version) };
-  // A progress bar does without.
-  return { estimatedBytes: () => client.ask(question, downloadBytesIn).catch(() => undefined) };
 }

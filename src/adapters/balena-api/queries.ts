@@ -29,11 +29,6 @@ export function versionsPath(slug: string, includeDrafts: boolean): string {
   });
 }
 
-/** The size of an image's `.gz` file. */
-export function downloadSizePath(slug: string, version: string): string {
-  return `/device-types/v1/${slug}/images/${encodeURIComponent(version)}/download-size`;
-}
-
 function pinePath(resource: string, options: Record<string, string>): string {
   const query = Object.entries(options).map(([name, value]) => `${name}=${value}`);
   return `/v7/${resource}?${query.join("&").replaceAll(" ", "%20")}`;

@@ -25,12 +25,6 @@ export function releasesIn(json: unknown): OsRelease[] {
   });
 }
 
-/** The size in an answer to a size query. */
-export function downloadBytesIn(json: unknown): number | undefined {
-  const size = row(json)["size"];
-  return typeof size === "number" && size > 0 ? size : undefined;
-}
-
 function osRelease(release: Row, version: string, osType: string): OsRelease {
   return {
     raw_version: version,

@@ -7,7 +7,7 @@ import type { BalenaSDK, OsVersion as SdkOsVersion } from "balena-sdk";
 import { assertDeviceType } from "../../core/device-type.ts";
 import { UnauthorizedError } from "../../core/errors.ts";
 import { unlessAborted } from "../../core/source.ts";
-import type { ImageRequest, ImageSource, OsVersion, ResolvedImage } from "../../core/types.ts";
+import type { ImageSource, OsVersion } from "../../core/types.ts";
 import { downloadRequest } from "../balena/download.ts";
 import { osVersions } from "../balena/os-versions.ts";
 import { isToken, scopeOfToken } from "../balena/token.ts";
@@ -63,8 +63,7 @@ export function balenaSdkSource(options: BalenaSdkSourceOptions = {}): ImageSour
 
     async request(image) {
       assertDeviceType(image.deviceType);
-      const request = downloadRequest(connection.apiOrigin, image, await currentToken(image.signal));
-      return { ...request, ...estimate(connection, image) };
+      return downloadRequest(connection.apiOrigin, image, await currentToken(image.signal));
     },
   };
 }
@@ -119,19 +118,4 @@ async function tokenOf(sdk: BalenaSDK): Promise<string | undefined> {
   if (token === undefined || isToken(token)) return token;
   // `fetch` would refuse such a header with an error that quotes it.
   throw new UnauthorizedError("The stored login holds no usable token: sign in again");
-}
-
-/** The size that the API reports is that of the raw image: it says nothing of a file taken as it is packed. */
-function estimate({ open }: SdkConnection, image: ResolvedImage): Pick<ImageRequest, "estimatedBytes"> {
-  if (image.variant.fileType === ".gz" || image.variant.fileType === ".zip") return {};
-  const ask = async () => {
-    try {
-      const sdk = await open();
-      const size: unknown = await sdk.models.os.getDownloadSize(image.deviceType, image.version);
-      return typeof size === "number" && size > 0 ? size : undefined;
-    } catch {
-      return undefined; // A progress bar does without.
-    }
-  };
-  return { estimatedBytes: ask };
 }

@@ -3,13 +3,14 @@ import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { unlessAborted } from "../source.ts";
 import { type Manifest, parseHttpDate, toImageInfo } from "../store/manifest.ts";
-import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
+import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { followTransfer } from "../transfer/follow.ts";
-import { createBodyStream, type Span } from "../transfer/image-stream.ts";
-import type { OpenedBody } from "../transfer/opened.ts";
-import { createProgress } from "../transfer/progress.ts";
+import { createBodyStream, type ImageBody, type Span } from "../transfer/image-stream.ts";
+import { guessOf, type OpenedBody } from "../transfer/opened.ts";
+import { createProgress, type ProgressReporter } from "../transfer/progress.ts";
 import { retryDelayMs, sleep } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import { shareOf } from "../transfer/share-of-file.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
 import { createHealer } from "./heal.ts";
@@ -39,7 +40,8 @@ export function streamCached(
     signal: read.signal,
     chunks: readImage(context, manifest, first, last),
     recover: createHealer(context, read, manifest, last),
-    onDelivered: progress.report,
+    onDelivered: (bytes) => progress.report(bytes),
+    onWhole: progress.finish,
     onEnd: () => context.reading.delete(reading),
   });
   return describe(body, read, {
@@ -66,6 +68,7 @@ export function streamTransfer(
   const first = Math.floor(span.start / chunkBytes);
   const progress = createProgress(read.onProgress, context.now);
   void setTotal(progress, read, opened);
+  const recovery = createRecovery(context, read, transfer);
   const ended = Promise.withResolvers<{ failure?: unknown }>();
   const body = createBodyStream({
     chunkBytes,
@@ -73,8 +76,13 @@ export function streamTransfer(
     exactBytes: opened.size === undefined ? undefined : bytesOfSpan(span, opened.size),
     signal: read.signal,
     chunks: followTransfer(transfer, context, first),
-    recover: createRecovery(context, read, transfer),
-    onDelivered: progress.report,
+    recover: recovery.recover,
+    onDelivered(bytes) {
+      const { window } = recovery.transfer();
+      if (window.isWhole) progress.setTotal(Math.min(span.end ?? window.size, window.size) - span.start);
+      progress.report(bytes, shareOf(window, span.start, bytes));
+    },
+    onWhole: progress.finish,
     onEnd: (failure) => ended.resolve({ failure }),
   });
   release();
@@ -97,14 +105,15 @@ function assertSpanWithin({ start }: Span, size: number): void {
 }
 
 async function setTotal(
-  progress: ReturnType<typeof createProgress>,
+  progress: ProgressReporter,
   { span, onProgress }: ResolvedGet,
   opened: OpenedBody,
 ): Promise<void> {
   if (!onProgress) return;
-  const size = opened.size ?? (await opened.estimate());
-  const end = Math.min(span.end ?? Number.POSITIVE_INFINITY, size ?? Number.POSITIVE_INFINITY);
-  if (Number.isFinite(end)) progress.setTotal(end - span.start);
+  const end = Math.min(span.end ?? Number.POSITIVE_INFINITY, opened.size ?? Number.POSITIVE_INFINITY);
+  if (Number.isFinite(end)) return progress.setTotal(end - span.start);
+  const guess = await guessOf(opened);
+  if (guess !== undefined) progress.setGuess(guess - span.start);
 }
 
 interface StreamFacts {
@@ -159,9 +168,9 @@ function createRecovery(
   context: ManagerContext,
   read: ResolvedGet,
   first: RunningTransfer,
-): (index: number, failure: unknown, delivered: boolean) => Promise<ChunkSource> {
+): { transfer(): RunningTransfer; recover: ImageBody["recover"] } {
   let { transfer, count } = { transfer: first, count: 0 };
-  return async (index, failure, delivered) => {
+  const recover: ImageBody["recover"] = async (index, failure, delivered) => {
     const options = await waysOn(read, transfer, failure, delivered);
     count += 1;
     if (count > maxRecoveries) throw beyondRecovery(failure);
@@ -170,6 +179,7 @@ function createRecovery(
     transfer = following.transfer;
     return following.chunks;
   };
+  return { recover, transfer: () => transfer };
 }
 
 /** What to transfer next. Rejects with the failure where nothing helps. */

@@ -4,7 +4,9 @@ import { InvalidArgumentError } from "../errors.ts";
 import { carriesCredentials, imageId } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { toImageInfo } from "../store/manifest.ts";
+import { guessOf } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
+import { shareOf } from "../transfer/share-of-file.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
 import { findWay, type Way } from "./get.ts";
 import { checkedGetOptions } from "./get-options.ts";
@@ -31,9 +33,10 @@ export async function prefetch(
   if (way.kind === "cached") return toImageInfo(id, way.manifest);
   try {
     waitUntil?.(way.transfer.outcome.catch(() => undefined));
-    void report(context, way, onProgress);
+    const reporting = report(context, way, onProgress);
     const { manifest, obstacle } = await unlessAborted(request.signal, () => way.transfer.outcome);
     if (!manifest) throw obstacle;
+    await reporting;
     return toImageInfo(id, manifest);
   } finally {
     way.release();
@@ -50,7 +53,11 @@ async function report(
   const progress = createProgress(onProgress, context.now);
   progress.setTotal(way.opened.size);
   // Not waited for: an estimate may be late, or never come.
-  if (way.opened.size === undefined) void way.opened.estimate().then(progress.setTotal);
-  for (let seen = 0; await window.hasMoreThan(seen); seen = window.digests.length)
-    progress.report(window.size);
+  void guessOf(way.opened).then(progress.setGuess);
+  let seen = 0;
+  while (await window.hasMoreThan(seen)) {
+    seen = window.digests.length;
+    progress.report(window.size, shareOf(window, 0, window.size));
+  }
+  if (window.isWhole) progress.finish(window.size);
 }

@@ -31,6 +31,8 @@ export interface JournalSegment {
   /** Index of the first of `digests`. */
   readonly from: number;
   readonly digests: ChunkDigests;
+  /** How far the upstream's file had come with them: followers' progress. */
+  readonly file?: { readonly bytes: number; readonly totalBytes: number } | undefined;
 }
 
 /** What a journal holds, read from its beginning. */
@@ -130,8 +132,13 @@ async function countSegments(store: ByteStore, id: string, epoch: number): Promi
 
 function isSegment(value: unknown): value is JournalSegment {
   if (!isRecord(value)) return false;
-  const { owner, header, from, digests } = value;
-  return isName(owner) && isCount(from) && isChunkDigests(digests) && isOptional(isHeader, header);
+  const { owner, header, from, digests, file } = value;
+  if (!isName(owner) || !isCount(from) || !isChunkDigests(digests)) return false;
+  return isOptional(isHeader, header) && isOptional(isFilePosition, file);
+}
+
+function isFilePosition(value: unknown): boolean {
+  return isRecord(value) && isCount(value["bytes"]) && isCount(value["totalBytes"]);
 }
 
 function isHeader(value: unknown): value is JournalHeader {

@@ -86,6 +86,7 @@ export function createChunkSink(
         buffer = undefined;
       }
     },
+    noteFile: (position) => window.noteFile(position),
     async finish() {
       if (buffer) seal(buffer.slice(0, filledBytes));
       buffer = undefined;

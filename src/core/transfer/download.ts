@@ -11,6 +11,7 @@ import {
   type RetryPolicy,
   withRetries,
 } from "./retry.ts";
+import type { FilePosition } from "./window.ts";
 
 /** Where the bytes go. */
 export interface DownloadSink {
@@ -18,6 +19,8 @@ export interface DownloadSink {
   begin(fromByte: number): void;
   /** Takes a piece (only until it settles); slow ones slow the download. */
   write(piece: Uint8Array): Promise<void>;
+  /** Told how far the upstream's file has come, where its length is known. */
+  noteFile(position: FilePosition): void;
 }
 
 /** What a download is made of. */
@@ -68,7 +71,8 @@ export async function downloadImage(
   let attempt = new AbortController();
   for (;;) {
     const signal = AbortSignal.any([job.signal, attempt.signal]);
-    const { fileType } = opened.response.validators;
+    const { fileBytes, validators } = opened.response;
+    const { fileType } = validators;
     try {
       sink.begin(opened.response.fromByte ?? 0);
       const file = readUpstreamFile(opened, {
@@ -82,6 +86,7 @@ export async function downloadImage(
           // Only bytes never seen before count: a file that always breaks at the same place is not getting anywhere.
           if (offset > furthest) retries.progressed();
           furthest = Math.max(furthest, offset);
+          if (fileBytes !== undefined) sink.noteFile({ bytes: offset, totalBytes: fileBytes });
         },
       });
       return { isProven: await deliver(job, opened, file, sink), opened };

@@ -50,6 +50,7 @@ function acceptHeader({ window, onHeader }: FollowOptions, header: JournalHeader
   onHeader(header);
 }
 
-function adopt(window: TransferWindow, { from, digests }: JournalSegment): void {
+function adopt(window: TransferWindow, { from, digests, file }: JournalSegment): void {
+  window.noteFile(file);
   for (const [offset, digest] of digests.entries()) window.adopt(from + offset, digest, window.chunkBytes);
 }

@@ -21,6 +21,8 @@ export interface ImageBody {
   /** Another way to the chunks from `index` on; `delivered` says whether the caller has any bytes yet. Rejects where there is none. */
   recover(index: number, failure: unknown, delivered: boolean): Promise<ChunkSource>;
   onDelivered(bytes: number): void;
+  /** All bytes of the span are delivered. */
+  onWhole(bytes: number): void;
   /** The stream is over: whole, failed or left. */
   onEnd(failure?: unknown): void;
 }
@@ -99,6 +101,7 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
           if (isOver) return;
           if (!bytes) {
             assertWhole();
+            body.onWhole(deliveredBytes);
             finish();
             controller.close();
             return;

@@ -35,6 +35,7 @@ export function keepJournal(
       ...(segment === 0 && { header }),
       from: written,
       digests,
+      file: window.fileAt(until - 1),
     };
     await writeSegment(store, id, lease.epoch, segment, entry);
     written = until;

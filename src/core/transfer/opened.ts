@@ -56,6 +56,11 @@ async function answerOf(ask: () => Promise<number | undefined>): Promise<number 
   }
 }
 
+/** The image's size as its source guesses it; not asked for where the file's length is known, for that tells more. */
+export async function guessOf({ size, validators, estimate }: OpenedBody): Promise<number | undefined> {
+  return size === undefined && validators.size === undefined ? estimate() : undefined;
+}
+
 /** Of another process' transfer. */
 export function openedByJournal({ mime, size, validators }: JournalHeader): OpenedBody {
   return { kind: "body", mime, size, validators, estimate: async () => undefined };

@@ -1,20 +1,61 @@
 /** Turns delivered bytes into {@link Progress} reports. */
 import type { Progress } from "../types.ts";
 
-/** Makes a reporter; the total may become known later. */
-export function createProgress(onProgress: ((progress: Progress) => void) | undefined, now: () => number) {
+/** Tells a caller how far his bytes have come. */
+export interface ProgressReporter {
+  /** The total, where it is certain. */
+  setTotal(bytes: number | undefined): void;
+  /** The total as somebody guesses it: for want of anything better. */
+  setGuess(bytes: number | undefined): void;
+  /** `share`: that part (0 to 1) of what the upstream sends for these bytes has come, where it says how much it sends. */
+  report(transferredBytes: number, share?: number): void;
+  /** All is there: says so, unless the last report did. */
+  finish(transferredBytes: number): void;
+}
+
+/** 100 % is for who has all. A small file has come whole before the first of its bytes are inflated. */
+const mostBeforeEnd = 99.5;
+
+/** Makes a reporter. Its percentages never go down, whatever turns out meanwhile. */
+export function createProgress(
+  onProgress: ((progress: Progress) => void) | undefined,
+  now: () => number,
+): ProgressReporter {
   const startedAt = now();
   let totalBytes: number | undefined;
+  let guessedBytes: number | undefined;
+  let last: Progress | undefined;
+
+  const totalBy = (transferredBytes: number, share: number | undefined): number | undefined => {
+    if (totalBytes !== undefined || share === undefined || share <= 0) return totalBytes ?? guessedBytes;
+    const percent = Math.max(Math.min(100 * share, mostBeforeEnd), last?.percent ?? 0);
+    return Math.ceil((100 * transferredBytes) / percent);
+  };
+
+  const report = (transferredBytes: number, share?: number): void => {
+    if (!onProgress) return;
+    const progress = progressAt(transferredBytes, totalBy(transferredBytes, share), now() - startedAt);
+    if (progress.percent !== undefined) progress.percent = Math.max(progress.percent, last?.percent ?? 0);
+    last = progress;
+    try {
+      onProgress({ ...progress });
+    } catch {
+      // The caller's display must not break the caller's download.
+    }
+  };
+
   return {
-    setTotal(bytes: number | undefined): void {
+    report,
+    setTotal(bytes) {
       totalBytes = bytes;
     },
-    report(transferredBytes: number): void {
-      try {
-        onProgress?.(progressAt(transferredBytes, totalBytes, now() - startedAt));
-      } catch {
-        // The caller's display must not break the caller's download.
-      }
+    setGuess(bytes) {
+      guessedBytes = bytes;
+    },
+    finish(transferredBytes) {
+      if (last?.percent === 100 && last.totalBytes === transferredBytes) return;
+      totalBytes = transferredBytes;
+      report(transferredBytes);
     },
   };
 }

@@ -30,6 +30,12 @@ export interface Cursor {
  */
 type Residence = "writing" | "stored" | "unstored";
 
+/** How far the upstream's file (the `.gz`, say) had come, of how many bytes. */
+export interface FilePosition {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
 interface Resident {
   readonly bytes: Uint8Array<ArrayBuffer>;
   residence: Residence;
@@ -43,6 +49,9 @@ interface Place {
 export class TransferWindow {
   chunkBytes: number;
   readonly digests: (string | null)[] = [];
+  /** For each published chunk, how far the file had come by then. */
+  readonly #positions: (FilePosition | undefined)[] = [];
+  #position: FilePosition | undefined;
   /** Published, but not (or not yet) in the store; in order. */
   readonly #unstored = new Set<number>();
   readonly #residents = new Map<number, Resident>();
@@ -133,6 +142,7 @@ export class TransferWindow {
     }
     if (index !== this.digests.length) return false;
     this.digests.push(digest);
+    this.#positions.push(this.#position);
     this.#lastLength = length;
     return true;
   }
@@ -145,6 +155,21 @@ export class TransferWindow {
   assertEndsAfter(count: number): void {
     if (count >= Math.max(this.digests.length, this.#expected.length)) return;
     throw new ImageChangedError("The upstream's image is shorter than the part that was delivered");
+  }
+
+  /** Notes how far the file has come. One that starts over brings nothing new until it is past that. */
+  noteFile(position: FilePosition | undefined): void {
+    if (position && position.bytes >= (this.#position?.bytes ?? 0)) this.#position = position;
+  }
+
+  /** How far the file had come when a chunk was published; `undefined` where nobody said its length. */
+  fileAt(index: number): FilePosition | undefined {
+    return this.#positions[index];
+  }
+
+  /** Whether all chunks are published, so that `size` is the image's. */
+  get isWhole(): boolean {
+    return this.#end !== undefined && !("failure" in this.#end);
   }
 
   /** A chunk's write is done, or has failed. */
