@@ -80,7 +80,10 @@ export class DeviceTypeNotFoundError extends ImageManagerError {
   }
 }
 
-/** No version satisfies what was asked for; `nearest` names the one that comes closest, if there is any. */
+/**
+ * No version satisfies what was asked for; `nearest` names the one that comes closest, if there is any. Or the upstream lists the
+ * version and does not hand it out so: the message names the fleet, the image type and the file type, and quotes the upstream.
+ */
 export class VersionNotFoundError extends ImageManagerError {
   readonly code = "VERSION_NOT_FOUND";
   /** Canonical slug. */
@@ -90,12 +93,18 @@ export class VersionNotFoundError extends ImageManagerError {
   /** The available version that comes closest. */
   readonly nearest: string | undefined;
 
-  constructor(deviceType: string, version: string, nearest?: string, options?: ErrorOptions) {
+  /** `options.message` says it in other words, where the version is there and yet not to be had. */
+  constructor(
+    deviceType: string,
+    version: string,
+    nearest?: string,
+    { message, ...options }: ErrorOptions & { message?: string | undefined } = {},
+  ) {
     const hint =
       nearest === undefined
-        ? "the upstream has none near it, or not in this variant"
+        ? "none is listed; sign in if the device type or its releases are private"
         : `the nearest is ${nearest}`;
-    super(`No version of ${deviceType} satisfies "${version}": ${hint}`, options);
+    super(message ?? `No version of ${deviceType} satisfies "${version}": ${hint}`, options);
     this.deviceType = deviceType;
     this.version = version;
     this.nearest = nearest;

@@ -1,6 +1,7 @@
 /** Wires the ports and the options together; every method is one file of `operations/`. */
 import type { ManagerContext } from "./context.ts";
 import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
+import { foreignError } from "./foreign-error.ts";
 import { withFacts } from "./manager-facts.ts";
 import { createMemoryBudget } from "./memory-budget.ts";
 import { cleanCache } from "./operations/clean.ts";
@@ -81,7 +82,7 @@ function createContext(options: ImageManagerOptions): {
     memory: createMemoryBudget(memoryBytes),
     emit(event) {
       try {
-        onEvent?.(event);
+        onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
       } catch {
         // A listener's fault must not become a download's.
       }

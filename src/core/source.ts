@@ -1,6 +1,7 @@
 /** A caller's {@link ImageSource}, checked: what it returns is validated, what it throws is typed, an abort is immediate. */
 import { isDeviceType } from "./device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "./errors.ts";
+import { foreignError, foreignMessage } from "./foreign-error.ts";
 import { isVersionList } from "./store/catalog.ts";
 import type { ImageRequest, ImageSource, OsVersion, ResolvedImage } from "./types.ts";
 
@@ -65,9 +66,9 @@ async function typed(ask: () => Promise<unknown>): Promise<unknown> {
   } catch (cause) {
     if (isImageManagerError(cause)) throw cause;
     throw new UpstreamError(
-      `The source failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `The source failed: ${foreignMessage(cause)}`,
       {},
-      { cause },
+      { cause: foreignError(cause) },
     );
   }
 }

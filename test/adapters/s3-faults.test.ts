@@ -130,7 +130,7 @@ describe("a server that is slow or lost", () => {
     s3.faults.push(
       times(1, "GET", (response) => refuse(response, 403, "Odd", `signed with ${secretAccessKey}`)),
     );
-    await expect(storeWith().read()).rejects.toThrow("signed with (secret)");
+    await expect(storeWith().read()).rejects.toThrow("signed with [secret]");
   });
 });
 

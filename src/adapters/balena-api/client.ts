@@ -1,10 +1,11 @@
 /** Asks a balena API one question at a time, and turns whatever goes wrong into the library's errors. */
 import { UnauthorizedError } from "../../core/errors.ts";
+import { foreignError } from "../../core/foreign-error.ts";
 import { unlessAborted } from "../../core/source.ts";
 import { discard } from "../../core/transfer/request.ts";
 import { failureError } from "../balena/failure.ts";
 import { isToken } from "../balena/token.ts";
-import { withoutSecrets } from "../balena/without-secrets.ts";
+
 import type { CheckedOptions } from "./options.ts";
 
 const answerTimeoutMs = 30_000;
@@ -107,6 +108,6 @@ async function tokenFrom(ask: () => unknown): Promise<unknown> {
   try {
     return await ask();
   } catch (cause) {
-    throw new UnauthorizedError("The token function failed", undefined, { cause: withoutSecrets(cause) });
+    throw new UnauthorizedError("The token function failed", undefined, { cause: foreignError(cause) });
   }
 }

@@ -1,7 +1,7 @@
 /** Reads the balena SDK's errors; by their codes, for each copy of the SDK has its own classes. */
 import { DeviceTypeNotFoundError, type ImageManagerError, InvalidArgumentError } from "../../core/errors.ts";
+import { foreignError } from "../../core/foreign-error.ts";
 import { type Failure, failureError, unauthorizedError } from "../balena/failure.ts";
-import { withoutSecrets } from "../balena/without-secrets.ts";
 
 /** The library's error for one that the SDK threw. */
 export function sdkFailureError(
@@ -19,7 +19,7 @@ export function sdkFailureError(
     case "BalenaInvalidDeviceType":
       if (context.deviceType === undefined) return failureError(failure);
       return new DeviceTypeNotFoundError(context.deviceType, {
-        cause: withoutSecrets(context.cause, context.token),
+        cause: foreignError(context.cause, context.token === undefined ? [] : [context.token]),
       });
     default:
       return failureError(failure);

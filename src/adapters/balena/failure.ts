@@ -6,8 +6,8 @@ import {
   UpstreamError,
   type UpstreamErrorFacts,
 } from "../../core/errors.ts";
+import { foreignError } from "../../core/foreign-error.ts";
 import { parseRetryAfter } from "../../core/transfer/request.ts";
-import { withoutSecrets } from "./without-secrets.ts";
 
 /** What is known about a request that failed. */
 export interface Failure {
@@ -41,7 +41,7 @@ export interface Failure {
 export function failureError(failure: Failure): ImageManagerError {
   const { status, deviceType } = failure;
   if (status === 401 || status === 403) return unauthorizedError(failure);
-  const cause = withoutSecrets(failure.cause, failure.token);
+  const cause = foreignError(failure.cause, tokenOf(failure));
   if (status === 404 && deviceType !== undefined) return new DeviceTypeNotFoundError(deviceType, { cause });
   const reason = status === undefined ? messageOf(cause) : `it answered ${status}`;
   return new UpstreamError(`${sentence(failure)}: ${reason}`, factsOf(failure), { cause });
@@ -49,16 +49,18 @@ export function failureError(failure: Failure): ImageManagerError {
 
 /** The error for credentials that were refused, by the API or even before it was asked. */
 export function unauthorizedError(failure: Failure): UnauthorizedError {
-  const { status, token, cause } = failure;
+  const { status, cause } = failure;
   const reason = status === undefined ? "the token is not usable" : `it answered ${status}`;
   const message = `${sentence(failure)}: ${reason}; sign in, or check the token and what it may see`;
-  return new UnauthorizedError(message, status, { cause: withoutSecrets(cause, token) });
+  return new UnauthorizedError(message, status, { cause: foreignError(cause, tokenOf(failure)) });
 }
 
 function factsOf({ status, headers, isNonsense }: Failure): UpstreamErrorFacts {
   const retryAfterMs = parseRetryAfter(headers?.get("retry-after") ?? null, headers?.get("date") ?? null);
   return { status, retryAfterMs, unavailable: isNonsense ? false : undefined };
 }
+
+const tokenOf = ({ token }: Failure) => (token === undefined ? [] : [token]);
 
 function sentence({ apiOrigin, action }: Failure): string {
   return `Could not ${action} at ${apiOrigin}`;

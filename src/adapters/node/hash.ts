@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { webHash } from "../../core/digest.ts";
+import { foreignError } from "../../core/foreign-error.ts";
 import type { HashedBytes } from "../../core/types.ts";
 
 // More would only wait for the disk or the network.
@@ -89,7 +90,7 @@ class HashThread {
   constructor(onGone: () => void) {
     const fail = (cause: unknown) => {
       onGone();
-      const error = new Error("The thread that was hashing ended", { cause });
+      const error = new Error("The thread that was hashing ended", { cause: foreignError(cause) });
       for (const { reject } of this.#waiting.splice(0)) reject(error);
     };
     this.#worker.on("message", ({ sha256, buffer }: Answer) => {

@@ -32,7 +32,8 @@ function failureOf(
   { credentials }: SignedRequest,
   outcome: S3Answer | LostAnswer,
 ): S3Failure {
-  if (outcome instanceof LostAnswer) return lostAnswer(request, outcome.attempts, timeoutMs, outcome.cause);
+  if (outcome instanceof LostAnswer)
+    return lostAnswer(request, outcome.attempts, timeoutMs, outcome.cause, credentials);
   return refusal(request, outcome, credentials);
 }
 

@@ -1,4 +1,5 @@
 /** What is said when S3 refuses, is lost or answers nonsense; and which of it may pass by itself. */
+import { foreignError, purged } from "../../core/foreign-error.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import type { S3Credentials } from "./options.ts";
 import { elementOf } from "./xml.ts";
@@ -26,7 +27,7 @@ export function refusal(request: S3Request, answer: S3Answer, secrets: S3Credent
   // Its other elements quote the signature and the token.
   const said = elementOf(textOf(answer), "Message")?.slice(0, 300);
   const message = `S3 answered ${status} ${code} to ${nameOf(request)}${said ? `: ${said}` : ""}`;
-  return Object.assign(new Error(without(secrets, message)), { code, status, attempts });
+  return Object.assign(new Error(purged(message, valuesOf(secrets))), { code, status, attempts });
 }
 
 /** For a request that got no whole answer. */
@@ -35,13 +36,17 @@ export function lostAnswer(
   attempts: number,
   timeoutMs: number,
   cause: unknown,
+  secrets: S3Credentials,
 ): S3Failure {
   const isLate = cause instanceof Error && cause.name === "TimeoutError";
   const what = isLate
     ? `did not answer within ${timeoutMs} ms`
     : "could not be reached, or its answer was cut short";
   const message = `S3 ${what}: ${nameOf(request)}, attempt ${attempts}`;
-  return Object.assign(new Error(message, { cause }), { code: isLate ? "TIMEOUT" : "NETWORK", attempts });
+  return Object.assign(new Error(message, { cause: foreignError(cause, valuesOf(secrets)) }), {
+    code: isLate ? "TIMEOUT" : "NETWORK",
+    attempts,
+  });
 }
 
 /** For an answer that can't be understood. */
@@ -72,8 +77,6 @@ function nameOf({ method, name }: S3Request): string {
 }
 
 /** No server should quote a secret; one that does must not get it into a log. */
-function without({ secretAccessKey, sessionToken }: S3Credentials, text: string): string {
-  return [secretAccessKey, sessionToken]
-    .filter((secret) => secret !== undefined)
-    .reduce((said, secret) => said.replaceAll(secret, "(secret)"), text);
+function valuesOf({ secretAccessKey, sessionToken }: S3Credentials): string[] {
+  return [secretAccessKey, sessionToken].filter((secret) => secret !== undefined);
 }

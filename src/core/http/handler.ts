@@ -1,4 +1,5 @@
 /** `createImageHandler`: from a Request to a Response, whatever the request holds and whatever goes wrong. */
+import { foreignError } from "../foreign-error.ts";
 import type { ImageManager } from "../types.ts";
 import { answerImage } from "./image-response.ts";
 import { jsonResponse } from "./json-response.ts";
@@ -64,7 +65,7 @@ async function refusalOf(
   try {
     verdict = await authorize(request);
   } catch (cause) {
-    throw new Error("authorize failed", { cause });
+    throw new Error("authorize failed", { cause: foreignError(cause) });
   }
   if (verdict instanceof Response) return verdict;
   if (verdict === true) return undefined;

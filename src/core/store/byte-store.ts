@@ -1,6 +1,7 @@
 /** Bytes in and out of any unstorage driver or storage: one prefix, one kind of error, a time limit on every call. */
 import type { Driver, Storage } from "unstorage";
 import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
+import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, StoreCapabilities, StoreDriver, StoreReadOptions } from "../types.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
 import { maxBytesUnder } from "./keys.ts";
@@ -146,8 +147,8 @@ function guardedBy(timeoutMs: number) {
       return await Promise.race([call(), timeout]);
     } catch (cause) {
       if (isImageManagerError(cause)) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new StoreError(`The store failed to ${operation}: ${reason}`, { cause });
+      const message = `The store failed to ${operation}: ${foreignMessage(cause)}`;
+      throw new StoreError(message, { cause: foreignError(cause) });
     } finally {
       clearTimeout(timer);
     }

@@ -2,6 +2,7 @@
 import { bounds } from "../bounds.ts";
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
+import { foreignError } from "../foreign-error.ts";
 import { freeWhole } from "../piece-memory.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
@@ -69,7 +70,7 @@ export async function digestChunk(
     const { sha256, bytes } = await hash(chunk);
     return { digest: sha256, bytes };
   } catch (cause) {
-    throw new StoreError("A chunk could not be hashed", { cause });
+    throw new StoreError("A chunk could not be hashed", { cause: foreignError(cause) });
   }
 }
 

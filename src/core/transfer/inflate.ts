@@ -6,6 +6,7 @@
  * what has been inflated. A chance match takes 2^-59; it would end in an error, not in wrong bytes.
  */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, free } from "../piece-memory.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
@@ -41,7 +42,8 @@ export function isGzip(bytes: Bytes): boolean {
 
 const mayBeGzip = (start: Bytes) => start.length < 2 || isGzip(start);
 
-function translate(cause: unknown, isCutShort: boolean, fileBytes: number): Error {
+function translate(failure: unknown, isCutShort: boolean, fileBytes: number): Error {
+  const cause = foreignError(failure);
   if (isCutShort)
     return new TruncatedDownloadError("The gzip file ended before the image did", fileBytes, undefined, {
       cause,

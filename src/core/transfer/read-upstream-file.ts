@@ -1,9 +1,11 @@
 /** The bytes of one upstream file, read on through breaks where the rest provably belongs to the same file. */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { arePiecesOurs, free } from "../piece-memory.ts";
 import type { ImageRequest } from "../types.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
+import { secretsOf } from "./request-secrets.ts";
 import type { Retries } from "./retry.ts";
 
 /** A file whose response has begun. */
@@ -47,7 +49,7 @@ export async function* readUpstreamFile(
   let offset = opened.response.fromByte ?? 0;
   for (;;) {
     try {
-      for await (const piece of readBody(current.response.body, context)) {
+      for await (const piece of readBody(current, context)) {
         offset += piece.length;
         context.onPosition(offset);
         yield piece;
@@ -91,7 +93,8 @@ function assertWhole(offset: number, fileBytes: number | undefined): void {
   );
 }
 
-async function* readBody(body: ReadableStream<Uint8Array>, context: ReadContext): AsyncGenerator<Uint8Array> {
+async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const { body } = opened.response;
   const isToFree = context.isReadOnce && arePiecesOurs(body);
   const reader = body.getReader();
   // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
@@ -112,7 +115,8 @@ async function* readBody(body: ReadableStream<Uint8Array>, context: ReadContext)
   } catch (cause) {
     context.signal.throwIfAborted();
     if (cause instanceof UpstreamError) throw cause;
-    throw new UpstreamError("The connection was lost during the download", {}, { cause });
+    const copy = foreignError(cause, secretsOf(opened.request));
+    throw new UpstreamError("The connection was lost during the download", {}, { cause: copy });
   } finally {
     idle.close();
     context.signal.removeEventListener("abort", cancel);

@@ -1,10 +1,12 @@
 /** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
+import { foreignError } from "../foreign-error.ts";
+import { quoting, wordsOf } from "../server-words.ts";
 import { unlessAborted } from "../source.ts";
 import { isHeaderValue } from "../store/checks.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
-import { withoutAddress } from "./without-address.ts";
+import { secretsOf } from "./request-secrets.ts";
 
 /** What is asked for beyond the file itself. */
 export interface RequestConditions {
@@ -49,14 +51,15 @@ export async function requestFile(
   headers.set("accept-encoding", "identity");
   addConditions(headers, conditions);
   const method = conditions.isHeadersOnly ? "HEAD" : "GET";
-  const response = await followRedirects(fetchFn, parseUrl(request.url), method, headers, signal);
+  const secrets = secretsOf(request);
+  const outgoing: Outgoing = { method, headers, secrets, signal };
+  const response = await followRedirects(fetchFn, parseUrl(request.url), outgoing);
   if (response.status === 304 && conditions.unless) {
     await discard(response);
     return { kind: "not-modified" };
   }
   if (response.status !== 200 && !(response.status === 206 && (conditions.resume || conditions.span))) {
-    await discard(response);
-    throw errorOfStatus(image, response);
+    throw errorOfStatus(image, response, await wordsOf(response, secrets));
   }
   return describeBody(response, image.fileType, conditions.span !== undefined);
 }
@@ -84,17 +87,21 @@ function addConditions(headers: Headers, { unless, resume, span }: RequestCondit
   headers.set("if-range", resume.etag);
 }
 
+/** A request but for its address. */
+interface Outgoing {
+  readonly method: "GET" | "HEAD";
+  readonly headers: Headers;
+  /** What no error may tell of it. */
+  readonly secrets: readonly string[];
+  readonly signal: AbortSignal;
+}
+
 /** By hand, because some runtimes send Authorization on to another origin (workerd did). */
-async function followRedirects(
-  fetchFn: typeof fetch,
-  start: URL,
-  method: "GET" | "HEAD",
-  headers: Headers,
-  signal: AbortSignal,
-): Promise<Response> {
+async function followRedirects(fetchFn: typeof fetch, start: URL, outgoing: Outgoing): Promise<Response> {
+  const { headers } = outgoing;
   let url = start;
   for (let hop = 0; hop <= maxRedirects; hop++) {
-    const response = await send(fetchFn, url, method, headers, signal);
+    const response = await send(fetchFn, url, outgoing);
     const location = response.headers.get("location");
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await discard(response);
@@ -121,9 +128,7 @@ function downgrade({ origin }: URL): UpstreamError {
 async function send(
   fetchFn: typeof fetch,
   url: URL,
-  method: "GET" | "HEAD",
-  headers: Headers,
-  signal: AbortSignal,
+  { method, headers, secrets, signal }: Outgoing,
 ): Promise<Response> {
   try {
     // Not every `fetch` that a caller brings hears its signal.
@@ -135,7 +140,7 @@ async function send(
   } catch (failure) {
     signal.throwIfAborted();
     // Only the origin: the URL of a configured image carries a Wi-Fi key.
-    const cause = withoutAddress(failure, url);
+    const cause = foreignError(failure, secrets);
     throw new UpstreamError(`${url.origin} could not be reached`, {}, { cause });
   }
 }
@@ -196,18 +201,42 @@ function spanOf(
   return { fileBytes: isProof ? Number(length) : undefined, fromByte: 0 };
 }
 
-function errorOfStatus(image: ResolvedImage, response: Response): ImageManagerError {
+/** `words`: what the upstream says of it. */
+function errorOfStatus(
+  image: ResolvedImage,
+  response: Response,
+  words: string | undefined,
+): ImageManagerError {
   const { status } = response;
-  const what = `${image.deviceType} ${image.version}`;
+  const what = described(image);
+  const said = quoting(words);
   if (status === 401 || status === 403) {
     return new UnauthorizedError(
-      `The upstream refused to hand out ${what} (HTTP ${status}): check the token`,
+      `The upstream refused to hand out ${what} (HTTP ${status}), check the token${said}`,
       status,
     );
   }
-  if (status === 404 || status === 410) return new VersionNotFoundError(image.deviceType, image.version);
+  if (status === 404 || status === 410) {
+    const { deviceType, version } = image;
+    const message = `The upstream does not hand out ${what} (HTTP ${status})${said}`;
+    return new VersionNotFoundError(deviceType, version, undefined, { message });
+  }
   const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), response.headers.get("date"));
-  return new UpstreamError(`The upstream answered ${what} with HTTP ${status}`, { status, retryAfterMs });
+  return new UpstreamError(`The upstream answered ${what} with HTTP ${status}${said}`, {
+    status,
+    retryAfterMs,
+  });
+}
+
+/** With what can be refused of it, though the version is there: a fleet, an image type, a file type. */
+function described({ deviceType, version, variant }: ResolvedImage): string {
+  const { imageType, appId, fileType } = variant;
+  const traits = [
+    ...(fileType === undefined ? [] : [fileType]),
+    ...(imageType === undefined ? [] : [`imageType "${imageType}" (leave it out if it is the default one)`]),
+    ...(appId === undefined ? [] : [`appId ${appId}`]),
+  ];
+  return [`${deviceType} ${version}`, ...traits].join(", ");
 }
 
 /** Seconds or a date (RFC 9110, 10.2.3); a date counts from the response's own clock. */

@@ -412,7 +412,7 @@ describe("secrets in a request that can't be sent", () => {
       cause: {
         name: "TypeError",
         code: "ECONNREFUSED",
-        cause: { message: "no way to https://api.example.com" },
+        cause: { message: "no way to https://api.example.com/download?[query]" },
       },
     });
     expect(inspect([failure, events.all], { depth: 10, showHidden: true })).not.toContain("s3cret");

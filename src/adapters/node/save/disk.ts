@@ -1,6 +1,7 @@
 /** Calls of the disk that an image is saved to: their faults become `STORE` errors, and room is looked for ahead. */
 import { statfs } from "node:fs/promises";
 import { StoreError } from "../../../core/errors.ts";
+import { foreignError, foreignMessage } from "../../../core/foreign-error.ts";
 import { valueOn } from "../../fs/failure.ts";
 import type { Target } from "./target.ts";
 
@@ -9,8 +10,8 @@ export async function onDisk<T>(path: string, operation: () => Promise<T>): Prom
   try {
     return await operation();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError(`The image can't be saved to "${path}": ${reason}`, { cause });
+    const message = `The image can't be saved to "${path}": ${foreignMessage(cause)}`;
+    throw new StoreError(message, { cause: foreignError(cause) });
   }
 }
 
