@@ -54,28 +54,42 @@ export interface KeyPage {
 }
 
 /**
- * All keys of a listing that comes in pages, each once. A listing that goes round in circles, or never ends, rejects.
+ * All keys of a listing that comes in pages, each once. One that goes round in circles, never ends, or has other keys than were asked
+ * for rejects: whoever took it for a listing would delete what it lacks, or what is somebody else's.
  *
+ * @param prefix - What every key begins with.
  * @param pageAt - Gets a page: the first one for `undefined`, else the one at that cursor.
  */
 export async function keysOfPages(
+  prefix: string,
   pageAt: (cursor: string | undefined) => Promise<KeyPage>,
-  { maxPages = bounds.listingPages, maxKeys = bounds.listedKeys } = {},
+  {
+    maxPages = bounds.listingPages,
+    maxKeys = bounds.listedKeys,
+  }: { maxPages?: number; maxKeys?: number } = {},
 ): Promise<string[]> {
   const keys = new Set<string>();
-  let cursor: string | undefined;
-  let seen: string | undefined;
-  for (let page = 1; page <= maxPages && keys.size <= maxKeys; page++) {
+  let [cursor, seen]: (string | undefined)[] = [];
+  for (let page = 1; page <= maxPages; page++) {
     const found = await pageAt(cursor);
-    for (const key of found.keys) keys.add(key);
-    if (found.next === undefined && keys.size <= maxKeys) return [...keys];
+    for (const key of found.keys) keys.add(checkedKey(key, prefix));
+    if (keys.size > maxKeys) break;
+    if (found.next === undefined) return [...keys];
+    if (page > 1 && found.next === seen) throw malformedListing("goes round in circles");
     // One cursor is remembered for twice as many pages as the one before: in time, any circle comes round to it.
-    if (cursor !== undefined && found.next === seen)
-      throw new Error("The store's listing goes round in circles");
     if ((page & (page - 1)) === 0) seen = found.next;
     cursor = found.next;
   }
-  throw new Error(`The store's listing does not end within ${maxPages} pages and ${maxKeys} keys`);
+  throw malformedListing(`does not end within ${maxPages} pages and ${maxKeys} keys`);
+}
+
+function checkedKey(key: string, prefix: string): string {
+  if (key.startsWith(prefix)) return key;
+  throw malformedListing("has other keys than were asked for");
+}
+
+function malformedListing(what: string): Error {
+  return Object.assign(new Error(`The store's listing ${what}`), { code: "MALFORMED_ANSWER" });
 }
 
 /** The options of an adapter. @throws {InvalidArgumentError} `INVALID_ARGUMENT` where they are no object. */

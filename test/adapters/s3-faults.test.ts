@@ -1,4 +1,5 @@
 // The S3 store while its server is busy, slow, lost or peculiar.
+import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { s3Adapter } from "../../src/adapters/s3/index.ts";
 import { delayMsAfter } from "../../src/adapters/s3/retry.ts";
@@ -7,6 +8,8 @@ import { type FakeS3, refuse, sharedFakeS3, times } from "../support/fake-s3.ts"
 const s3 = await sharedFakeS3();
 const bytes = new Uint8Array([1, 2, 3]);
 const secretAccessKey = "hunter2";
+
+const base = { bucket: "bucket", region: "us-east-1", accessKeyId: "AKID", secretAccessKey };
 
 const storeWith = (options: { maxAttempts?: number; timeoutMs?: number; endpoint?: string } = {}) => {
   const driver = s3Adapter({
@@ -131,6 +134,98 @@ describe("a server that is slow or lost", () => {
       times(1, "GET", (response) => refuse(response, 403, "Odd", `signed with ${secretAccessKey}`)),
     );
     await expect(storeWith().read()).rejects.toThrow("signed with [secret]");
+  });
+});
+
+describe("a server that answers too much", () => {
+  /** Writes the text until the connection is closed, which the promise waits for. */
+  const writeForEver = (response: ServerResponse, text: string) =>
+    new Promise<void>((resolve) => {
+      response.once("close", resolve);
+      const write = () => {
+        while (!response.destroyed && response.write(text));
+        if (!response.destroyed) response.once("drain", write);
+      };
+      write();
+    });
+  const endless = (status: number, head: string, text: string) => {
+    const closed = Promise.withResolvers<void>();
+    s3.faults.push(
+      times(1, "GET", (response) => {
+        response.writeHead(status).write(head);
+        closed.resolve(writeForEver(response, text.repeat(1000)));
+      }),
+    );
+    return closed.promise;
+  };
+  const driver = () => s3Adapter({ ...base, endpoint: s3.url, maxAttempts: 1 });
+
+  test("as an object that never ends is left, and has no value", { timeout: 15_000 }, async () => {
+    const closed = endless(200, "", "x");
+    expect(await driver().getItemRaw?.("a", { maxBytes: 1000 })).toBeNull();
+    await closed;
+  });
+
+  test("as an object that says it is too large is not read", async () => {
+    const closed = Promise.withResolvers<void>();
+    s3.faults.push(
+      times(1, "GET", (response) => {
+        response.once("close", closed.resolve);
+        response.writeHead(200, { "content-length": 2 ** 40 }).write("x");
+      }),
+    );
+    expect(await driver().getItemRaw?.("a", { maxBytes: 1000 })).toBeNull();
+    await closed.promise;
+    s3.objects.set("a", Buffer.alloc(1000));
+    expect(await driver().getItemRaw?.("a", { maxBytes: 1000 })).toHaveLength(1000);
+  });
+
+  test.each([
+    ["that never ends", "<Error><Code>AccessDenied</Code><Message>no</Message>"],
+    ["of opening tags alone", "<Code>".repeat(11_000)],
+    ["of half an opening tag", "<Code ".repeat(11_000)],
+    ["of whitespace", " ".repeat(70_000)],
+  ])(
+    "as an error page %s is read as far as it can matter, in a moment",
+    { timeout: 15_000 },
+    async (_, page) => {
+      const closed = endless(403, page, " <Code");
+      await expect(driver().getItemRaw?.("a", {})).rejects.toMatchObject({ status: 403 });
+      await closed;
+    },
+  );
+
+  test("as a code that stands at the beginning of a long error page is still found", async () => {
+    const page = `<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>${" ".repeat(360_000)}`;
+    s3.faults.push(times(1, "GET", (response) => response.writeHead(404).end(page)));
+    expect(await driver().getItemRaw?.("a", {})).toBeNull();
+  });
+
+  test.each([
+    ["opening tags alone", "<ListBucketResult><IsTruncated>false</IsTruncated>", "<Key>"],
+    ["half an opening tag", "<ListBucketResult><IsTruncated>false</IsTruncated>", "<Key "],
+    ["roots", "", "<ListBucketResult "],
+  ])(
+    "as a page of a listing of %s is no listing, in a moment",
+    { timeout: 15_000 },
+    async (_, head, text) => {
+      const page = head + text.repeat(600_000);
+      s3.faults.push(times(1, "GET", (response) => response.writeHead(200).end(page)));
+      await expect(driver().getKeys("a:", {})).rejects.toMatchObject({ code: "MALFORMED_ANSWER" });
+    },
+  );
+
+  test("as a page of a listing that never ends is no listing", { timeout: 15_000 }, async () => {
+    const closed = endless(200, "<ListBucketResult>", "<Key>a:b</Key>");
+    await expect(driver().getKeys("a:", {})).rejects.toMatchObject({ code: "MALFORMED_ANSWER" });
+    await closed;
+  });
+
+  test("as the result of a deletion of roots alone is none, in a moment", { timeout: 15_000 }, async () => {
+    s3.objects.set("a:b", Buffer.from(bytes));
+    const page = "<DeleteResult>".repeat(400_000);
+    s3.faults.push(times(1, "POST", (response) => response.writeHead(200).end(page)));
+    await expect(driver().clear?.("a", {})).rejects.toMatchObject({ code: "MALFORMED_ANSWER" });
   });
 });
 

@@ -101,6 +101,19 @@ export const valueCases: Case[] = [
     },
   },
   {
+    name: "with maxBytes, a value of that size comes back whole, and a larger one as null",
+    async run(store, { equal }) {
+      for (const size of [1, 1000, 200_000]) {
+        await store.setItemRaw("bounded", patternOf(size), {});
+        const read = async (maxBytes: number) => describe(await store.getItemRaw("bounded", { maxBytes }));
+        equal(await read(size), describe(patternOf(size)), "as large as the bound");
+        equal(await read(size + 1), describe(patternOf(size)), "below the bound");
+        if (size > 1) equal(await read(size - 1), describe(null), "one byte above the bound");
+      }
+      equal(await store.getItemRaw("no:such", { maxBytes: 10 }), null, "a missing one");
+    },
+  },
+  {
     name: "takes a value of maxValueBytes, and never cuts a larger one",
     skip: ({ capabilities: { maxValueBytes } }) => {
       if (maxValueBytes === undefined) return "claims no limit";

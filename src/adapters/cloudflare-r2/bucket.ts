@@ -22,6 +22,10 @@ export interface R2BucketBinding {
  * @inline
  */
 export interface R2Body {
+  /** Its length in bytes. */
+  readonly size?: number;
+  /** Its bytes as they come. */
+  readonly body?: { cancel(): Promise<void> };
   /** All of them. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }

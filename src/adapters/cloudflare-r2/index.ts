@@ -3,28 +3,14 @@
  *
  * @module balena-image-manager/adapters/cloudflare-r2
  */
-import { InvalidArgumentError } from "../../core/errors.ts";
-import type { StoreDriver } from "../../core/types.ts";
-import {
-  assertNotEverything,
-  bytesOf,
-  checkedKeyPrefix,
-  keyPrefixer,
-  prefixOfLevel,
-  textOf,
-} from "../values.ts";
+import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
+import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf, withinBound } from "../values.ts";
 import type { R2BucketBinding } from "./bucket.ts";
+import { listObjects } from "./list.ts";
+import { checkedOptions, type R2AdapterOptions } from "./options.ts";
 import { outwait } from "./retry.ts";
 
-export type { R2BucketBinding };
-
-/** Options of {@link r2Adapter}. */
-export interface R2AdapterOptions {
-  /** The bucket, as the Worker's `env` has it. */
-  binding: R2BucketBinding;
-  /** Text put before every key, for example `images/`. Default: none. */
-  keyPrefix?: string | undefined;
-}
+export type { R2AdapterOptions, R2BucketBinding };
 
 // R2 deletes no more at once.
 const deletionsAtOnce = 1000;
@@ -52,41 +38,37 @@ const deletionsAtOnce = 1000;
  * ```
  */
 export function r2Adapter(options: R2AdapterOptions): StoreDriver {
-  const { bucket, keyPrefix } = checked(options);
-  const full = keyPrefixer(keyPrefix);
+  const { bucket, keyPrefix } = checkedOptions(options);
+  const keyOf = keyPrefixer(keyPrefix);
 
-  async function read(key: string): Promise<Uint8Array | null> {
-    const name = full(key);
+  async function read(key: string, options: StoreReadOptions = {}): Promise<Uint8Array | null> {
+    const name = keyOf(key);
     return outwait(async () => {
       const found = await bucket.get(name);
-      return found && new Uint8Array(await found.arrayBuffer());
+      if (found === null) return null;
+      if (found.size === undefined || withinBound(found.size, options))
+        return new Uint8Array(await found.arrayBuffer());
+      await found.body?.cancel();
+      return null;
     });
   }
 
   async function write(key: string, value: unknown): Promise<void> {
-    const name = full(key);
+    const name = keyOf(key);
     const bytes = bytesOf(value);
     await outwait(() => bucket.put(name, bytes));
   }
 
-  /** Every key that begins with the text given. */
   async function list(prefix: string): Promise<string[]> {
-    const keys: string[] = [];
-    let cursor: string | undefined;
-    do {
-      const where = { prefix: full(prefix), ...(cursor !== undefined && { cursor }) };
-      const page = await outwait(() => bucket.list(where));
-      keys.push(...page.objects.map(({ key }) => key.slice(keyPrefix.length)));
-      cursor = page.truncated ? page.cursor : undefined;
-    } while (cursor !== undefined);
-    return keys;
+    const names = await listObjects(bucket, keyOf(prefix));
+    return names.map((name) => name.slice(keyPrefix.length));
   }
 
   return {
     name: "cloudflare-r2",
     capabilities: { completeListing: true },
     hasItem: async (key) => {
-      const name = full(key);
+      const name = keyOf(key);
       return (await outwait(() => bucket.head(name))) !== null;
     },
     getItem: async (key) => textOf(await read(key)),
@@ -94,30 +76,23 @@ export function r2Adapter(options: R2AdapterOptions): StoreDriver {
     setItem: write,
     setItemRaw: write,
     removeItem: async (key) => {
-      const name = full(key);
+      const name = keyOf(key);
       await outwait(() => bucket.delete(name));
     },
     getKeys: (prefix) => list(prefix ?? ""),
     async clear(level) {
       const prefix = prefixOfLevel(level ?? "");
-      assertNotEverything(full(prefix));
-      const names = (await list(prefix)).map(full);
+      assertNotEverything(keyOf(prefix));
+      const names = (await list(prefix)).map(keyOf);
       for (let start = 0; start < names.length; start += deletionsAtOnce) {
         const batch = names.slice(start, start + deletionsAtOnce);
         await outwait(() => bucket.delete(batch));
       }
     },
     async createIfAbsent(key, bytes) {
-      const name = full(key);
+      const name = keyOf(key);
       const condition = { onlyIf: { etagDoesNotMatch: "*" } };
       return (await outwait(() => bucket.put(name, bytes, condition))) === null ? "exists" : "created";
     },
   };
-}
-
-function checked({ binding, keyPrefix }: R2AdapterOptions) {
-  const methods = ["head", "get", "put", "delete", "list"] as const;
-  if (!methods.every((method) => typeof binding?.[method] === "function"))
-    throw new InvalidArgumentError('"binding" must be an R2 bucket, for example env.IMAGES');
-  return { bucket: binding, keyPrefix: checkedKeyPrefix(keyPrefix) };
 }

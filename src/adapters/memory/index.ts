@@ -3,15 +3,11 @@
  *
  * @module balena-image-manager/adapters/memory
  */
-import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CreateResult, StoreDriver } from "../../core/types.ts";
 import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
+import { checkedOptions, type MemoryAdapterOptions } from "./options.ts";
 
-/** Options of {@link memoryAdapter}. */
-export interface MemoryAdapterOptions {
-  /** Largest sum of the values' bytes; a write that would exceed it rejects with `code` `ENOSPC`. Default: no limit. */
-  maxBytes?: number | undefined;
-}
+export type { MemoryAdapterOptions };
 
 /**
  * Keeps values in memory; they end with the adapter. Values are copied on their way in and out.
@@ -28,7 +24,7 @@ export interface MemoryAdapterOptions {
  * ```
  */
 export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {
-  const values = createValues(checkedMaxBytes(options.maxBytes));
+  const values = createValues(checkedOptions(options).maxBytes);
   return {
     name: "memory",
     capabilities: { completeListing: true },
@@ -73,12 +69,6 @@ function createValues(maxBytes: number) {
       values.delete(key);
     },
   };
-}
-
-function checkedMaxBytes(maxBytes: number | undefined): number {
-  if (maxBytes === undefined) return Number.POSITIVE_INFINITY;
-  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return maxBytes;
-  throw new InvalidArgumentError(`maxBytes must be a whole number of bytes from 0, not ${maxBytes}`);
 }
 
 function noSpace(maxBytes: number, neededBytes: number): Error {

@@ -10,8 +10,11 @@ const pageKeys = 1000;
 export async function listKeys(client: RedisClient, prefix: string): Promise<string[]> {
   // ioredis puts a prefix of its own before keys, but neither before a pattern nor off what SCAN finds.
   const clientPrefix = client.options?.keyPrefix ?? "";
-  const pattern = `${escapeGlob(clientPrefix + prefix)}*`;
-  const found = await onEachNode(client, (node) => keysOfPages((cursor) => scanPage(node, pattern, cursor)));
+  const start = clientPrefix + prefix;
+  const pattern = `${escapeGlob(start)}*`;
+  const found = await onEachNode(client, (node) =>
+    keysOfPages(start, (cursor) => scanPage(node, pattern, cursor)),
+  );
   return [...new Set(found.flat())].map((key) => key.slice(clientPrefix.length));
 }
 

@@ -1,5 +1,7 @@
 /** Sends signed requests to a bucket, and again where the server is busy or the answer got lost. */
+import { bounds } from "../../core/bounds.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { type BoundedBody, readAtMost } from "../../core/read-at-most.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
@@ -17,7 +19,7 @@ export function createS3Client(config: S3Config): S3Client {
   return async (request) => {
     for (let attempts = 1; ; attempts++) {
       const signed = await signedRequest(config, request, signingKeys);
-      const outcome = await exchange(config, signed, attempts);
+      const outcome = await exchange(config, signed, attempts, request.maxBytes);
       if (!(outcome instanceof LostAnswer) && isSuccess(outcome.status)) return outcome;
       const mayPass = outcome instanceof LostAnswer || isTransient(outcome);
       if (attempts === config.maxAttempts || !mayPass) throw failureOf(config, request, signed, outcome);
@@ -98,15 +100,26 @@ async function exchange(
   config: S3Config,
   { url, init }: SignedRequest,
   attempts: number,
+  maxBytes: number = bounds.errorPageBytes,
 ): Promise<S3Answer | LostAnswer> {
   try {
     const response = await config.fetch(url, { ...init, signal: AbortSignal.timeout(config.timeoutMs) });
-    // Always to its end: only then is the connection free, and only then is nothing missing.
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return { status: response.status, bytes, attempts, retryAfter: response.headers.get("retry-after") };
+    const { status, headers } = response;
+    // To its end where that may be reached: only then is the connection free, and only then is nothing missing.
+    const body = isSuccess(status)
+      ? await bodyOf(response, maxBytes)
+      : await readAtMost(response.body, bounds.errorPageBytes);
+    return { status, ...body, attempts, retryAfter: headers.get("retry-after") };
   } catch (cause) {
     return new LostAnswer(attempts, cause);
   }
+}
+
+/** What says that it is too large is not read. */
+async function bodyOf({ body, headers }: Response, maxBytes: number): Promise<BoundedBody> {
+  if (Number(headers.get("content-length")) <= maxBytes) return readAtMost(body, maxBytes);
+  await body?.cancel();
+  return { bytes: new Uint8Array(), isWhole: false };
 }
 
 function sleep(delayMs: number): Promise<void> {
@@ -121,6 +134,9 @@ async function importSigner(): Promise<typeof import("aws4fetch")> {
   try {
     return await import("aws4fetch");
   } catch (cause) {
-    throw new InvalidArgumentError("s3Adapter needs the package aws4fetch: npm install aws4fetch", { cause });
+    throw new InvalidArgumentError(
+      's3Adapter needs the package "aws4fetch", which could not be loaded: npm install aws4fetch',
+      { cause },
+    );
   }
 }

@@ -60,9 +60,12 @@ async function putIfAbsent(ask: S3Client, name: string, body: Uint8Array<ArrayBu
 }
 
 async function holds(ask: S3Client, name: string, bytes: Uint8Array): Promise<boolean> {
-  const found = await ask({ method: "GET", name }).catch((error: unknown): Pick<S3Answer, "bytes"> => {
-    if (isRefusal(error, "NoSuchKey")) return { bytes: new Uint8Array() };
-    throw error;
-  });
-  return found.bytes.length === bytes.length && found.bytes.every((byte, index) => byte === bytes[index]);
+  const found = await ask({ method: "GET", name, maxBytes: bytes.length }).catch(
+    (error: unknown): Pick<S3Answer, "bytes" | "isWhole"> => {
+      if (isRefusal(error, "NoSuchKey")) return { bytes: new Uint8Array(), isWhole: true };
+      throw error;
+    },
+  );
+  if (!found.isWhole || found.bytes.length !== bytes.length) return false;
+  return found.bytes.every((byte, index) => byte === bytes[index]);
 }

@@ -1,8 +1,9 @@
 /** Deletes objects by their names: many in batches where the server takes them, else one by one. */
+import { bounds } from "../../core/bounds.ts";
 import { eachOf } from "../../core/store/each.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal, malformedAnswer, textOf } from "./failure.ts";
-import { blocksOf, elementOf, escapeXml } from "./xml.ts";
+import { blocksOf, elementOf, escapeXml, isWhole } from "./xml.ts";
 
 /** S3's limit. */
 const namesPerBatch = 1_000;
@@ -32,8 +33,9 @@ async function deleteBatch(ask: S3Client, names: readonly string[]): Promise<rea
   // Some servers insist on Content-MD5 instead, which web platforms can't make: they get single requests.
   const headers = { "content-type": "application/xml", "x-amz-checksum-sha256": await sha256Of(body) };
   try {
-    const answer = textOf(await ask({ method: "POST", name: "", query: { delete: "" }, headers, body }));
-    return failedOf(answer).filter((name) => names.includes(name));
+    const request = { method: "POST", name: "", query: { delete: "" }, headers, body } as const;
+    const failed = new Set(failedOf(textOf(await ask({ ...request, maxBytes: bounds.listingPageBytes }))));
+    return names.filter((name) => failed.has(name));
   } catch (error) {
     if (isRefusal(error, 400, 405, 411, 501)) return names;
     throw error;
@@ -47,10 +49,7 @@ function batchOf(names: readonly string[]): string {
 }
 
 function failedOf(answer: string): string[] {
-  // A body without a length that is cut off ends as if whole: only the last tag tells.
-  if (!/<DeleteResult(\s[^>]*)?(\/>|>.*<\/DeleteResult>)\s*$/s.test(answer)) {
-    throw malformedAnswer("no whole result of a deletion");
-  }
+  if (!isWhole(answer, "DeleteResult")) throw malformedAnswer("no whole result of a deletion");
   return blocksOf(answer, "Error").map((block) => elementOf(block, "Key") ?? "");
 }
 

@@ -8,13 +8,17 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
+  /** The most bytes that a success may answer. Default: so many as a refusal may, of which nothing is needed. */
+  readonly maxBytes?: number;
 }
 
-/** A whole answer. */
+/** An answer, as far as it may be. */
 export interface S3Answer {
   readonly status: number;
   /** In a buffer of its own. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The body ended within its bound. */
+  readonly isWhole: boolean;
   /** What it said of that name. */
   readonly retryAfter: string | null;
   /** How many times it was asked. From 2 on, an earlier request may have taken effect although its answer got lost. */

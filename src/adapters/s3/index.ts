@@ -3,11 +3,13 @@
  *
  * @module balena-image-manager/adapters/s3
  */
-import type { StoreDriver } from "../../core/types.ts";
-import { assertNotEverything, bytesOf, prefixOfLevel, textOf } from "../values.ts";
+import { bounds } from "../../core/bounds.ts";
+import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
+import { assertNotEverything, bytesOf, prefixOfLevel, textOf, withinBound } from "../values.ts";
 import { createS3Client, type S3Client } from "./client.ts";
 import { createObjectCreator } from "./create.ts";
 import { deleteObject, deleteObjects } from "./delete.ts";
+import type { S3Answer } from "./exchange.ts";
 import { isRefusal } from "./failure.ts";
 import { listObjects } from "./list.ts";
 import { keyOfObject, objectNameOf } from "./object-name.ts";
@@ -51,48 +53,52 @@ export function s3Adapter(options: S3AdapterOptions): StoreDriver {
   const config = checkedOptions(options);
   const ask = createS3Client(config);
   const create = createObjectCreator(ask, config.keyPrefix);
-  const nameOf = (key: string) => objectNameOf(config.keyPrefix, key);
+  const keyOf = (key: string) => objectNameOf(config.keyPrefix, key);
 
-  const read = async (key: string) => readObject(ask, nameOf(key));
-  const write = async (key: string, value: unknown): Promise<void> => {
-    await ask({ method: "PUT", name: nameOf(key), body: bodyOf(value) });
-  };
-  const keysUnder = async (text: string): Promise<string[]> => {
-    const names = await listObjects(ask, config.keyPrefix + text);
+  async function read(key: string, options: StoreReadOptions = {}): Promise<Uint8Array | null> {
+    return readObject(ask, keyOf(key), options);
+  }
+
+  async function write(key: string, value: unknown): Promise<void> {
+    await ask({ method: "PUT", name: keyOf(key), body: bodyOf(value) });
+  }
+
+  async function list(prefix: string): Promise<string[]> {
+    const names = await listObjects(ask, config.keyPrefix + prefix);
     const keys = names.map((name) => keyOfObject(config.keyPrefix, name));
     return keys.filter((key) => key !== undefined);
-  };
+  }
 
   return {
     name: "s3",
     // Not the options themselves: unstorage hands them out, and there are secrets in them.
     options: { bucket: options.bucket, region: config.region, keyPrefix: config.keyPrefix },
     capabilities: { completeListing: true },
-    hasItem: async (key) => hasObject(ask, nameOf(key)),
+    hasItem: async (key) => hasObject(ask, keyOf(key)),
     getItem: async (key) => textOf(await read(key)),
     getItemRaw: read,
     setItem: write,
     setItemRaw: write,
-    removeItem: async (key) => deleteObject(ask, nameOf(key)),
+    removeItem: async (key) => deleteObject(ask, keyOf(key)),
     // Every key that begins with the text given; unstorage may leave it out.
-    getKeys: async (prefix) => keysUnder(prefix ?? ""),
+    getKeys: async (prefix) => list(prefix ?? ""),
     clear: async (level) => {
       const prefix = prefixOfLevel(level ?? "");
       assertNotEverything(config.keyPrefix + prefix);
-      await deleteObjects(ask, (await keysUnder(prefix)).map(nameOf));
+      await deleteObjects(ask, (await list(prefix)).map(keyOf));
     },
-    createIfAbsent: async (key, bytes) => create(nameOf(key), bodyOf(bytes)),
+    createIfAbsent: async (key, bytes) => create(keyOf(key), bodyOf(bytes)),
   };
 }
 
-async function readObject(ask: S3Client, name: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  try {
-    return (await ask({ method: "GET", name })).bytes;
-  } catch (error) {
-    // A missing bucket is 404 too, and no missing value but a fault.
-    if (isRefusal(error, "NoSuchKey")) return null;
-    throw error;
-  }
+async function readObject(
+  ask: S3Client,
+  name: string,
+  options: StoreReadOptions,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const found = await findObject(ask, name, options.maxBytes ?? bounds.unboundedReadBytes);
+  if (found === undefined) return null;
+  return found.isWhole || withinBound(Number.POSITIVE_INFINITY, options) ? found.bytes : null;
 }
 
 async function hasObject(ask: S3Client, name: string): Promise<boolean> {
@@ -102,7 +108,17 @@ async function hasObject(ask: S3Client, name: string): Promise<boolean> {
   } catch (error) {
     if (!isRefusal(error, 404)) throw error;
     // Its answer has no body to tell what is missing, the object or the bucket: reading does.
-    return (await readObject(ask, name)) !== null;
+    return (await findObject(ask, name, 0)) !== undefined;
+  }
+}
+
+async function findObject(ask: S3Client, name: string, maxBytes: number): Promise<S3Answer | undefined> {
+  try {
+    return await ask({ method: "GET", name, maxBytes });
+  } catch (error) {
+    // A missing bucket is 404 too, and no missing value but a fault.
+    if (isRefusal(error, "NoSuchKey")) return undefined;
+    throw error;
   }
 }
 

@@ -1,7 +1,10 @@
 /** Options of the S3 store, and what becomes of them once they are checked. */
 import { InvalidArgumentError } from "../../core/errors.ts";
-import { checkedKeyPrefix } from "../values.ts";
+import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
 import { hasSteps } from "./object-name.ts";
+
+/** Beyond 2^31 a timer fires at once. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** What requests are signed with. */
 export interface S3Credentials {
@@ -40,7 +43,7 @@ export interface S3ServerOptions {
   style?: "path" | "virtual" | undefined;
   /** Tries of a request that meets a busy or lost server. Default 4; a whole number from 1; 1 means no retry. */
   maxAttempts?: number | undefined;
-  /** How long one try may take, with its body. Default 30,000; a whole number from 1. */
+  /** How long one try may take, with its body. Default 30,000; 1 to 2,147,483,647. */
   timeoutMs?: number | undefined;
   /** Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
@@ -58,20 +61,20 @@ export interface S3Config {
   credentials(): Promise<S3Credentials>;
 }
 
-/** Checks the options; no message quotes a credential. */
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range, and no credential. */
 export function checkedOptions(options: S3AdapterOptions): S3Config {
-  const { region, maxAttempts = 4, timeoutMs = 30_000 } = options;
-  requireThat(isMatch(region, /^[a-z0-9-]{1,64}$/), "region must be a name such as us-east-1");
+  const { region, maxAttempts = 4, timeoutMs = 30_000 } = checkedObject("s3Adapter", options);
+  requireOption(isMatch(region, /^[a-z0-9-]{1,64}$/), '"region" must be a name such as us-east-1');
   const keyPrefix = checkedKeyPrefix(options.keyPrefix);
-  requireThat(!hasSteps(keyPrefix), '"keyPrefix" must not step up or stay: no "." or ".." between slashes');
-  requireThat(isCount(maxAttempts), "maxAttempts must be a whole number from 1");
-  requireThat(isCount(timeoutMs), "timeoutMs must be a whole number of milliseconds from 1");
+  requireOption(!hasSteps(keyPrefix), '"keyPrefix" must not step up or stay: no "." or ".." between slashes');
+  const isFetch = options.fetch === undefined || typeof options.fetch === "function";
+  requireOption(isFetch, '"fetch" must be a function');
   return {
     bucketUrl: bucketUrlOf(options),
     region,
     keyPrefix,
-    maxAttempts,
-    timeoutMs,
+    maxAttempts: checkedInteger("maxAttempts", maxAttempts, 1),
+    timeoutMs: checkedInteger("timeoutMs", timeoutMs, 1, maxTimerMs),
     // Looked up late, and called as a plain function: workerd refuses it as a method of another object.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     credentials: credentialsOf(options),
@@ -79,18 +82,19 @@ export function checkedOptions(options: S3AdapterOptions): S3Config {
 }
 
 function bucketUrlOf({ bucket, region, endpoint, style }: S3ServerOptions): string {
-  requireThat(
+  requireOption(
     isMatch(bucket, /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
-    "bucket must be the name of an S3 bucket",
+    '"bucket" must be the name of an S3 bucket',
   );
-  requireThat(style === undefined || /^(path|virtual)$/.test(style), 'style must be "path" or "virtual"');
+  requireOption(style === undefined || /^(path|virtual)$/.test(style), '"style" must be "path" or "virtual"');
   const url = endpoint === undefined ? awsUrl(region) : endpointUrl(endpoint);
   // A wildcard certificate covers one level: a bucket with a dot can't be in front of the host.
   const isVirtual = style ? style === "virtual" : endpoint === undefined && !bucket.includes(".");
   const path = url.pathname.replace(/\/+$/, "");
   if (!isVirtual) return `${url.origin}${path}/${bucket}`;
   const virtual = URL.parse(`${url.protocol}//${bucket}.${url.host}${path}`);
-  if (virtual === null) throw new InvalidArgumentError('style "virtual" needs an endpoint with a host name');
+  if (virtual === null)
+    throw new InvalidArgumentError('"style": "virtual" needs an "endpoint" with a host name');
   return virtual.href.replace(/\/$/, "");
 }
 
@@ -103,7 +107,7 @@ function endpointUrl(endpoint: unknown): URL {
   const isPlain = url !== null && !url.username && !url.password && !url.search && !url.hash;
   // The value stays out of the message: it may hold a password.
   if (isPlain && /^https?:$/.test(url.protocol)) return url;
-  throw new InvalidArgumentError("endpoint must be an http(s) URL without credentials and query");
+  throw new InvalidArgumentError('"endpoint" must be an http(s) URL without credentials and query');
 }
 
 function credentialsOf(options: S3AdapterOptions): () => Promise<S3Credentials> {
@@ -112,9 +116,9 @@ function credentialsOf(options: S3AdapterOptions): () => Promise<S3Credentials> 
     const fixed = checkedCredentials({ accessKeyId, secretAccessKey, sessionToken });
     return async () => fixed;
   }
-  requireThat(typeof credentials === "function", "credentials must be a function");
+  requireOption(typeof credentials === "function", '"credentials" must be a function');
   const isBoth = (accessKeyId ?? secretAccessKey ?? sessionToken) !== undefined;
-  requireThat(!isBoth, "pass either credentials, or accessKeyId and secretAccessKey");
+  requireOption(!isBoth, '"credentials" excludes "accessKeyId", "secretAccessKey" and "sessionToken"');
   return async () => checkedCredentials(await credentials());
 }
 
@@ -122,21 +126,13 @@ function credentialsOf(options: S3AdapterOptions): () => Promise<S3Credentials> 
 function checkedCredentials(credentials: S3Credentials): S3Credentials {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials ?? {};
   const isToken = (value: unknown) => isMatch(value, /^[\x21-\x7e]+$/);
-  requireThat(isToken(accessKeyId), "accessKeyId must be printable ASCII without spaces");
-  requireThat(isToken(secretAccessKey), "secretAccessKey must be printable ASCII without spaces");
+  requireOption(isToken(accessKeyId), '"accessKeyId" must be printable ASCII without spaces');
+  requireOption(isToken(secretAccessKey), '"secretAccessKey" must be printable ASCII without spaces');
   const isFit = sessionToken === undefined || isToken(sessionToken);
-  requireThat(isFit, "sessionToken must be printable ASCII without spaces");
+  requireOption(isFit, '"sessionToken" must be printable ASCII without spaces');
   return { accessKeyId, secretAccessKey, sessionToken };
 }
 
 function isMatch(value: unknown, pattern: RegExp): boolean {
   return typeof value === "string" && pattern.test(value);
-}
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
-}
-
-function requireThat(holds: boolean, message: string): void {
-  if (!holds) throw new InvalidArgumentError(message);
 }

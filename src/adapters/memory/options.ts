@@ -1,0 +1,15 @@
+/** Checks the options of `memoryAdapter` and fills in the defaults. */
+import { checkedInteger, checkedObject } from "../values.ts";
+
+/** Options of {@link memoryAdapter}. */
+export interface MemoryAdapterOptions {
+  /** Largest sum of the values' bytes; a write that would exceed it rejects with `code` `ENOSPC`. Default: no limit. */
+  maxBytes?: number | undefined;
+}
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range. */
+export function checkedOptions(options: MemoryAdapterOptions) {
+  const { maxBytes } = checkedObject("memoryAdapter", options);
+  if (maxBytes === undefined) return { maxBytes: Number.POSITIVE_INFINITY };
+  return { maxBytes: checkedInteger("maxBytes", maxBytes, 0) };
+}
