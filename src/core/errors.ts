@@ -17,7 +17,8 @@ export type ImageManagerErrorCode =
   | "INTEGRITY"
   | "STORE"
   | "LISTING_INCOMPLETE"
-  | "CLOSED";
+  | "CLOSED"
+  | "EDIT";
 
 // Shared by the ESM and the CJS copy of this module, for which `instanceof` fails across copies.
 const brand = Symbol.for("balena-image-manager.error");
@@ -208,4 +209,29 @@ export class ListingIncompleteError extends ImageManagerError {
 /** The manager was closed: before the call, or while it or its stream was under way. */
 export class ClosedError extends ImageManagerError {
   readonly code = "CLOSED";
+}
+
+/** Why an edit can't be laid over an image. */
+export type EditErrorReason =
+  /** No partition holds the files of a boot partition, or not the one that was named. */
+  | "no-boot-partition"
+  /** What is there can't be read: a table, a directory or a file that is to be merged into. */
+  | "damaged"
+  /** The partition or a directory has no room left. */
+  | "full"
+  /** A span begins or ends outside the image. */
+  | "outside-image"
+  /** The edit failed by itself; see `cause`. */
+  | "failed";
+
+/** An edit can't be laid over the image. The cached image is as it was. */
+export class EditError extends ImageManagerError {
+  readonly code = "EDIT";
+  /** Why. */
+  readonly reason: EditErrorReason;
+
+  constructor(reason: EditErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
 }

@@ -6,6 +6,8 @@
 export {
   ClosedError,
   DeviceTypeNotFoundError,
+  EditError,
+  type EditErrorReason,
   ImageChangedError,
   ImageManagerError,
   type ImageManagerErrorCode,

@@ -90,6 +90,30 @@ export interface Progress {
   bytesPerSecond: number;
 }
 
+/** An image as an edit sees it. */
+export interface EditableImage {
+  /** Bytes of the image. */
+  readonly size: number;
+  /** Bytes `start` to `end` (exclusive) of the image, in a buffer of the caller's own. */
+  read(start: number, end: number): Promise<Uint8Array>;
+  /** Aborts when the edit is not wanted any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Bytes that take the place of as many others. */
+export interface ImageSpan {
+  /** First byte, from 0. */
+  readonly start: number;
+  /** What stands there. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Which bytes of an image become others; its size stays. The same edit of the same image gives the same bytes. Spans must not overlap
+ * or reach beyond the image.
+ */
+export type ImageEdit = (image: EditableImage) => Promise<readonly ImageSpan[]>;
+
 /** Options of {@link ImageManager.get} and {@link ImageManager.prefetch}. */
 export interface GetOptions extends ImageVariant, ResolveOptions {
   /** How the cache is used. Default `default`. */

@@ -41,6 +41,7 @@ const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: 
   STORE: [503, "The store failed."],
   LISTING_INCOMPLETE: [501, "The store can't list its images."],
   CLOSED: [503, "The server is about to stop."],
+  EDIT: [422, "The files can't be written into this image."],
 };
 
 /** The problem that a failure is. */

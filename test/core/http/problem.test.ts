@@ -22,6 +22,7 @@ const failures: Record<core.ImageManagerErrorCode, [number, core.ImageManagerErr
   STORE: [503, new core.StoreError(secret, options)],
   LISTING_INCOMPLETE: [501, new core.ListingIncompleteError(secret, options)],
   CLOSED: [503, new core.ClosedError(secret, options)],
+  EDIT: [422, new core.EditError("full", secret, options)],
 };
 
 /** A manager of which every call fails. */

@@ -1,0 +1,56 @@
+/**
+ * Files of an image's boot partition, laid over it while it is handed out: a fleet's config.json, Wi-Fi, a device's own keys. Needs
+ * nothing but the web platform.
+ *
+ * @module balena-image-manager/boot-files
+ */
+import type { ImageEdit } from "../../core/types.ts";
+import { openBootPartition } from "./boot-partition.ts";
+import { mergedJson } from "./merged-json.ts";
+import { type BootFile, type BootFilesOptions, checkedFiles, checkedOptions } from "./options.ts";
+import { PatchedImage } from "./patched-image.ts";
+import { type WifiOptions, wifiConnection } from "./wifi.ts";
+
+export { type BootFile, type BootFilesOptions, type WifiOptions, wifiConnection };
+
+/** A JSON file that is merged into is read whole. */
+const maxMergedBytes = 1024 * 1024;
+
+/**
+ * An edit that writes files into an image's boot partition (FAT12, FAT16 or FAT32, behind an MBR or a GPT). Directories that are
+ * missing are made; a file that is there is replaced. All time stamps are 1 January 1980, so that the same files in the same image always
+ * give the same bytes.
+ *
+ * An object for `config.json` is laid over the image's own file key by key; a text replaces it.
+ *
+ * @param files - Contents by path, for example `{ "config.json": { … } }`. At most 1,000 files and 64 MiB.
+ * @throws `INVALID_ARGUMENT` for paths or contents that no file can have. The edit itself rejects with `EDIT`: its `reason` is
+ *   `no-boot-partition`, `damaged` or `full`.
+ *
+ * @example
+ * ```ts
+ * import { bootFiles } from "balena-image-manager/boot-files";
+ *
+ * const edit = bootFiles({ "config.json": { developmentMode: true, hostname: "station-7" } });
+ * ```
+ */
+export function bootFiles(
+  files: Readonly<Record<string, BootFile>>,
+  options: BootFilesOptions = {},
+): ImageEdit {
+  const checked = checkedFiles(files);
+  const { partition } = checkedOptions(options);
+  return async (image) => {
+    const patched = new PatchedImage(image);
+    const boot = await openBootPartition(patched, partition);
+    for (const { path, content } of checked) {
+      image.signal.throwIfAborted();
+      const bytes =
+        content instanceof Uint8Array
+          ? content
+          : mergedJson(path.join("/"), await boot.read(path, maxMergedBytes), content);
+      await boot.write(path, bytes);
+    }
+    return patched.spans();
+  };
+}
