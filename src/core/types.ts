@@ -303,6 +303,29 @@ export interface ImageRequest {
   readonly estimatedBytes?: number | (() => Promise<number | undefined>) | undefined;
 }
 
+/** One piece of an image as it lies at the upstream: a partition, say, or the gap between two. */
+export interface ImagePart {
+  /** What it is called there: 1 to 128 letters, digits and `. _ -`. */
+  readonly name: string;
+  /** An `http` or `https` address without credentials. It may expire: it is asked for again then. */
+  readonly url: string | URL;
+  /** Sent along, to the address's own origin alone. Tokens have no place here: such addresses are signed. */
+  readonly headers?: HeadersInit | undefined;
+  /** `deflate-raw`: a raw DEFLATE stream without its final block, ended by a sync flush. `identity`: the bytes as they are. */
+  readonly encoding: "deflate-raw" | "identity";
+  /** Bytes on the wire. */
+  readonly wireBytes: number;
+  /** Bytes of the image in it. */
+  readonly bytes: number;
+  /** CRC-32 of those bytes, as gzip has it. */
+  readonly crc32: number;
+}
+
+/** An image in parts: in the image's order, covering all of it. At most 4,096. */
+export interface ImageParts {
+  readonly parts: readonly ImagePart[];
+}
+
 /** Options of a source's look-ups. */
 export interface SourceOptions {
   /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */

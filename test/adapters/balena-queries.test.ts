@@ -1,7 +1,7 @@
 // Every query that a source of ours sends is read by balena's own parser, as `fetch` puts it on the wire.
 import { parse } from "@balena/odata-parser";
 import { describe, expect, test } from "vitest";
-import { deviceTypePath, versionsPath } from "../../src/adapters/balena-api/queries.ts";
+import { assetsPath, deviceTypePath, versionsPath } from "../../src/adapters/balena-api/queries.ts";
 
 describe("queries", () => {
   test.each([
@@ -9,6 +9,7 @@ describe("queries", () => {
     ["an alias with capitals", deviceTypePath("ZE250")],
     ["an alias with a plus", deviceTypePath("odroid-u3+")],
     ["versions", versionsPath("raspberrypi4-64", false)],
+    ["the assets of a release", assetsPath("raspberrypi4-64", "2.60.1+rev1.prod")],
     ["versions with drafts", versionsPath("raspberrypi4-64", true)],
   ])("balena's parser reads the query for %s", (_, path) => {
     expect(() => parse(sent(path))).not.toThrow();

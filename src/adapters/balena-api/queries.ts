@@ -29,6 +29,16 @@ export function versionsPath(slug: string, includeDrafts: boolean): string {
   });
 }
 
+/** The files of a release of the operating system, with addresses that are good for a day. */
+export function assetsPath(slug: string, version: string): string {
+  const isHostOf = `a/is_host eq true and a/is_for__device_type/any(dt:dt/slug eq ${quoted(slug)})`;
+  return pinePath("release", {
+    $select: "id,raw_version",
+    $filter: `raw_version eq ${quoted(version)} and status eq 'success' and belongs_to__application/any(a:${isHostOf})`,
+    $expand: "release_asset($select=asset_key,asset)",
+  });
+}
+
 function pinePath(resource: string, options: Record<string, string>): string {
   const query = Object.entries(options).map(([name, value]) => `${name}=${value}`);
   return `/v7/${resource}?${query.join("&").replaceAll(" ", "%20")}`;

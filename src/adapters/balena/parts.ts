@@ -1,0 +1,92 @@
+/** Reads a release's assets as the parts of its image: what balena calls `image.json`, and the addresses beside it. */
+import { UpstreamError } from "../../core/errors.ts";
+import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
+
+/** A file of a release, as the API names it. */
+export interface ReleaseAsset {
+  /** For example `compressed/part-1.deflate`. */
+  readonly key: string;
+  readonly href: string;
+  /** Bytes, if the API says so. */
+  readonly size: number | undefined;
+}
+
+/** Where a release keeps the parts of an image type: the table of contents, and the folder of the parts. */
+export interface PartsPlace {
+  readonly contents: string;
+  readonly folder: string;
+}
+
+/** More partitions and gaps than any disk has. */
+const maxParts = 4096;
+
+/** Where the parts of a variant's image lie. */
+export function partsPlace({ imageType }: ImageVariant): PartsPlace {
+  const suffix = imageType === undefined ? "" : `-${imageType}`;
+  return { contents: `image${suffix}.json`, folder: `compressed${suffix}/` };
+}
+
+/** Whether an image may be fetched by parts: what the image maker configures, or packs in another way, only it can make. */
+export function isMadeOfParts({
+  fileType,
+  scope: _scope,
+  imageType: _imageType,
+  ...configured
+}: ImageVariant): boolean {
+  return fileType === undefined && Object.keys(configured).length === 0;
+}
+
+/**
+ * The parts that a table of contents names, each with its address.
+ *
+ * @throws {UpstreamError} `UPSTREAM` for a table that makes no sense, or names what is not there.
+ */
+export function partsIn(
+  contents: unknown,
+  { folder }: PartsPlace,
+  assets: readonly ReleaseAsset[],
+): ImageParts {
+  const entries = entriesIn(contents);
+  if (entries.length === 0 || entries.length > maxParts) throw nonsense(`it names ${entries.length} parts`);
+  const byKey = new Map(assets.map((asset) => [asset.key, asset]));
+  return { parts: entries.map((entry) => partOf(entry, folder, byKey)) };
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** `{ "resin.img": { "parts": [ … ] } }`, whatever the image is called. */
+function entriesIn(contents: unknown): Entry[] {
+  const [image, ...others] = isObject(contents) ? Object.values(contents) : [];
+  const parts = isObject(image) ? image["parts"] : undefined;
+  if (others.length > 0 || !Array.isArray(parts) || !parts.every(isObject))
+    throw nonsense("it has another shape");
+  return parts;
+}
+
+function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, ReleaseAsset>): ImagePart {
+  const { filename, crc, len, zLen } = entry;
+  if (typeof filename !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(filename))
+    throw nonsense("a part has a name that is no file name");
+  if (!isCount(len) || !isCount(zLen) || !isCount(crc) || crc > 0xffffffff)
+    throw nonsense(`the length or checksum of ${filename} is no number`);
+  const asset = assets.get(folder + filename);
+  if (!asset) throw nonsense(`the release has no ${folder}${filename}`);
+  if (asset.size !== undefined && asset.size !== zLen)
+    throw nonsense(`${filename} has ${asset.size} bytes where ${zLen} are said`);
+  return {
+    name: filename,
+    url: asset.href,
+    encoding: "deflate-raw",
+    wireBytes: zLen,
+    bytes: len,
+    crc32: crc,
+  };
+}
+
+function nonsense(what: string): UpstreamError {
+  return new UpstreamError(`The release's table of parts makes no sense: ${what}`, { unavailable: true });
+}
+
+const isObject = (value: unknown): value is Entry =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
