@@ -23,9 +23,13 @@ export interface WifiOptions {
  * const edit = bootFiles({ "system-connections/office": wifiConnection({ ssid: "office", key: "correct horse" }) });
  * ```
  */
-export function wifiConnection({ ssid, key, hidden = false }: WifiOptions): string {
+export function wifiConnection(options: WifiOptions): string {
+  if (typeof options !== "object" || options === null)
+    throw new InvalidArgumentError("The options of wifiConnection must be an object");
+  const { ssid, key, hidden = false } = options;
   assertSsid(ssid);
   assertKey(key);
+  if (typeof hidden !== "boolean") throw new InvalidArgumentError('"hidden" must be true or false');
   const lines = [
     ["[connection]", "id=balena-wifi", "type=wifi"],
     ["[wifi]", "mode=infrastructure", ...(hidden ? ["hidden=true"] : []), `ssid=${ssidBytes(ssid)}`],
