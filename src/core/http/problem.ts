@@ -69,6 +69,7 @@ const titles: Record<number, string> = {
   405: "Method Not Allowed",
   412: "Precondition Failed",
   416: "Range Not Satisfiable",
+  422: "Unprocessable Content",
   500: "Internal Server Error",
   501: "Not Implemented",
   502: "Bad Gateway",
