@@ -2,7 +2,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
-import { arePiecesOurs, free } from "../piece-memory.ts";
+import { free } from "../piece-memory.ts";
 import type { ImageRequest } from "../types.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
@@ -95,22 +95,27 @@ function assertWhole(offset: number, fileBytes: number | undefined): void {
 
 async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
   const { body } = opened.response;
-  const isToFree = context.isReadOnce && arePiecesOurs(body);
-  const reader = body.getReader();
+  const isToFree = context.isReadOnce && body.arePiecesOurs;
   // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
-  const cancel = () => void reader.cancel().catch(() => undefined);
+  const cancel = () => void body.cancel();
   const idle = watchIdle(context.idleTimeoutMs, cancel);
-  context.signal.addEventListener("abort", cancel, { once: true });
+  // Also where nobody reads on: then nothing else would end timer and connection.
+  const leave = () => {
+    idle.close();
+    context.signal.removeEventListener("abort", leave);
+    cancel();
+  };
+  context.signal.addEventListener("abort", leave, { once: true });
   try {
     context.signal.throwIfAborted();
     for (;;) {
       idle.begin();
-      const { done, value } = await reader.read();
+      const piece = await body.read();
       idle.end();
       context.signal.throwIfAborted();
-      if (done) return;
-      yield value;
-      if (isToFree) free(value);
+      if (!piece) return;
+      yield piece;
+      if (isToFree) free(piece);
     }
   } catch (cause) {
     context.signal.throwIfAborted();
@@ -118,33 +123,37 @@ async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerat
     const copy = foreignError(cause, secretsOf(opened.request));
     throw new UpstreamError("The connection was lost during the download", {}, { cause: copy });
   } finally {
-    idle.close();
-    context.signal.removeEventListener("abort", cancel);
-    cancel();
+    leave();
   }
 }
 
-/** Only a pending read is timed: a consumer may take as long as it likes. One timer for all, for there are thousands of reads. */
+/** Only a pending read is timed: a consumer may take as long as it likes. One timer serves many reads, for there are thousands. */
 function watchIdle(timeoutMs: number, onIdle: () => void) {
   let pendingSince: number | undefined;
   let isIdle = false;
-  let timer: ReturnType<typeof setTimeout>;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const look = () => {
-    const waitedMs = pendingSince === undefined ? 0 : performance.now() - pendingSince;
+    timer = undefined;
+    // Nobody may ever read on: a timer that went on for itself would keep the process alive.
+    if (pendingSince === undefined) return;
+    const waitedMs = performance.now() - pendingSince;
     isIdle = waitedMs >= timeoutMs;
     if (isIdle) onIdle();
     else timer = setTimeout(look, timeoutMs - waitedMs);
   };
-  timer = setTimeout(look, timeoutMs);
   return {
     begin() {
       pendingSince = performance.now();
+      timer ??= setTimeout(look, timeoutMs);
     },
     /** @throws {UpstreamError} `UPSTREAM` where the read took too long. */
     end() {
       pendingSince = undefined;
       if (isIdle) throw new UpstreamError(`The download brought no byte for ${timeoutMs} ms`);
     },
-    close: () => clearTimeout(timer),
+    close() {
+      pendingSince = undefined;
+      clearTimeout(timer);
+    },
   };
 }

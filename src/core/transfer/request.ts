@@ -7,6 +7,7 @@ import { isHeaderValue } from "../store/checks.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
 import { secretsOf } from "./request-secrets.ts";
+import { holdBody, type UpstreamBody } from "./upstream-body.ts";
 
 /** What is asked for beyond the file itself. */
 export interface RequestConditions {
@@ -26,7 +27,7 @@ export type FileResponse = { readonly kind: "not-modified" } | FileBody;
 /** A body and its facts. */
 export interface FileBody {
   readonly kind: "body";
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: UpstreamBody;
   readonly validators: Validators;
   readonly mime: string | undefined;
   /** Bytes of the whole file, where the framing proves them. */
@@ -61,7 +62,7 @@ export async function requestFile(
   if (response.status !== 200 && !(response.status === 206 && (conditions.resume || conditions.span))) {
     throw errorOfStatus(image, response, await wordsOf(response, secrets));
   }
-  return describeBody(response, image.fileType, conditions.span !== undefined);
+  return describeBody(response, image.fileType, conditions.span !== undefined, signal);
 }
 
 /** The error of the platform would quote the value, and that may be a token. */
@@ -160,6 +161,7 @@ function describeBody(
   response: Response,
   fileType: ResolvedImage["fileType"],
   mayEndEarly: boolean,
+  signal: AbortSignal,
 ): FileBody {
   const header = (name: string) => response.headers.get(name) ?? undefined;
   const kept = (name: string) => [header(name)].find(isHeaderValue); // it is sent again with later requests
@@ -168,7 +170,7 @@ function describeBody(
   const span = spanOf(response, isCoded, mayEndEarly);
   return {
     kind: "body",
-    body: response.body ?? new Blob([]).stream(),
+    body: holdBody(response, span.bodyBytes, signal),
     mime: header("content-type"),
     isCoded,
     fileBytes: span.fileBytes,
@@ -187,18 +189,20 @@ function spanOf(
   response: Response,
   isCoded: boolean,
   mayEndEarly: boolean,
-): Pick<FileBody, "fileBytes" | "fromByte"> {
+): Pick<FileBody, "fileBytes" | "fromByte"> & { readonly bodyBytes: number | undefined } {
   if (response.status === 206) {
     const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
     const [from, last, total] = (match ?? []).slice(1).map(Number);
     // One that stops before the end is not the rest that was asked for.
     const isShort = last! + 1 !== total && !mayEndEarly;
-    if (isCoded || from === undefined || isShort) return { fileBytes: undefined, fromByte: undefined };
-    return { fileBytes: total, fromByte: from };
+    if (isCoded || from === undefined || isShort)
+      return { fileBytes: undefined, fromByte: undefined, bodyBytes: undefined };
+    return { fileBytes: total, fromByte: from, bodyBytes: last! + 1 - from };
   }
   const length = response.headers.get("content-length");
   const isProof = !isCoded && length !== null && /^\d+$/.test(length);
-  return { fileBytes: isProof ? Number(length) : undefined, fromByte: 0 };
+  const fileBytes = isProof ? Number(length) : undefined;
+  return { fileBytes, fromByte: 0, bodyBytes: fileBytes };
 }
 
 /** `words`: what the upstream says of it. */
@@ -248,6 +252,8 @@ export function parseRetryAfter(value: string | null, dateHeader: string | null)
 }
 
 /** Frees the connection. What the cancel itself meets does not matter. */
-export async function discard(response: { readonly body: ReadableStream | null }): Promise<void> {
+export async function discard(response: {
+  readonly body: ReadableStream | UpstreamBody | null;
+}): Promise<void> {
   await response.body?.cancel().catch(() => undefined);
 }

@@ -1,0 +1,68 @@
+/**
+ * The body of a response, held from the moment its headers are there. Node ends a body that nobody has locked once its `Response`
+ * is garbage, and such an end looks like that of a whole body: whoever waits for something before reading must hold it.
+ */
+import { UpstreamError } from "../errors.ts";
+import { arePiecesOurs } from "../piece-memory.ts";
+
+type Piece = Uint8Array<ArrayBuffer> | undefined;
+
+/** A body that is read piece by piece. */
+export interface UpstreamBody {
+  /** Whether a piece is its reader's alone. */
+  readonly arePiecesOurs: boolean;
+  /** The next piece; `undefined` at the end, and once the body was left. */
+  read(): Promise<Piece>;
+  /** Leaves it: the connection closes at once, and a read that is pending ends. */
+  cancel(): Promise<void>;
+}
+
+/** Holds a body of so many bytes, where that is certain, until its end, a `cancel` or an abort. */
+export function holdBody(
+  response: Response,
+  announcedBytes: number | undefined,
+  signal: AbortSignal,
+): UpstreamBody {
+  const body = response.body ?? new Blob([]).stream();
+  const isOurs = arePiecesOurs(body);
+  const reader = lock(body);
+  let leftBytes = announcedBytes ?? Number.POSITIVE_INFINITY;
+
+  const leave = async () => {
+    signal.removeEventListener("abort", leave);
+    await reader.cancel().catch(() => undefined); // what the cancel itself meets does not matter
+  };
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) void leave();
+
+  return {
+    arePiecesOurs: isOurs,
+    async read() {
+      const { done, value } = await reader.read();
+      if (done) signal.removeEventListener("abort", leave);
+      else leftBytes -= value.length;
+      if (leftBytes < 0) throw tooLong(announcedBytes);
+      return value;
+    },
+    cancel: leave,
+  };
+}
+
+/** A `fetch` that a caller brings may answer with anything. */
+function lock(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> {
+  try {
+    return body.getReader();
+  } catch (cause) {
+    const message = "The fetch function returned a response whose body can't be read";
+    throw new UpstreamError(message, { unavailable: false }, { cause });
+  }
+}
+
+/** Asking again would bring the same: the server contradicts itself. */
+function tooLong(announcedBytes: number | undefined): UpstreamError {
+  return new UpstreamError(`The upstream sent more than the ${announcedBytes} bytes that it announced`, {
+    unavailable: false,
+  });
+}
