@@ -144,7 +144,6 @@ describe("a repeated get", () => {
 
 describe("images of unusual sizes", () => {
   test.each([
-    ["empty", 0],
     ["of one byte", 1],
     ["one byte short of a chunk", chunkBytes - 1],
     ["of exactly one chunk", chunkBytes],

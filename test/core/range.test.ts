@@ -106,16 +106,6 @@ test("a range up to the end does fill the cache", async () => {
   expect(await part.committed()).toMatchObject({ size });
 });
 
-test("of an empty image there is only the whole", async () => {
-  const { source, fetch } = scriptedUpstream({ respond: () => fileResponse(gzip(new Uint8Array(0))) });
-  const manager = createTestManager({ url: "" }, { source, fetch, freshness: { maxAgeMs: 1e6 } }).manager;
-  for (let round = 0; round < 2; round++) {
-    expect(await bytesOf(await manager.get(slug, "latest", { range: { start: 0 } }))).toHaveLength(0);
-    const failing = manager.get(slug, "latest", { range: { start: 1 } }).then(bytesOf);
-    expect(await rejection(failing)).toMatchObject({ code: "INVALID_ARGUMENT" });
-  }
-});
-
 test("the stream says the size of the whole image", async () => {
   const stream = await cached.get(slug, "latest", { range: { start: 5, end: 9 } });
   expect(stream.size).toBe(size);

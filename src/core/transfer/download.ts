@@ -116,9 +116,10 @@ async function deliver(
   let size = response.fromByte ?? 0;
   for await (const piece of pieces) {
     size += piece.length;
+    assertNotLonger(size, request.exactBytes);
     await sink.write(piece);
   }
-  assertExactSize(size, request.exactBytes);
+  assertWholeImage(size, request.exactBytes);
   return isInflated || response.fileBytes !== undefined || request.exactBytes !== undefined;
 }
 
@@ -150,11 +151,19 @@ async function* startingWith(
   yield* rest;
 }
 
-function assertExactSize(size: number, exactBytes: number | undefined): void {
+/** At once: what is longer may have no end. */
+function assertNotLonger(size: number, exactBytes: number | undefined): void {
+  if (exactBytes === undefined || size <= exactBytes) return;
+  const message = `The image has more than the ${exactBytes} bytes that the source says it has exactly`;
+  throw new UpstreamError(message, { unavailable: false });
+}
+
+/** No image is empty: a body without a byte is one that was lost, however well its end looks. */
+function assertWholeImage(size: number, exactBytes: number | undefined): void {
+  if (size === 0) throw new UpstreamError("The upstream sent a file without a byte of an image");
   if (exactBytes === undefined || size === exactBytes) return;
   const message = `The image has ${size} bytes where the source says exactly ${exactBytes}`;
-  if (size < exactBytes) throw new TruncatedDownloadError(message, size, exactBytes);
-  throw new UpstreamError(message, { unavailable: false });
+  throw new TruncatedDownloadError(message, size, exactBytes);
 }
 
 async function reopen(
