@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes } from "../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 16 * chunkBytes, holeFree: true });
+const api = await sharedApi({ imageBytes: 16 * chunkBytes, holeFree: true, downloads: "with-validators" });
 const script = fileURLToPath(new URL("../support/operations-child.ts", import.meta.url));
 const operations = JSON.parse(spawnSync(process.execPath, [script], { encoding: "utf8" }).stdout) as string[];
 // Far below the time that a read may take, and far above what a busy machine needs.

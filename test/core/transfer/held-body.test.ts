@@ -12,7 +12,7 @@ import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { plainSource } from "../sharing/support.ts";
 
 const imageBytes = 6 * chunkBytes;
-const api = await sharedApi({ imageBytes, holeFree: true });
+const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 const image = api.image(slug, version);
 const sha256 = await image.sha256;
 const raw = { fileType: ".img" } as const;
