@@ -439,7 +439,10 @@ export interface ImageManagerOptions {
   hash?: Hasher | undefined;
   /** The time, in milliseconds since 1970. Default `Date.now`. */
   now?: (() => number) | undefined;
-  /** Default: the global `fetch`. */
+  /**
+   * Default: the global `fetch`. On Node 22 and 24 that of the package undici 8 is safer with servers that close connections in the middle
+   * of a file (nodejs/undici#5360).
+   */
   fetch?: typeof fetch | undefined;
   /** Told what happens inside. What it throws is ignored. */
   onEvent?: ((event: ImageManagerEvent) => void) | undefined;

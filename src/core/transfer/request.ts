@@ -62,7 +62,10 @@ export async function requestFile(
   if (response.status !== 200 && !(response.status === 206 && (conditions.resume || conditions.span))) {
     throw errorOfStatus(image, response, await wordsOf(response, secrets));
   }
-  return describeBody(response, image.fileType, conditions.span !== undefined, signal);
+  const file = describeBody(response, image.fileType, conditions.span !== undefined, signal);
+  if (file.fileBytes !== 0 || conditions.isHeadersOnly) return file;
+  await discard(file);
+  throw new UpstreamError("The upstream sent an empty file");
 }
 
 /** The error of the platform would quote the value, and that may be a token. */
