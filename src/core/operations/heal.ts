@@ -1,12 +1,12 @@
 /** How a stream of a cached image goes on when a chunk is missing or damaged: the chunk is fetched again, checked and rewritten. */
 import type { ManagerContext } from "../context.ts";
-import { ImageChangedError, IntegrityError, isImageManagerError } from "../errors.ts";
+import { ImageChangedError, type ImageManagerError, IntegrityError, isImageManagerError } from "../errors.ts";
 import { readChunk } from "../store/chunk-store.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { orStoreFault } from "../store-fault.ts";
-import { fetchChunks } from "../transfer/heal-range.ts";
+import { type FetchedChunks, fetchChunks } from "../transfer/heal-range.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import { followNew } from "./join-transfer.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
@@ -29,15 +29,24 @@ export function createHealer(
   return async (index, failure) => {
     if (failure instanceof ImageChangedError) await forget(context, read.id);
     if (!(failure instanceof ChunkUnavailable)) throw failure;
-    if (read.mode === "only-if-cached") throw new IntegrityError(read.id, index, { cause: failure });
+    const fault = storeFaultIn(failure);
+    if (fault) context.emit({ type: "store-fault", operation: "read", cause: fault });
+    const nowhere = fault ?? new IntegrityError(read.id, index, { cause: failure });
+    if (read.mode === "only-if-cached") throw nowhere;
     const run = await badRun(context, manifest, index, end);
     runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
-    const ranged = runs < maxRuns ? await byRange(context, read, manifest, index, run, end) : undefined;
+    const ranged =
+      runs < maxRuns ? await byRange(context, read, manifest, index, run, end, fault) : undefined;
     if (ranged) return ranged;
     transfers += 1;
-    if (transfers > maxTransfers) throw new IntegrityError(read.id, index, { cause: failure });
-    return byTransfer(context, read, manifest, index, run, transfers === 1);
+    if (transfers > maxTransfers) throw nowhere;
+    return byTransfer(context, read, manifest, index, run, transfers === 1, fault);
   };
+}
+
+/** The chunk could not be read, which says nothing of what it is. */
+function storeFaultIn({ cause }: ChunkUnavailable): ImageManagerError | undefined {
+  return isImageManagerError(cause) && cause.code === "STORE" ? cause : undefined;
 }
 
 /** The ranged request was answered, but not with the right bytes. */
@@ -72,8 +81,9 @@ async function byRange(
   index: number,
   run: number,
   end: number,
+  fault: ImageManagerError | undefined,
 ): Promise<ChunkSource | undefined> {
-  let fetched: ChunkSource;
+  let fetched: FetchedChunks;
   try {
     fetched = await fetchChunks(context, manifest, index, index + run, read.signal);
   } catch (failure) {
@@ -81,13 +91,12 @@ async function byRange(
     if (isImageManagerError(failure)) return undefined;
     throw failure;
   }
-  let source = fetched;
+  let source: ChunkSource = fetched;
   let position = index;
   return {
     async next() {
       if (position === index + run && source === fetched) {
         fetched.close();
-        context.emit({ type: "healed", image: read.id, chunks: run });
         source = readImage(context, manifest, position, end);
       }
       if (source !== fetched) return source.next();
@@ -95,6 +104,8 @@ async function byRange(
         throw new RangeFailed(position, { cause });
       });
       position += 1;
+      // Not with the next chunk: nobody may ask for it.
+      if (position === index + run && !fault) tellHealed(context, read.id, fetched.rewritten());
       return chunk;
     },
     close: () => source.close(),
@@ -109,6 +120,7 @@ async function byTransfer(
   index: number,
   run: number,
   isStored: boolean,
+  fault: ImageManagerError | undefined,
 ): Promise<ChunkSource> {
   const options: TransferOptions = {
     id,
@@ -119,11 +131,28 @@ async function byTransfer(
     previous: manifest,
   };
   try {
-    const { chunks } = await followNew(context, options, index, signal);
-    context.emit({ type: "healed", image: id, chunks: run });
-    return chunks;
+    const { transfer, chunks } = await followNew(context, options, index, signal);
+    const isRewritten = transfer.options.isStored && !fault;
+    return isRewritten ? tellingAfter(chunks, run, () => tellHealed(context, id, run)) : chunks;
   } catch (cause) {
     if (!isImageManagerError(cause) || cause.code !== "UPSTREAM") throw cause;
-    throw new IntegrityError(id, index, { cause });
+    throw fault ?? new IntegrityError(id, index, { cause });
   }
+}
+
+function tellingAfter(chunks: ChunkSource, count: number, tell: () => void): ChunkSource {
+  let left = count;
+  return {
+    async next() {
+      const chunk = await chunks.next();
+      left -= 1;
+      if (chunk && left === 0) tell();
+      return chunk;
+    },
+    close: () => chunks.close(),
+  };
+}
+
+function tellHealed({ emit }: ManagerContext, image: string, chunks: number): void {
+  if (chunks > 0) emit({ type: "healed", image, chunks });
 }

@@ -21,10 +21,24 @@ export async function readChunk(
   length: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const stored = await store.read(chunkKey(digest), length + bounds.chunkEncodingBytes);
+  const stored = await readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes);
   if (stored?.length !== length) return undefined;
   const { sha256, bytes } = await hash(stored);
   return sha256 === digest ? bytes : undefined;
+}
+
+const secondReadDelayMs = 50;
+
+/** One read may fail where nothing is wrong with the chunk: too many open files, a stale handle. A store that is late is not asked again. */
+async function readTwice(store: ByteStore, key: string, maxBytes: number) {
+  try {
+    return await store.read(key, maxBytes);
+  } catch (failure) {
+    const isLate = (failure as StoreError).cause === undefined;
+    if (isLate) throw failure;
+    await new Promise((resolve) => setTimeout(resolve, secondReadDelayMs));
+    return store.read(key, maxBytes);
+  }
 }
 
 /** Whether a stored chunk is there and is what its name says. */

@@ -14,6 +14,12 @@ import { readUpstreamFile } from "./read-upstream-file.ts";
 import { discard, type FileBody, requestFile } from "./request.ts";
 import { createRetries } from "./retry.ts";
 
+/** Chunks that come from the upstream. */
+export interface FetchedChunks extends ChunkSource {
+  /** How many of them the store has taken. */
+  rewritten(): number;
+}
+
 /** Chunks `from` to `to` (exclusive), rewritten as they come. Rejects where the upstream does not hand out that range. */
 export async function fetchChunks(
   context: ManagerContext,
@@ -21,13 +27,14 @@ export async function fetchChunks(
   from: number,
   to: number,
   signal: AbortSignal,
-): Promise<ChunkSource> {
+): Promise<FetchedChunks> {
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const response = await requestSpan(context, manifest, from, to, stopped);
   const pieces = readBody(context, response, stopped);
   let rest: Uint8Array = new Uint8Array(0);
   let index = from;
+  let rewritten = 0;
 
   const fill = async (chunk: Uint8Array): Promise<void> => {
     for (let filled = 0; filled < chunk.length; ) {
@@ -49,10 +56,14 @@ export async function fetchChunks(
         throw new UpstreamError("The range holds other bytes", { unavailable: false });
       index += 1;
       // A store that does not take the chunk does not keep it from the reader, whose buffer no write may still use.
-      await orStoreFault(context, "write", () => writeChunk(context.store, digest, chunk.slice()));
+      await orStoreFault(context, "write", async () => {
+        await writeChunk(context.store, digest, chunk.slice());
+        rewritten += 1;
+      });
       return chunk;
     },
     close: () => stop.abort(),
+    rewritten: () => rewritten,
   };
 }
 

@@ -56,6 +56,43 @@ describe("a bad chunk is healed", () => {
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
   });
 
+  test.each<[string, number[], number]>([
+    ["the first", [0], 1],
+    ["the last", [-1], 1],
+    ["neighbours at the end", [-2, -1], 2],
+    ["two apart", [1, 5], 2],
+  ])("and told: %s", async (_, indexes, chunks) => {
+    const told = (events: Awaited<ReturnType<typeof filled>>["events"]) =>
+      events.of("healed").reduce((sum, event) => sum + event.chunks, 0);
+    const read = await filled();
+    await read.spoil("flip", ...indexes);
+    await collect(await read.manager.get(slug, version));
+    expect(told(read.events)).toBe(chunks);
+    const checked = await filled();
+    await checked.spoil("missing", ...indexes);
+    expect(await checked.manager.verify({ repair: true })).toMatchObject({ damaged: [{ isRepaired: true }] });
+    expect(told(checked.events)).toBe(chunks);
+    // Without ranges a whole transfer heals them.
+    const whole = await filled();
+    await whole.spoil("flip", ...indexes);
+    api.faults.ranges = "off";
+    await collect(await whole.manager.get(slug, version));
+    expect(told(whole.events)).toBeGreaterThan(0);
+  });
+
+  test("but not told as healed where the store does not take them", async () => {
+    const driver = faultyDriver(memoryAdapter());
+    const { manager, events } = createTestManager(api, { storage: driver, freshness: { maxAgeMs } });
+    const { id } = await manager.prefetch(slug, version);
+    const keys = (await chunkKeysOf(driver, id)) as string[];
+    await damage(driver, keys[2]!, "flip");
+    driver.faults.push({ operation: "setItemRaw", does: "throw" });
+    events.clear();
+    expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
+    expect(events.types()).toContain("store-fault");
+    expect(events.types()).not.toContain("healed");
+  });
+
   test("only where somebody reads it", async () => {
     const { manager, spoil } = await filled();
     await spoil("missing", 7);
@@ -117,4 +154,44 @@ describe("a bad chunk that can't be healed", () => {
       expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
     },
   );
+});
+
+describe("a read of a sound chunk that fails", () => {
+  async function failing(times: number) {
+    const driver = faultyDriver(memoryAdapter());
+    const made = createTestManager(api, { storage: driver, freshness: { maxAgeMs } });
+    const { id } = await made.manager.prefetch(slug, version);
+    const [, , key] = (await chunkKeysOf(driver, id)) as string[];
+    driver.faults.push({ operation: "getItemRaw", key: new RegExp(key!), times, does: "throw" });
+    made.events.clear();
+    api.counters.reset();
+    return made;
+  }
+
+  test("once is read once more, and nobody hears of it", async () => {
+    const { manager, events } = await failing(1);
+    const stream = await manager.get(slug, version, { cache: "only-if-cached" });
+    expect((await collect(stream)).sha256).toBe(sha256);
+    expect(events.types()).toEqual(["hit"]);
+    expect(api.counters.requests).toBe(0);
+  });
+
+  test.each(["on", "off"] as const)(
+    "always is got from the upstream, and is no damage (ranges %s)",
+    async (ranges) => {
+      const { manager, events } = await failing(Number.POSITIVE_INFINITY);
+      api.faults.ranges = ranges;
+      expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
+      expect(events.of("store-fault")).toMatchObject([{ operation: "read", cause: { code: "STORE" } }]);
+      expect(events.types()).not.toContain("healed");
+    },
+  );
+
+  test("always is STORE where the upstream must not be asked, or is not there", async () => {
+    const { manager } = await failing(Number.POSITIVE_INFINITY);
+    const cached = await manager.get(slug, version, { cache: "only-if-cached" });
+    expect(await rejection(collect(cached))).toMatchObject({ code: "STORE" });
+    api.faults.refuse = { status: 503 };
+    expect(await rejection(collect(await manager.get(slug, version)))).toMatchObject({ code: "STORE" });
+  });
 });
