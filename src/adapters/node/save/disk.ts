@@ -2,7 +2,6 @@
 import { statfs } from "node:fs/promises";
 import { StoreError } from "../../../core/errors.ts";
 import { foreignError, foreignMessage } from "../../../core/foreign-error.ts";
-import { valueOn } from "../../fs/failure.ts";
 import type { Target } from "./target.ts";
 
 /** Does something on the disk. @throws {StoreError} `STORE`, with the disk's own error as `cause`. */
@@ -25,6 +24,3 @@ export async function assertRoom({ path, directory }: Target, neededBytes: numbe
   const text = `ENOSPC: ${neededBytes} bytes are needed, ${freeBytes} are free`;
   await onDisk(path, () => Promise.reject(Object.assign(new Error(text), { code: "ENOSPC" })));
 }
-
-/** A value where there is no such file; other faults go on. */
-export const unlessMissing = valueOn(undefined, "ENOENT");

@@ -2,7 +2,8 @@
 import { type FileHandle, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { outwaitWindows } from "../../fs/retry.ts";
-import { onDisk, unlessMissing } from "./disk.ts";
+import { onDisk } from "./disk.ts";
+import { isOwnFile, openOwnFile } from "./own-file.ts";
 import { isAbandoned, nobody } from "./owner.ts";
 import { type LeftProgress, readProgress } from "./progress-record.ts";
 import type { Target } from "./target.ts";
@@ -30,7 +31,7 @@ export async function newDraft(target: Target, etag: string | undefined): Promis
   return { target, path, file: await onDisk(target.path, () => open(path, "wx+", target.mode)) };
 }
 
-/** Takes up what a save of this image left, if anything, and deletes what other ones left. */
+/** Takes up what a save of this image left, if anything, and deletes what other ones of this user left. */
 export async function takeUpDraft(
   target: Target,
   image: KnownImage | undefined,
@@ -72,24 +73,27 @@ async function abandoned(target: Target): Promise<TemporaryName[]> {
   const found: TemporaryName[] = [];
   for (const name of names) {
     const temporary = parseTemporaryName(target, name);
-    if (temporary && (await isAbandoned(join(target.directory, name), temporary.owner)))
+    const path = join(target.directory, name);
+    if (temporary && (await isOwnFile(path)) && (await isAbandoned(path, temporary.owner)))
       found.push(temporary);
   }
   return found;
 }
 
-/** Of several that want a file, the rename lets one have it. */
+/** Of several that want a file, the rename lets one have it. One that can't be had is no draft: the save starts over. */
 async function claim(target: Target, left: string, image: KnownImage): Promise<LeftDraft | undefined> {
   const path = await temporaryPath(target, contentOf(image.etag));
-  return onDisk(target.path, async () => {
-    const isMine = await rename(left, path).then(() => true, unlessMissing);
-    if (!isMine) return undefined;
-    const draft = { target, path, file: await open(path, "r+") };
-    const progress = await readProgress(draft.file, image.size).catch(() => undefined);
-    if (progress) return { ...draft, ...progress };
-    await discardDraft(draft);
-    return undefined;
-  });
+  const isMine = await rename(left, path).then(
+    () => true,
+    () => false,
+  );
+  const file = isMine ? await openOwnFile(path) : undefined;
+  if (!file) return undefined;
+  const draft = { target, path, file };
+  const progress = await readProgress(file, image.size).catch(() => undefined);
+  if (progress) return { ...draft, ...progress };
+  await discardDraft(draft);
+  return undefined;
 }
 
 async function syncDirectory(path: string): Promise<void> {

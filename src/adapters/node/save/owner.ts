@@ -1,6 +1,6 @@
 /** Tells temporary files that somebody is writing from those that a crash left, by the process that their names give. */
 import { createHash } from "node:crypto";
-import { readlink, stat } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { hasCode } from "../../fs/failure.ts";
 
@@ -20,7 +20,7 @@ export async function isAbandoned(path: string, owner: string): Promise<boolean>
   if (owner === nobody) return true;
   const [world, pid] = owner.split("-");
   if (world === (await processWorld()) && !isAlive(Number(pid))) return true;
-  const file = await stat(path).catch(() => undefined);
+  const file = await lstat(path).catch(() => undefined);
   return file !== undefined && Date.now() - file.mtimeMs > abandonedAfterMs;
 }
 

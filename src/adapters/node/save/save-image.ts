@@ -1,5 +1,6 @@
 /** `saveImage`: an image into a file that is whole or not there, going on with what a save that did not end has left. */
-import type { ImageManager } from "../../../core/types.ts";
+import { carriesCredentials } from "../../../core/identity.ts";
+import type { GetOptions, ImageManager } from "../../../core/types.ts";
 import { takeUpDraft } from "./draft.ts";
 import { checkedSaveOptions, type SaveImageOptions } from "./options.ts";
 import { resumeSave } from "./resume-save.ts";
@@ -19,6 +20,10 @@ import { checkedTarget } from "./target.ts";
  * image's ETag, else the save starts over. While an image is still being downloaded for the first time, its file can't be
  * taken up; its download is, by the manager. Temporary files of other images are deleted, an hour after the last
  * write where nobody can tell whether their process lives. A disk that fails leaves none.
+ *
+ * The directory may be one that others write to: only temporary files of this user are taken up or deleted, and a link at `path` that
+ * another user has made is refused. The file of an image that carries credentials (`appId`, `wifiKey`, …) is its owner's alone (0600),
+ * also where it replaces one that was not; others get the permissions of the old file, or the usual ones.
  *
  * @param manager - Where the image comes from. Pieces of its stream are freed (their buffers detached) as soon as they are written.
  * @param deviceType - As for `get`.
@@ -43,7 +48,7 @@ export async function saveImage(
   options: SaveImageOptions = {},
 ): Promise<SavedImage> {
   const checked = checkedSaveOptions(options);
-  const target = await checkedTarget(path);
+  const target = await checkedTarget(path, isSecretImage(checked.get));
   const get = () => manager.get(deviceType, versionOrRange, checked.get);
   const image = await get();
   const left = await orCancel(image, () => takeUpDraft(target, knownImage(image)));
@@ -51,4 +56,10 @@ export async function saveImage(
   await image.cancel().catch(() => {}); // one that was aborted: the next get says so
   const saved = await resumeSave(manager, image, left, checked);
   return saved ?? saveWhole(await get(), target, checked);
+}
+
+/** What makes an image somebody's: its file is for its owner alone. */
+function isSecretImage(options: GetOptions): boolean {
+  const { provisioningKeyName, edit } = options as Record<string, unknown>;
+  return carriesCredentials(options) || provisioningKeyName !== undefined || edit !== undefined;
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../../core/errors.ts";
 import { hasCode } from "../../fs/failure.ts";
 import { onDisk } from "./disk.ts";
+import { isTrustedOwner } from "./own-file.ts";
 
 /** A place that a file may take. */
 export interface Target {
@@ -15,14 +16,22 @@ export interface Target {
 }
 
 /**
- * Follows links: what is replaced is the file behind them.
+ * Follows links, but none that a stranger planted: what is replaced is the file behind them.
+ *
+ * @param isSecret - The image carries credentials: its file is for its owner alone.
  * @throws {InvalidArgumentError} `INVALID_ARGUMENT` for what is no path, no file, or in no directory.
  */
-export async function checkedTarget(path: unknown): Promise<Target> {
+export async function checkedTarget(path: unknown, isSecret = false): Promise<Target> {
+  const target = await targetOf(path);
+  return isSecret ? { ...target, mode: target.mode & 0o600 } : target;
+}
+
+async function targetOf(path: unknown): Promise<Target> {
   if (typeof path !== "string" || path === "" || path.includes("\0"))
     throw new InvalidArgumentError('"path" must be the path of a file');
   if (path.endsWith("/"))
     throw new InvalidArgumentError(`"${path}" is the path of a directory, not of a file`);
+  await assertTrusted(path);
   const file = await found(path, () => stat(path));
   if (!file) return newTarget(path);
   if (file.isDirectory())
@@ -34,6 +43,15 @@ export async function checkedTarget(path: unknown): Promise<Target> {
   }
   const real = await onDisk(path, () => realpath(path));
   return { path: real, directory: dirname(real), mode: file.mode & 0o777 };
+}
+
+/** As Linux protects links in directories with a sticky bit, and in all others, too. */
+async function assertTrusted(path: string): Promise<void> {
+  const entry = await found(path, () => lstat(path));
+  if (!entry?.isSymbolicLink()) return;
+  const directory = await found(path, () => stat(dirname(resolve(path))));
+  if (directory && isTrustedOwner(entry, directory)) return;
+  throw new InvalidArgumentError(`"${path}" is a link that another user has made: it is not followed`);
 }
 
 async function newTarget(path: string): Promise<Target> {
