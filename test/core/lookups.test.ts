@@ -1,8 +1,9 @@
 /** Every other look-up than `get`: prefetch, resolve, versions, inspect, isFresh, list. */
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
-import type { ImageManager } from "../../src/core/index.ts";
+import { DeviceTypeNotFoundError, type ImageManager, type OsVersion } from "../../src/core/index.ts";
 import { arrayOf, collect } from "../support/collect.ts";
+import { fileResponse, noise, scriptedUpstream, scriptedVersion } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
@@ -59,6 +60,32 @@ describe("prefetch", () => {
     const { manager } = createTestManager(api, { storage: memoryAdapter({ maxBytes: 1_000_000 }) });
     await expect(manager.prefetch(slug, version)).rejects.toMatchObject({ code: "STORE" });
     await expect(manager.inspect(slug, version)).resolves.toBeUndefined();
+  });
+});
+
+describe("a remembered device type that leads to nothing", () => {
+  const renamed = (none: () => Promise<OsVersion[]>) => {
+    const upstream = { slug: "old-name" };
+    const { source, fetch } = scriptedUpstream({
+      respond: () => fileResponse(noise(1_000)),
+      request: { gzip: false },
+      source: {
+        resolveDeviceType: async () => upstream.slug,
+        versions: async (asked) => (asked === upstream.slug ? [scriptedVersion] : none()),
+      },
+    });
+    return { upstream, ...createTestManager(api, { source, fetch }) };
+  };
+
+  test.each<[string, () => Promise<OsVersion[]>]>([
+    ["no versions", async () => []],
+    ["an error that there is none", () => Promise.reject(new DeviceTypeNotFoundError("old-name"))],
+  ])("(%s) is asked for again", async (_, none) => {
+    const { upstream, manager } = renamed(none);
+    expect((await manager.prefetch("alias")).deviceType).toBe("old-name");
+    upstream.slug = "new-name";
+    expect(await manager.get("alias").then(({ deviceType }) => deviceType)).toBe("new-name");
+    expect(await manager.resolve("alias", "1.0.0")).toBe("1.0.0");
   });
 });
 

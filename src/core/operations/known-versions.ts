@@ -1,5 +1,6 @@
 /** What the catalog remembers of a device type, and how it is filled from the upstream. */
 import type { ManagerContext } from "../context.ts";
+import { isImageManagerError } from "../errors.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
 import { unlessAborted } from "../source.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
@@ -38,7 +39,7 @@ export async function fetchVersions(
   return unlessAborted(request.signal, () => lookUp);
 }
 
-/** A known alias is not asked again: one request is enough then. Ends with the manager, since others may wait for it too. */
+/** A known alias is not asked again unless it leads to nothing: one request is enough then. Ends with the manager, since others may wait for it too. */
 async function askVersions(
   context: ManagerContext,
   request: ResolveRequest,
@@ -47,15 +48,27 @@ async function askVersions(
 ): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
   const { source, closing } = context;
   const { includeDrafts } = request;
-  const deviceType =
-    known?.deviceType ??
-    (await withRetries(retries, closing, () => source.resolveDeviceType(request.deviceType, closing)));
-  const versions = await withRetries(retries, closing, () =>
-    source.versions(deviceType, includeDrafts, closing),
-  );
+  const resolve = () =>
+    withRetries(retries, closing, () => source.resolveDeviceType(request.deviceType, closing));
+  const list = (slug: string) =>
+    withRetries(retries, closing, () => source.versions(slug, includeDrafts, closing));
+  let deviceType = known?.deviceType ?? (await resolve());
+  let versions: readonly OsVersion[] = await (known
+    ? list(deviceType).catch(noneIfUnknown)
+    : list(deviceType));
+  if (known && versions.length === 0) {
+    // What was remembered may be wrong by now, and would stay so for ever.
+    deviceType = await resolve();
+    versions = await list(deviceType);
+  }
   const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
   if (request.isRemembered) await orStoreFault(context, "write", () => remember(context, request, entry));
   return entry;
+}
+
+function noneIfUnknown(failure: unknown): readonly OsVersion[] {
+  if (isImageManagerError(failure) && failure.code === "DEVICE_TYPE_NOT_FOUND") return [];
+  throw failure;
 }
 
 /** Retries of a look-up. Where the cache may be able to answer instead (`isImpatient`), it should do so at once. */
