@@ -4,8 +4,8 @@ import { isImageManagerError } from "../../src/core/index.ts";
 /** A fault: wrong bytes, an error without a type, a hang, a value of the wrong shape. */
 export class Finding extends Error {}
 
-/** How long a step may take: a hundred times what the patience of the managers adds up to. */
-const limitMs = 10_000;
+/** How long a step may take: a hundred times what the patience of the managers adds up to, and more for a busy machine. */
+const limitMs = 20_000;
 
 /** Settles as the work does; work that does not end is a finding. */
 export async function unlessHanging<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -1,9 +1,10 @@
 // Managers as the fuzz uses them: every wait is short, so that a hang is told from patience.
+import { createHash } from "node:crypto";
 import { balenaApiSource } from "../../src/adapters/balena-api/index.ts";
 import {
   createImageManager,
+  type Hasher,
   type ImageManager,
-  type ImageManagerEvent,
   type StoreDriver,
 } from "../../src/core/index.ts";
 import { chunkBytes } from "./images.ts";
@@ -17,27 +18,25 @@ export interface ManagerTraits {
   readonly staleIfErrorMs?: number;
   readonly maxBytes?: number | undefined;
   readonly memoryBytes?: number | undefined;
-  readonly onEvent?: (event: ImageManagerEvent) => void;
+  /** Hashes at once instead of in the platform's threads: chunks then come in another rhythm. Default `false`. */
+  readonly hashesAtOnce?: boolean;
   /** Waits as long as it takes: for the check that all is well in the end. Default `false`. */
   readonly isPatient?: boolean;
 }
 
+const hashAtOnce: Hasher = async (bytes) => ({
+  sha256: createHash("sha256").update(bytes).digest("hex"),
+  bytes,
+});
+
 /** Makes one. */
 export function createManager(traits: ManagerTraits): ImageManager {
-  const {
-    storage,
-    upstream,
-    maxAgeMs = 0,
-    staleIfErrorMs,
-    maxBytes,
-    memoryBytes,
-    onEvent,
-    isPatient,
-  } = traits;
+  const { storage, upstream, maxAgeMs = 0, staleIfErrorMs, maxBytes, memoryBytes, isPatient } = traits;
   return createImageManager({
     source: balenaApiSource({ apiUrl: origin, fetch: upstream.fetch }),
     fetch: upstream.fetch,
-    ...{ storage, chunkBytes, maxBytes, memoryBytes, onEvent },
+    ...{ storage, chunkBytes, maxBytes, memoryBytes },
+    ...(traits.hashesAtOnce && { hash: hashAtOnce }),
     freshness: { maxAgeMs, staleIfErrorMs },
     retry: { attempts: 3, minDelayMs: 0, maxDelayMs: 2, idleTimeoutMs: isPatient ? 20_000 : 60 },
     lease: { heartbeatMs: 10, ttlMs: 60, pollMs: 3 },

@@ -25,6 +25,7 @@ export interface Plan {
     readonly staleIfErrorMs: number;
     readonly maxBytes: number | undefined;
     readonly memoryBytes: number | undefined;
+    readonly hashesAtOnce: boolean;
   };
   /** Groups run one after the other, the steps of a group at once. */
   readonly groups: readonly (readonly Step[])[];
@@ -101,5 +102,6 @@ function drawTraits(random: Random): Plan["traits"] {
     staleIfErrorMs: random.pick([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0]),
     maxBytes: random.pick([1e9, 1e9, 5 * chunkBytes, chunkBytes]),
     memoryBytes: random.pick([undefined, undefined, chunkBytes]),
+    hashesAtOnce: random.chance(0.7),
   };
 }
