@@ -8,12 +8,13 @@ import { startControl } from "./run/control.ts";
 import { testEdgeRules } from "./run/edge-rules.ts";
 import { testExamples } from "./run/examples.ts";
 import { testExits } from "./run/exits.ts";
+import { testLeft } from "./run/left.ts";
 import { type ProcessRuntime, processRuntimes, testOnProcess, versionOf } from "./run/processes.ts";
 import { createProject, type Project } from "./run/project.ts";
 import { testRequire } from "./run/require.ts";
 import { type Result, resultOf } from "./run/results.ts";
 import { testStores } from "./run/stores.ts";
-import { countOf, notesOf, tableOf } from "./run/table.ts";
+import { countOf, notesOf, tableByName, tableOf } from "./run/table.ts";
 import { testOnWorker } from "./run/worker.ts";
 
 const wanted = process.argv.slice(2);
@@ -35,7 +36,7 @@ try {
 async function bundleEntries({ bundle }: Project): Promise<void> {
   const entries = new Map(processRuntimes.map((runtime) => [runtime.bundle, runtime.entry]));
   entries.set("workerd.mjs", "workerd.ts").set("workerd-images.mjs", "workerd-images.ts");
-  entries.set("exit.mjs", "exit.ts").set("store.mjs", "store.ts");
+  entries.set("exit.mjs", "exit.ts").set("store.mjs", "store.ts").set("left.mjs", "left.ts");
   for (const [output, entry] of entries) await bundle(entry, output);
 }
 
@@ -51,6 +52,10 @@ function testProcess(runtime: ProcessRuntime): Promise<void> {
       ...(await testExits(runtime, directory, env, [
         { kind: "memory" },
         { kind: "fs", base: join(env.TEST_DIRECTORY, "exit") },
+      ])),
+      ...(await testLeft(runtime, directory, env, [
+        { kind: "memory" },
+        { kind: "fs", base: join(env.TEST_DIRECTORY, "left") },
       ])),
       ...(await testRequire(runtime, directory)),
     ];
@@ -82,6 +87,8 @@ async function report(): Promise<void> {
   const examples = isWanted("examples") ? await testExamples(project.directory) : [];
   const bundles = isWanted("package") ? await testBundles(project.directory) : { results: [], lines: [] };
   if (matrix.size > 0) console.log(`\n${tableOf(matrix)}\n`);
+  const left = tableByName(matrix, (suite) => suite.startsWith("left ") || suite === "end after");
+  if (matrix.size > 0) console.log(`After each of these and close(), nothing is left:\n${left}\n`);
   matrix.set("package", bundles.results).set("stores", stores.results).set("examples", examples);
   for (const note of [...notesOf(matrix), ...stores.lines, "", ...bundles.lines]) console.log(note);
   const failed = countOf(matrix, "failed");

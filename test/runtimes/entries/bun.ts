@@ -4,6 +4,7 @@ import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { registerSuites } from "../suites/index.ts";
+import { nodeParts, openFiles } from "./node-parts.ts";
 
 interface BunTest {
   test: ((name: string, run: () => Promise<void>) => void) & { skip(name: string, run: () => void): void };
@@ -23,4 +24,6 @@ await registerSuites({
     r2: "R2 is a Worker's binding",
   },
   sdkSource: balenaSdkSource,
+  node: nodeParts(TEST_DIRECTORY),
+  resources: async () => ({ files: await openFiles() }),
 });

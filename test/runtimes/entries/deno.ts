@@ -3,6 +3,7 @@ import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { registerSuites } from "../suites/index.ts";
+import { nodeParts } from "./node-parts.ts";
 
 declare const Deno: {
   test(definition: { name: string; fn: () => void | Promise<void>; ignore?: boolean }): void;
@@ -20,4 +21,5 @@ await registerSuites({
     r2: "R2 is a Worker's binding",
   },
   sdkSource: balenaSdkSource,
+  node: nodeParts(setting("TEST_DIRECTORY")),
 });

@@ -6,6 +6,7 @@ import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { registerSuites } from "../suites/index.ts";
+import { nodeParts, nodeResources } from "./node-parts.ts";
 
 const { TEST_CONTROL_URL = "", TEST_DIRECTORY = "" } = process.env;
 
@@ -19,4 +20,6 @@ await registerSuites({
     r2: "R2 is a Worker's binding",
   },
   sdkSource: balenaSdkSource,
+  node: nodeParts(TEST_DIRECTORY),
+  resources: nodeResources,
 });

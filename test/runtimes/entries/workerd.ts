@@ -31,6 +31,7 @@ export default {
         r2: () => r2Adapter({ binding: BUCKET, keyPrefix: `${crypto.randomUUID()}/` }),
       },
       sdkSource: "the SDK is too heavy for a Worker: 2 MB, and a build of its own",
+      node: "a Worker has neither files nor ports",
     });
     const wanted = new URL(request.url).searchParams.get("case");
     if (wanted !== null) return Response.json(await resultOf(runs.get(wanted)));

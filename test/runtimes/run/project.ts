@@ -61,9 +61,9 @@ function builtPackage(project: string, isInlined: boolean): Plugin {
 }
 
 function subpathOf(source: string): string {
-  const entry = /\/src\/(core|adapters\/[a-z0-9-]+)\/index\.ts$/.exec(source)?.[1];
+  const entry = /\/src\/(core|core\/http|adapters\/[a-z0-9-]+)\/index\.ts$/.exec(source)?.[1];
   if (entry === undefined) throw new Error(`${source} is not what a subpath exports`);
-  const subpath = { core: ".", "adapters/node": "./node" }[entry] ?? `./${entry}`;
+  const subpath = { core: ".", "core/http": "./http", "adapters/node": "./node" }[entry] ?? `./${entry}`;
   if (!(subpath in manifest.exports)) throw new Error(`${source} is not exported`);
   return manifest.name + subpath.slice(1);
 }

@@ -15,6 +15,26 @@ export function tableOf(matrix: Matrix): string {
   return table.toString();
 }
 
+/** One row a test, one column a runtime, of the suites that are asked for: what they found, over all stores. */
+export function tableByName(matrix: Matrix, isMeant: (suite: string) => boolean): string {
+  const columns = [...matrix].map(
+    ([runtime, results]) => [runtime, results.filter(({ suite }) => isMeant(suite))] as const,
+  );
+  const nameOf = ({ name }: Result) => name.replace(/ \([^)]*\)$/, ""); // the store, or why it was skipped
+  const names = new Set(columns.flatMap(([, results]) => results.map(nameOf)));
+  names.delete("all");
+  const table = new Table({
+    head: ["", ...columns.map(([runtime]) => runtime)],
+    style: { head: [], border: [] },
+  });
+  for (const name of names)
+    table.push([
+      name,
+      ...columns.map(([, results]) => cell(results.filter((result) => nameOf(result) === name))),
+    ]);
+  return table.toString();
+}
+
 /** Why what was skipped was, what was counted, and what was said of each failure. */
 export function notesOf(matrix: Matrix): string[] {
   const all = [...matrix].flatMap(([runtime, results]) => results.map((result) => ({ runtime, ...result })));

@@ -34,6 +34,7 @@ export async function testOnWorker(
     return [
       ...results,
       resultOf("exit :: all (a Worker is no process that could end)", "skipped"),
+      resultOf("end after :: all (a Worker is no process that could end)", "skipped"),
       resultOf("require :: all (CommonJS is for Node)", "skipped"),
     ];
   } finally {

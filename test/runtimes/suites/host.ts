@@ -1,5 +1,6 @@
 // What a runtime's entry brings to the suites, and how they register with it.
 import type { StoreDriver } from "../../../src/core/types.ts";
+import type { NodeParts } from "./operations.ts";
 
 /** A runtime's test runner and what the runtime has. */
 export interface RuntimeHost {
@@ -11,6 +12,10 @@ export interface RuntimeHost {
   readonly stores: Readonly<Record<string, (() => StoreDriver | Promise<StoreDriver>) | string>>;
   /** The SDK's source, or why there is none. */
   readonly sdkSource: SourceFactory | string;
+  /** What is for Node and its like alone, or why there is none. */
+  readonly node: NodeParts | string;
+  /** What holds the process now, by kind and number, where the runtime can tell. */
+  resources?(): Promise<Record<string, number>>;
 }
 
 /** Makes a source over a loopback API. */

@@ -1,23 +1,26 @@
-// Everything that runs on every runtime: the store and source contracts and the manager's suite, over the built package.
+// Everything that runs on every runtime: the store and source contracts, the manager's suite and that of what is left, over the built package.
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { sourceContract } from "../../contract/source-contract.ts";
 import { storeContract } from "../../contract/store-contract.ts";
 import { assert, deepEqual, print } from "./assert.ts";
 import { type RuntimeHost, type SourceFactory, within } from "./host.ts";
 import { managerSuite } from "./manager.ts";
+import { nothingLeftSuite } from "./nothing-left.ts";
 import { startRemoteApi } from "./remote-api.ts";
 
 /** Registers all suites; those that the runtime can't run as one skipped test with the reason. */
 export async function registerSuites(host: RuntimeHost): Promise<void> {
   for (const [name, create] of Object.entries(host.stores)) {
-    const [store, manager] = [within(host, `store ${name}`), within(host, `manager ${name}`)];
+    const [store, manager, left] = ["store", "manager", "left"].map((suite) =>
+      within(host, `${suite} ${name}`),
+    );
     if (typeof create === "string") {
-      store.skip("all", create);
-      manager.skip("all", create);
+      for (const suite of [store, manager, left]) suite!.skip("all", create);
       continue;
     }
-    await storeContract({ ...store, equal: deepEqual, create });
-    managerSuite({ ...manager, controlUrl: host.controlUrl, create });
+    await storeContract({ ...store!, equal: deepEqual, create });
+    managerSuite({ ...manager!, controlUrl: host.controlUrl, create });
+    nothingLeftSuite({ ...host, ...left!, create });
   }
   registerSource(host, "balena-api", balenaApiSource);
   registerSource(host, "balena-sdk", host.sdkSource);
