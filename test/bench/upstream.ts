@@ -1,5 +1,5 @@
 // The upstream of the benchmarks, in a process of its own: no side pays for serving itself.
-import { type BalenaApi, startBalenaApi } from "../support/balena-api/index.ts";
+import { type BalenaApi, repeatableImages, startBalenaApi } from "../support/balena-api/index.ts";
 import { answerCalls } from "./calls.ts";
 import { image } from "./image.ts";
 
@@ -35,7 +35,7 @@ answerCalls(
       holeFree = false,
       files = [".img", ".gz"],
     }: UpstreamOptions): Promise<UpstreamFacts> {
-      api = await startBalenaApi({ imageBytes, holeFree, downloads: "with-validators" });
+      api = await startBalenaApi({ ...repeatableImages, imageBytes, holeFree, downloads: "with-validators" });
       const served = api.image(image.deviceType, image.version);
       for (const file of files) await served.prepare(file);
       const gzBytes = files.includes(".gz") ? await served.gzBytes() : 0;

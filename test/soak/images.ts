@@ -22,7 +22,8 @@ export async function prepareImages(api: BalenaApi, directory: string): Promise<
     const { developmentMode, fileType } = kind.variant;
     const served = api.image(kind.deviceType, kind.version, { developmentMode });
     await Promise.all([served.prepare(".gz"), served.prepare(".img")]);
-    const bytes = fileType === ".gz" ? await packed(api, kind.deviceType, kind.version) : served.bytes();
+    const bytes =
+      fileType === ".gz" ? await packed(api, kind.deviceType, kind.version) : await served.content();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     if (fileType !== ".gz" && sha256 !== (await served.sha256))
       throw new Error(`${kind.name} is not what the upstream says`);

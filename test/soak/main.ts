@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startBalenaApi } from "../support/balena-api/index.ts";
+import { repeatableImages, startBalenaApi } from "../support/balena-api/index.ts";
 import { causeChaos } from "./chaos.ts";
 import { checkFinally } from "./final-check.ts";
 import { prepareImages } from "./images.ts";
@@ -26,7 +26,7 @@ const random = createRandom(seed, "run");
 const directory = await mkdtemp(join(tmpdir(), "soak-"));
 // Any length, and now and then one of whole chunks.
 const imageBytes = random.chance(0.2) ? 8 * MiB : random.int(8 * MiB, 14 * MiB);
-const api = await startBalenaApi({ imageBytes, downloads: "with-validators" });
+const api = await startBalenaApi({ ...repeatableImages, imageBytes, downloads: "with-validators" });
 api.faults.gzipMembers = random.int(1, 3);
 const images = await prepareImages(api, directory);
 api.counters.reset();

@@ -4,13 +4,19 @@ import { describe, expect, test } from "vitest";
 import { balenaSdkSource } from "../../../src/adapters/balena-sdk/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { createImageManager, type ImageManager, type StoreDriver } from "../../../src/core/index.ts";
+import { repeatableImages } from "../../support/balena-api/index.ts";
 import { collect } from "../../support/collect.ts";
 import { dyingDriver } from "../../support/dying-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { load, snapshotOf } from "./damages.ts";
 
-const api = await sharedApi({ imageBytes: 4 * chunkBytes, holeFree: true, downloads: "with-validators" });
+const api = await sharedApi({
+  ...repeatableImages,
+  imageBytes: 4 * chunkBytes,
+  holeFree: true,
+  downloads: "with-validators",
+});
 const hourMs = 60 * 60 * 1000;
 const source = balenaSdkSource({ apiUrl: api.url });
 const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };

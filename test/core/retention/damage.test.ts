@@ -9,6 +9,7 @@ import type { GetOptions } from "../../../src/core/index.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { decodeSealed } from "../../../src/core/store/json.ts";
 import { readManifest } from "../../../src/core/store/manifest.ts";
+import { repeatableImages } from "../../support/balena-api/index.ts";
 import { arrayOf, rejection } from "../../support/collect.ts";
 import { newBase } from "../../support/fs-store.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
@@ -16,12 +17,19 @@ import { chunkBytes } from "../../support/test-manager.ts";
 import { processOver } from "../sharing/support.ts";
 import { type Damage, damages, delivered, load, orphan, takeSnapshot, wanted } from "./damages.ts";
 
-const api = await sharedApi({ imageBytes: 3 * chunkBytes, holeFree: true, downloads: "with-validators" });
+const api = await sharedApi({
+  ...repeatableImages,
+  imageBytes: 3 * chunkBytes,
+  holeFree: true,
+  downloads: "with-validators",
+});
 const snapshot = await takeSnapshot(api);
 /** Nobody but the manager under test renews a lease here: who left one is dead. */
 const lease = { heartbeatMs: 10, ttlMs: 25, pollMs: 5 };
 const freshness = { maxAgeMs: Number.POSITIVE_INFINITY };
-const truths = wanted.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).bytes());
+const truths = await Promise.all(
+  wanted.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).content()),
+);
 
 /** A key of each kind with its value's neighbour, which is one of the same kind. */
 const targets = ["chunks", "images", "catalog", "partials", "leases", "uses", "orphans"].map((kind) => {

@@ -3,6 +3,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { GetOptions, ImageInfo, StoreDriver } from "../../../src/core/index.ts";
+import { repeatableImages } from "../../support/balena-api/index.ts";
 import { arrayOf, collect, rejection } from "../../support/collect.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
@@ -17,8 +18,8 @@ const tokens = {
 };
 const imageBytes = 4 * chunkBytes;
 const apis = {
-  JWT: await sharedApi({ imageBytes, holeFree: true, token: tokens.JWT }),
-  opaque: await sharedApi({ imageBytes, holeFree: true, token: tokens.opaque }),
+  JWT: await sharedApi({ ...repeatableImages, imageBytes, holeFree: true, token: tokens.JWT }),
+  opaque: await sharedApi({ ...repeatableImages, imageBytes, holeFree: true, token: tokens.opaque }),
 };
 const api = apis.JWT;
 const raw = { fileType: ".img" } as const;

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { GetOptions, ImageManager } from "../../../src/core/index.ts";
+import { repeatableImages } from "../../support/balena-api/index.ts";
 import { arrayOf } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
@@ -11,6 +12,7 @@ import { delivered } from "./damages.ts";
 
 const imageChunks = 6;
 const api = await sharedApi({
+  ...repeatableImages,
   imageBytes: imageChunks * chunkBytes,
   holeFree: true,
   downloads: "with-validators",
@@ -20,7 +22,9 @@ const lease = { heartbeatMs: 100, ttlMs: 1_500, pollMs: 5 };
 const getsOfEach = 30;
 
 const images: readonly GetOptions[] = [{ fileType: ".img" }, {}, { developmentMode: true }];
-const truths = images.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).bytes());
+const truths = await Promise.all(
+  images.map(({ developmentMode }) => api.image(slug, version, { developmentMode }).content()),
+);
 const modes = ["default", "no-cache", "default", "reload", "force-cache"] as const;
 
 /** Gets one image after the other, each in another mode; the pauses let housekeeping in between. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { type BalenaApi, startBalenaApi } from "../../support/balena-api/index.ts";
+import { type BalenaApi, repeatableImages, startBalenaApi } from "../../support/balena-api/index.ts";
 import { steer } from "../../support/steered-api.ts";
 import type { RemoteApiFacts, RemoteCalls } from "../suites/remote-api.ts";
 
@@ -49,7 +49,7 @@ async function handle(apis: Map<string, Calls>, request: IncomingMessage): Promi
 }
 
 async function start(apis: Map<string, Calls>): Promise<RemoteApiFacts> {
-  const api = await startBalenaApi({ imageBytes });
+  const api = await startBalenaApi({ ...repeatableImages, imageBytes });
   const id = String(apis.size);
   apis.set(id, callsOf(api));
   return { id, url: api.url, filesUrl: api.filesUrl, token: api.token, imageBytes };

@@ -267,7 +267,7 @@ describe("download", () => {
       await rawRequest(download("&developmentMode=true")),
     ];
     expect(development.headers.etag).not.toBe(production.headers.etag);
-    const expected = api.image("raspberrypi4-64", "6.1.0", { developmentMode: true }).bytes();
+    const expected = await api.image("raspberrypi4-64", "6.1.0", { developmentMode: true }).content();
     expect(Buffer.compare(development.body, expected)).toBe(0);
     const alias = await rawRequest(download().replace("raspberrypi4-64", "raspberry-pi4"), {
       method: "HEAD",

@@ -9,39 +9,30 @@ export const blockBytes = 64 * 1024;
 const noiseBytes = 8704;
 const phrases = makePhrases(256);
 
-/** What decides a disk's bytes. */
-export interface DiskSeed {
-  /** Decides all bytes but the layout's and the configuration's. */
-  readonly release: string;
-  /** Decides the configuration file. */
-  readonly variant: string;
-}
-
-/** Makes a function that gives any bytes of a disk. */
+/** Makes a function that gives any bytes of a disk: `boot` is how its boot partition begins, `release` decides the rest. */
 export function createDisk(
   layout: DiskLayout,
-  seed: DiskSeed,
+  release: string,
+  boot: Uint8Array,
 ): (start: number, end: number) => Uint8Array<ArrayBuffer> {
-  const [release, variant] = [seedOf(seed.release), seedOf(seed.variant)];
+  const seed = seedOf(release);
   const record = masterBootRecord(layout);
-  const config = new Uint8Array(layout.config.end - layout.config.start);
-  fillText(config, random(variant));
 
   return (start, end) => {
     const out = new Uint8Array(end - start);
     for (let block = Math.floor(start / blockBytes); block * blockBytes < end; block++) {
-      overlay(out, start, makeBlock(release, block), block * blockBytes);
+      overlay(out, start, makeBlock(seed, block), block * blockBytes);
     }
     for (const hole of layout.holes) zero(out, hole.start - start, hole.end - start);
-    overlay(out, start, config, layout.config.start);
+    overlay(out, start, boot, layout.partitions[0]!.start);
     overlay(out, start, record, 0);
     return out;
   };
 }
 
-function makeBlock(release: number, index: number): Uint8Array {
+function makeBlock(seed: number, index: number): Uint8Array {
   const block = new Uint8Array(blockBytes);
-  const next = random(release ^ Math.imul(index + 1, 0x9e3779b1));
+  const next = random(seed ^ Math.imul(index + 1, 0x9e3779b1));
   const words = new Uint32Array(block.buffer, 0, noiseBytes / 4);
   for (let i = 0; i < words.length; i++) words[i] = next();
   fillText(block.subarray(noiseBytes), next);
@@ -78,7 +69,7 @@ function seedOf(text: string): number {
 }
 
 /** Copies what of `piece`, which lies at `pieceStart` of the disk, falls into `out`, which lies at `outStart`. */
-function overlay(out: Uint8Array, outStart: number, piece: Uint8Array, pieceStart: number): void {
+export function overlay(out: Uint8Array, outStart: number, piece: Uint8Array, pieceStart: number): void {
   const from = Math.max(outStart, pieceStart);
   const to = Math.min(outStart + out.length, pieceStart + piece.length);
   if (from < to) out.set(piece.subarray(from - pieceStart, to - pieceStart), from - outStart);

@@ -6,14 +6,13 @@ import { type Catalog, findDeviceType } from "./catalog.ts";
 import { askedRange, isNotModified, isRangeCurrent } from "./conditions.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
-import type { ImageIdentity, StoredImage } from "./image.ts";
+import type { ImageMaker } from "./image-clock.ts";
 import { downloadRefusal, wordsOf } from "./refusals.ts";
 import { type Representation, representationOf } from "./representation.ts";
 
 /** What downloads need to know. */
-export interface DownloadContext extends BodyContext {
+export interface DownloadContext extends BodyContext, ImageMaker {
   readonly catalog: Catalog;
-  readonly imageOf: (identity: ImageIdentity) => StoredImage;
   /** Origin of the files listener. */
   readonly filesUrl: () => string;
 }
@@ -42,12 +41,7 @@ export async function answerFile(exchange: Exchange, context: DownloadContext): 
   const { request, url } = exchange;
   const { version = "", deviceType = "", ...variant } = Object.fromEntries(url.searchParams);
   const slug = findDeviceType(context.catalog, deviceType, true)?.slug ?? deviceType;
-  const chosen = await representationOf(
-    { slug, version, variant },
-    request.headers,
-    context.faults,
-    context.imageOf,
-  );
+  const chosen = await representationOf({ slug, version, variant }, request.headers, context.faults, context);
   if (isNotModified(request.headers, chosen)) {
     context.counters.notModified++;
     return answer(exchange, 304, undefined, headersOf(chosen, context.faults));

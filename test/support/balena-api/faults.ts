@@ -86,6 +86,11 @@ export interface DownloadFaults {
   contentCoding: "negotiated" | "forced";
   /** Members of the `.gz` file. */
   gzipMembers: number;
+  /**
+   * The time that configured images are made at: their bytes depend on it. `undefined`: now, and each one later than the one before, so
+   * that no two have the same bytes, as at balena.
+   */
+  imageMakerClock: Date | undefined;
   /** What the download-size endpoint says; `undefined`: the truth. */
   downloadSize: number | undefined;
 
@@ -101,8 +106,8 @@ export const defaultLastModified = new Date("2026-03-04T05:06:07Z");
 export type DownloadKind = "as-balena" | "with-validators";
 
 /** All switches off, for downloads of that kind. */
-export function createFaults(downloads: DownloadKind): DownloadFaults {
-  const calm = () => ({ ...faultless(), ...downloadTraits[downloads] });
+export function createFaults(downloads: DownloadKind, imageMakerClock: Date | undefined): DownloadFaults {
+  const calm = () => ({ ...faultless(), ...downloadTraits[downloads], imageMakerClock });
   return {
     ...calm(),
     reset() {
@@ -139,7 +144,10 @@ export function isDue<T extends Limited>(incident: T | undefined): incident is T
 // Kept outside the switches so that a test's object is never written to.
 const seen = new WeakMap<object, number>();
 
-function faultless(): Omit<DownloadFaults, "reset" | "ranges" | "etag" | "lastModified"> {
+function faultless(): Omit<
+  DownloadFaults,
+  "reset" | keyof (typeof downloadTraits)["as-balena"] | "imageMakerClock"
+> {
   return {
     lose: undefined,
     endShort: undefined,

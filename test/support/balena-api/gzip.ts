@@ -1,12 +1,7 @@
-// Writes a gzip file in independent pieces, all cores at once (as pigz does): one member, or several in a row.
+// Writes a gzip file of several members, in independent pieces, all cores at once (as pigz does).
 import { promisify } from "node:util";
 import { constants, crc32, deflateRaw } from "node:zlib";
-
-/** The raw file to compress, by position. */
-export interface RawFile {
-  readonly bytes: number;
-  read(start: number, end: number): Uint8Array;
-}
+import type { RawFile } from "./raw-file.ts";
 
 const pieceBytes = 4 * 1024 * 1024;
 const piecesAhead = 4;

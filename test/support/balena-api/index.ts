@@ -13,4 +13,5 @@ export { defaultLastModified, downloadTraits } from "./faults.ts";
 export type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 export { fixtureSlugs, foreignFleet } from "./fixtures.ts";
 export type { ServedImage } from "./image.ts";
+export { repeatableImages } from "./image-clock.ts";
 export { type BalenaApi, type BalenaApiOptions, type ImageQuery, startBalenaApi } from "./server.ts";

@@ -1,55 +1,41 @@
-// Packs images into temporary files, once each: streaming a file is faster than anything this process could generate.
+// Files that can be served: temporary ones, made once each (streaming is faster than generating), and such as are put together of others.
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
-import { gzipFile, type RawFile } from "./gzip.ts";
-import { zipParts } from "./zip.ts";
-
-/** How an image lies in a file; `+gzip` is that file once more, under a gzip content coding. */
-export type Packing = ".img" | ".gz" | ".zip" | ".gz+gzip" | ".zip+gzip";
 
 /** A file that can be served. */
 export interface PackedFile {
   readonly bytes: number;
   /** `end` exclusive, and after `start`. */
-  read(start: number, end: number): Readable;
+  read(start: number, end: number): AsyncIterable<Uint8Array>;
 }
 
-/** Makes files and deletes them. */
+/** Makes temporary files and deletes them. */
 export interface PackedFiles {
-  /** The file of an image, made on first use. */
-  get(tag: string, raw: RawFile, packing: Packing, gzipMembers: number): Promise<PackedFile>;
+  /** The file of that name, made on first use. */
+  get(name: string, contents: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<PackedFile>;
   /** Stops what is being made and deletes everything. */
   close(): Promise<void>;
 }
 
 const readBytes = 1024 * 1024; // three times as fast as Node's 64 KiB
-const pieceBytes = 4 * 1024 * 1024;
 
 /** Files in a temporary directory of their own. */
 export function createPackedFiles(): PackedFiles {
   const made = new Map<string, Promise<PackedFile>>();
   const closing = new AbortController();
   let directory: Promise<string> | undefined;
-
-  const get: PackedFiles["get"] = (tag, raw, packing, gzipMembers) => {
-    const name = [tag, packing.includes("z") ? gzipMembers : 1].join("-") + packing;
-    const existing = made.get(name);
-    if (existing !== undefined) return existing;
-    directory ??= mkdtemp(join(tmpdir(), "balena-api-"));
-    const other = (kind: Packing, members: number) => get(tag, raw, kind, members);
-    const file = directory.then((base) =>
-      write(join(base, name), contents(raw, packing, gzipMembers, other), closing.signal),
-    );
-    made.set(name, file);
-    return file;
-  };
   return {
-    get,
+    get(name, contents) {
+      const existing = made.get(name);
+      if (existing !== undefined) return existing;
+      directory ??= mkdtemp(join(tmpdir(), "balena-api-"));
+      const file = directory.then((base) => write(join(base, name), contents(), closing.signal));
+      made.set(name, file);
+      return file;
+    },
     async close() {
       closing.abort();
       await Promise.allSettled(made.values());
@@ -58,42 +44,46 @@ export function createPackedFiles(): PackedFiles {
   };
 }
 
-type Other = (packing: Packing, gzipMembers: number) => Promise<PackedFile>;
-
-async function* contents(
-  raw: RawFile,
-  packing: Packing,
-  members: number,
-  other: Other,
-): AsyncGenerator<Uint8Array> {
-  if (packing === ".img") yield* rawPieces(raw);
-  else if (packing === ".gz") yield* gzipFile(raw, members);
-  else if (packing === ".zip") yield* zipFile(await other(".gz", 1));
-  else yield* coded(await other(packing === ".gz+gzip" ? ".gz" : ".zip", members));
+/** Bytes as a file. */
+export function bytesFile(content: Uint8Array): PackedFile {
+  return {
+    bytes: content.length,
+    async *read(start, end) {
+      yield content.subarray(start, end);
+    },
+  };
 }
 
-function* rawPieces(raw: RawFile): Generator<Uint8Array> {
-  for (let at = 0; at < raw.bytes; at += pieceBytes) yield raw.read(at, Math.min(raw.bytes, at + pieceBytes));
+/** A part of a file, end exclusive. */
+export function partOf(file: PackedFile, from: number, to: number): PackedFile {
+  return { bytes: to - from, read: (start, end) => file.read(from + start, from + end) };
 }
 
-async function* zipFile(gzip: PackedFile): AsyncGenerator<Uint8Array> {
-  const trailer = Buffer.concat(await gzip.read(gzip.bytes - 8, gzip.bytes).toArray());
-  const { head, tail, start, end } = zipParts("image.img", gzip.bytes, trailer);
-  yield head;
-  yield* gzip.read(start, end);
-  yield tail;
+/** Files in a row. */
+export function joined(files: readonly PackedFile[]): PackedFile {
+  return {
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    async *read(start, end) {
+      let at = 0;
+      for (const file of files) {
+        const [from, to] = [Math.max(start - at, 0), Math.min(end - at, file.bytes)];
+        if (from < to) yield* file.read(from, to);
+        at += file.bytes;
+      }
+    },
+  };
 }
 
-async function* coded(file: PackedFile): AsyncGenerator<Uint8Array> {
-  const gzip = createGzip({ level: 1 });
-  const piped = pipeline(file.read(0, file.bytes), gzip);
-  yield* gzip;
-  await piped;
+/** All of a small file. */
+export async function contentOf(file: PackedFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of file.read(0, file.bytes)) pieces.push(piece);
+  return Buffer.concat(pieces);
 }
 
 async function write(
   path: string,
-  pieces: AsyncIterable<Uint8Array>,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<PackedFile> {
   await pipeline(pieces, createWriteStream(path, { mode: 0o600 }), { signal });

@@ -2,8 +2,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Validators } from "./conditions.ts";
 import { type DownloadFaults, isDue, strikes } from "./faults.ts";
-import type { ImageIdentity, StoredImage } from "./image.ts";
-import type { PackedFile, Packing } from "./packed-files.ts";
+import type { AskedImage } from "./image.ts";
+import type { ImageMaker } from "./image-clock.ts";
+import type { PackedFile } from "./packed-files.ts";
+import type { Packing } from "./packing.ts";
 
 /** A file and what HTTP says about it. */
 export interface Representation extends Validators {
@@ -15,17 +17,18 @@ export interface Representation extends Validators {
 
 /** Picks the representation; counts `faults.change`. */
 export async function representationOf(
-  asked: Omit<ImageIdentity, "contentRevision">,
+  asked: AskedImage,
   headers: IncomingHttpHeaders,
   faults: DownloadFaults,
-  imageOf: (identity: ImageIdentity) => StoredImage,
+  { imageOf, makeAt }: ImageMaker,
 ): Promise<Representation> {
   const changed = strikes(faults.change) ? faults.change : { content: false, validators: false };
   const fileType = asked.variant["fileType"] ?? ".img";
   const coded = isCoded(fileType, headers, faults);
   const packing = packingOf(fileType, coded);
-  const file = await imageOf({ ...asked, contentRevision: changed.content ? 1 : 0 }).file(packing);
-  const { tag } = imageOf({ ...asked, contentRevision: 0 }); // not the content's: it may change while its validators don't
+  const madeAt = makeAt(asked);
+  const file = await imageOf({ ...asked, madeAt, contentRevision: changed.content ? 1 : 0 }).file(packing);
+  const { tag } = imageOf({ ...asked, madeAt, contentRevision: 0 }); // not the content's: it may change while its validators don't
   const mime = fileType === ".zip" ? "application/zip" : "application/octet-stream";
   return {
     file,

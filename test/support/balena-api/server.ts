@@ -12,6 +12,7 @@ import {
   type ReleaseFixture,
 } from "./fixtures.ts";
 import { createImageLibrary, type ServedImage } from "./image.ts";
+import { createImageClock } from "./image-clock.ts";
 import { createPackedFiles } from "./packed-files.ts";
 import { type ApiContext, answerRequest } from "./router.ts";
 import { createThrottle } from "./throttle.ts";
@@ -27,6 +28,11 @@ export interface BalenaApiOptions {
    * `with-validators`: as a mirror or another server of files has them. Single traits can be switched by `faults`.
    */
   readonly downloads?: DownloadKind;
+  /**
+   * `faults.imageMakerClock` while no test sets another: a fixed time, as in `repeatableImages`, makes configured images the same bytes
+   * each time. Default: none, so that they never are, as at balena.
+   */
+  readonly imageMakerClock?: Date;
   /** Default: see `fixtures.ts`. */
   readonly deviceTypes?: readonly DeviceTypeFixture[];
   /** Default: see `fixtures.ts`. */
@@ -50,7 +56,8 @@ export interface BalenaApi {
   readonly releases: ReleaseFixture[];
   /**
    * What `/download` serves for a canonical slug, listed or not. `variant` holds further query parameters;
-   * `contentRevision` 1 is the image that `faults.change` puts in its place.
+   * `contentRevision` 1 is the image that `faults.change` puts in its place. A configured image is the one that was made last:
+   * for a HEAD too one is made.
    */
   image(deviceType: string, version: string, variant?: ImageQuery, contentRevision?: number): ServedImage;
   /** Ends all connections and deletes temporary files. */
@@ -75,14 +82,20 @@ export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<Ba
   const token = options.token ?? defaultToken;
   const deviceTypes = [...(options.deviceTypes ?? defaultDeviceTypes)];
   const releases = [...(options.releases ?? defaultReleases)];
-  const [faults, counters, files] = [createFaults(downloads), createCounters(), createPackedFiles()];
+  const [faults, counters, files] = [
+    createFaults(downloads, options.imageMakerClock),
+    createCounters(),
+    createPackedFiles(),
+  ];
   const imageOf = createImageLibrary({ imageBytes, holeFree, gzipMembers: () => faults.gzipMembers }, files);
+  const clock = createImageClock(faults);
   const link = createThrottle(() => faults.linkBytesPerSecond);
   const context: ApiContext = {
     catalog: { deviceTypes, releases },
     counters,
     faults,
     imageOf,
+    makeAt: clock.makeAt,
     link,
     filesUrl: () => filesUrl,
     token,
@@ -96,8 +109,10 @@ export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<Ba
   };
   return {
     ...{ url, filesUrl, token, faults, counters, deviceTypes, releases, close },
-    image: (slug, version, variant = {}, contentRevision = 0) =>
-      imageOf({ slug, version, variant: asStrings(variant), contentRevision }),
+    image(slug, version, query = {}, contentRevision = 0) {
+      const asked = { slug, version, variant: asStrings(query) };
+      return imageOf({ ...asked, contentRevision, madeAt: clock.lastMadeAt(asked) });
+    },
     [Symbol.asyncDispose]: close,
   };
 }
