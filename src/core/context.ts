@@ -1,9 +1,11 @@
 /** What every operation works with: the two ports, the checked options and the state of one manager. */
 import type { FreshnessPolicy } from "./freshness/plan.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { Room } from "./retention/room.ts";
 import type { Source } from "./source.ts";
 import type { ByteStore } from "./store/byte-store.ts";
 import type { CatalogEntry } from "./store/catalog.ts";
+import type { Inventory } from "./store/inventory.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { Inflater } from "./transfer/inflate.ts";
@@ -39,6 +41,10 @@ export interface ManagerContext {
   /** Manifests that streams of this process are reading, with their ids. */
   readonly reading: Map<Manifest, string>;
   readonly uses: UseRecorder;
+  /** What is known of the store's room; of use where there is a `maxBytes`. */
+  readonly room: Room;
+  /** A look at all that is stored, shared by those who ask at once. What can't be read is told as a `store-fault`. */
+  inventory(): Promise<Inventory>;
   /** Runs changes of manifests one after the other. */
   serially<T>(change: () => Promise<T>): Promise<T>;
   /** Work that nobody waits for, until the manager is closed. */

@@ -19,6 +19,8 @@ import { versions } from "./operations/versions.ts";
 import { checkedOptions } from "./options.ts";
 import { checkedSource } from "./source.ts";
 import { createByteStore } from "./store/byte-store.ts";
+import { readInventory } from "./store/inventory.ts";
+import { shareInventory } from "./store/shared-inventory.ts";
 import { createUseRecorder } from "./store/uses.ts";
 import type { ImageManager, ImageManagerOptions } from "./types.ts";
 
@@ -74,19 +76,21 @@ function createContext(options: ImageManagerOptions): {
     );
   }
   const closing = new AbortController();
+  const emit: ManagerContext["emit"] = (event) => {
+    try {
+      onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
+    } catch {
+      // A listener's fault must not become a download's.
+    }
+  };
+  const onUnreadable = (cause: unknown) => emit({ type: "store-fault", operation: "read", cause });
   const context: ManagerContext = {
     ...checked,
     source,
     store,
     chunkBytes: chunkBytesFor(chunkBytes, store.maxValueBytes),
     memory: createMemoryBudget(memoryBytes),
-    emit(event) {
-      try {
-        onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
-      } catch {
-        // A listener's fault must not become a download's.
-      }
-    },
+    emit,
     closing: closing.signal,
     transfers: new Map(),
     seenLeases: new Map(),
@@ -95,6 +99,8 @@ function createContext(options: ImageManagerOptions): {
     reading: new Map(),
     lookUps: new Map(),
     uses: createUseRecorder(store, checked.now),
+    room: { usedBytes: Number.NaN, justWritten: new Set() },
+    inventory: shareInventory(() => readInventory(store, onUnreadable)),
     serially: createQueue(),
     background: new Set(),
   };

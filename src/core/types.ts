@@ -224,10 +224,12 @@ export interface PruneReport {
   readonly freedBytes: number;
   /** Chunks that nobody needed, seen for the second time. */
   readonly orphans: number;
-  /** Transfers that did not end, older than a day. */
+  /** Transfers that did not end and went: older than a day, or in the way of the limits. */
   readonly partials: number;
   /** Leases that nobody renewed for a day. */
   readonly leases: number;
+  /** Ids whose manifest can't be read: they were passed over. While the store fails to give one, no orphan is swept. */
+  readonly unreadable: readonly string[];
 }
 
 /** Options of {@link ImageManager.verify}. */
@@ -423,8 +425,8 @@ export interface ImageManagerOptions {
   /** Chunk buffers in flight over all streams. Default 64 MiB; each stream gets at least one chunk. */
   memoryBytes?: number | undefined;
   /**
-   * Cap on the bytes of stored images, chunks that several share counted once. Least recently used ones go first; an image that
-   * does not fit is delivered, not stored. Default: none. Needs a store that lists completely (`LISTING_INCOMPLETE`).
+   * Cap on the bytes of stored chunks, each counted once: of images, of those on their way, and of what is left of broken transfers,
+   * which goes first. Then the least recently used images go; an image that does not fit is delivered, not stored. Default: none. Needs a store that lists completely (`LISTING_INCOMPLETE`).
    */
   maxBytes?: number | undefined;
   /** When a copy counts as fresh. */
@@ -571,7 +573,8 @@ export interface ImageManager {
    */
   isFresh(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * All cached images, and those on their way, in no particular order. Reads the manifests, not the chunks.
+   * All cached images, and those on their way, in no particular order. Reads the manifests, not the chunks. One that the store can't
+   * give is passed over, with a `store-fault` event. Calls at the same time share one look.
    *
    * @throws `STORE`, from the iteration.
    * @example
@@ -581,7 +584,8 @@ export interface ImageManager {
    */
   list(): AsyncIterable<ImageInfo | PartialImageInfo>;
   /**
-   * Deletes an image from the cache, pinned or not, and the chunks that nobody else needs. Streams of this process that are
+   * Deletes an image from the cache, pinned or not, what is left of a broken transfer of it, and the chunks that nobody else needs.
+   * Streams of this process that are
    * reading it go on. `false` where it was not there.
    *
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
@@ -604,7 +608,7 @@ export interface ImageManager {
   /** Takes a pin back. `false` where the image is not cached. Throws and is used as `pin`. */
   unpin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * Deletes what the limits want to go, least recently used first, and sweeps what nobody needs: chunks seen unused by two calls
+   * Deletes what the limits want to go, first what is left of broken transfers, then images, least recently used first; and sweeps what nobody needs: chunks seen unused by two calls
    * an hour or more apart, transfers that did not end, and leases, a day old. Pinned images and those that this process
    * reads or writes are spared.
    *

@@ -5,6 +5,7 @@ import type { CatalogEntry } from "../store/catalog.ts";
 import { eachOf } from "../store/each.ts";
 import { folders } from "../store/keys.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
+import { orPassOver } from "../store/pass-over.ts";
 import { orNothing } from "../store-fault.ts";
 import type { ImageVariant, OsVersion } from "../types.ts";
 import { isEsrVersion, parseVersion } from "../version/index.ts";
@@ -38,7 +39,11 @@ export async function bestCached(
     const version = selectFrom(deviceType, candidates, request.wanted);
     if (version === undefined) return undefined;
     const identity = identityOf(context, request, variant, deviceType, version);
-    const manifest = await manifestOf(context, request, identity);
+    const manifest = await orPassOver(
+      context.store,
+      () => undefined, // the listing told it
+      () => manifestOf(context, request, identity),
+    );
     if (manifest && mayServe(manifest)) return identity;
     candidates = candidates.filter((candidate) => candidate.version !== version);
   }
@@ -64,10 +69,18 @@ async function candidatesOf(
   return usable.filter(({ draft }) => request.includeDrafts || !draft);
 }
 
-async function listManifests({ store }: ManagerContext, deviceType: string): Promise<Manifest[]> {
+type Identified = Pick<Manifest, "identity">;
+
+/** One that can't be read is passed over: another version may do. */
+async function listManifests({ store, emit }: ManagerContext, deviceType: string): Promise<Identified[]> {
   const start = folders.images + imageIdPrefix(deviceType);
   const keys = (await store.list(folders.images)).filter((key) => key.startsWith(start));
-  const manifests = await eachOf(keys, (key) => readManifest(store, key.slice(folders.images.length)));
+  const onUnreadable = (cause: unknown) => emit({ type: "store-fault", operation: "read", cause });
+  const manifests = await eachOf(keys, async (key): Promise<Identified | undefined> => {
+    const id = key.slice(folders.images.length);
+    const manifest = await orPassOver(store, onUnreadable, () => readManifest(store, id));
+    return manifest && { identity: manifest.identity }; // not its chunks: there may be many
+  });
   return manifests.filter((manifest) => manifest !== undefined);
 }
 

@@ -3,7 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
-import { resolveCached } from "./resolve.ts";
+import { resolveCached, resolveExact } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
 
 /** A cached image. */
@@ -27,4 +27,25 @@ export async function findCached(
   const id = await imageId(identity);
   const manifest = await readManifest(context.store, id);
   return manifest && { id, identity, manifest };
+}
+
+/** The id under which something of an image may be stored, whole or not: of an exact version that is always known. */
+export async function findCachedId(
+  context: ManagerContext,
+  deviceType: string,
+  version: string,
+  options: ImageVariant = {},
+): Promise<string | undefined> {
+  const variant = normalizeVariant(options);
+  const request = await checkedRequest(context, deviceType, version, { scope: options.scope });
+  const asked = { ...request, isStoreNeeded: true };
+  const exact = () => resolveExact(context, asked, variant);
+  let identity: ImageIdentity | undefined;
+  try {
+    identity = (await resolveCached(context, asked, variant)) ?? (await exact());
+  } catch (failure) {
+    identity = await exact(); // its manifest can't be read: all the more reason to remove it
+    if (!identity) throw failure;
+  }
+  return identity && imageId(identity);
 }

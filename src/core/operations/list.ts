@@ -1,15 +1,14 @@
 /** `list`: all cached images, and those on their way. */
 import type { ManagerContext } from "../context.ts";
 import { chunkUses, shareOf } from "../retention/accounting.ts";
-import { readInventory } from "../store/inventory.ts";
-import type { Journal } from "../store/journal.ts";
+import type { StoredJournal } from "../store/inventory.ts";
 import { identityInfo, toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, PartialImageInfo } from "../types.ts";
 
 /** See {@link ImageManager.list}. */
 export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo | PartialImageInfo> {
   context.closing.throwIfAborted();
-  const { images, journals, usedAt } = await readInventory(context.store);
+  const { images, journals, usedAt } = await context.inventory();
   const uses = chunkUses(images.values());
   for (const [id, manifest] of images) {
     const lastUsedAt = new Date(Math.max(manifest.createdAt, usedAt.get(id) ?? 0));
@@ -18,9 +17,9 @@ export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo |
   for (const [id, journal] of journals) yield toPartialInfo(id, journal);
 }
 
-function toPartialInfo(id: string, { header, digests }: Journal): PartialImageInfo {
+function toPartialInfo(id: string, { header, chunks }: StoredJournal): PartialImageInfo {
   const { identity, mime, size, chunkBytes, startedAt } = header;
-  const transferredBytes = digests.length * chunkBytes;
+  const transferredBytes = chunks.length * chunkBytes;
   return {
     id,
     ...identityInfo(identity),

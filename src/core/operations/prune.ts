@@ -1,13 +1,15 @@
 /** `prune`: evicts what the limits want to go, and sweeps what dead processes left. */
 import type { ManagerContext } from "../context.ts";
 import { InvalidArgumentError, ListingIncompleteError } from "../errors.ts";
-import { forgetJournals } from "../retention/evict.ts";
+import { evict } from "../retention/evict.ts";
+import { isLeased, runningIds } from "../retention/needed.ts";
 import { sweepOrphans } from "../retention/orphans.ts";
 import { shrink } from "../retention/room.ts";
 import { eachOf } from "../store/each.ts";
-import { type Inventory, readInventory } from "../store/inventory.ts";
+import type { Inventory } from "../store/inventory.ts";
 import { decodeJson } from "../store/json.ts";
-import { folders } from "../store/keys.ts";
+import { folders, isLeaseHeadKey } from "../store/keys.ts";
+import { orPassOver } from "../store/pass-over.ts";
 import type { PruneLimits, PruneReport } from "../types.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -29,45 +31,59 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
   }
   return context.serially(async () => {
     const leases = await removeOldLeases(context);
-    const partials = await removeOldPartials(context, await readInventory(context.store));
-    const { ids, freedBytes } = await shrink(context, await readInventory(context.store), {
-      maxBytes,
-      unusedForMs,
-    });
-    const orphans = await sweepOrphans(context, await readInventory(context.store));
-    return { evicted: ids, freedBytes, orphans, partials, leases };
+    const old = await removeOldPartials(context, await context.inventory());
+    const inventory = await context.inventory();
+    const { evicted, freedBytes } = await shrink(context, inventory, { maxBytes, unusedForMs });
+    const orphans = await sweepOrphans(context, await context.inventory());
+    const images = evicted.filter(({ isPartial }) => !isPartial);
+    return {
+      evicted: images.map(({ id }) => id),
+      freedBytes: old.freedBytes + freedBytes,
+      orphans,
+      partials: old.count + evicted.length - images.length,
+      leases,
+      unreadable: inventory.unreadable,
+    };
   });
 }
 
-/** Journals that nobody will take up any more, and those that nobody can read. */
+/** Journals that nobody will take up any more, those that nobody can read, and what is none. */
 async function removeOldPartials(
   context: ManagerContext,
-  { journals, journalIds }: Inventory,
-): Promise<number> {
-  const running = new Set([...context.running].map(({ options }) => options.id));
+  inventory: Inventory,
+): Promise<{ count: number; freedBytes: number }> {
+  const { journals, journalIds, strayKeys } = inventory;
+  const running = runningIds(context);
   const old = journalIds.filter((id) => {
     const startedAt = journals.get(id)?.header.startedAt ?? Number.NEGATIVE_INFINITY;
-    return !running.has(id) && context.now() - startedAt > dayMs;
+    return !running.has(id) && !isLeased(context, inventory, id) && isOld(context, startedAt);
   });
-  await forgetJournals(context, old);
-  return old.length;
+  const leaving = old.map((id) => ({ id, isPartial: true }));
+  const freedBytes = await evict(context, inventory, leaving);
+  await eachOf(strayKeys, (key) => context.store.remove(key));
+  return { count: old.length, freedBytes };
 }
 
+/** A day from now is as wrong as a day ago: a clock that was ahead must not keep things for ever. */
+const isOld = ({ now }: ManagerContext, at: number) => Math.abs(now() - at) > dayMs;
+
 /** A day is far beyond any TTL, so clocks that differ do no harm; and a live owner that loses its lease loses no byte. */
-async function removeOldLeases({ store, now }: ManagerContext): Promise<number> {
+async function removeOldLeases(context: ManagerContext): Promise<number> {
+  const { store } = context;
   const removeIfOld = async (key: string) => {
-    const { renewedAt } = (decodeJson(await store.read(key)) ?? {}) as { renewedAt?: unknown };
-    const isOld = typeof renewedAt !== "number" || now() - renewedAt > dayMs;
-    if (isOld) await store.remove(key);
-    return isOld;
+    const onUnreadable = (cause: unknown) => context.emit({ type: "store-fault", operation: "read", cause });
+    const value = await orPassOver(store, onUnreadable, async () => decodeJson(await store.read(key)));
+    const { renewedAt } = (value ?? {}) as { renewedAt?: unknown };
+    const isToGo = typeof renewedAt !== "number" || isOld(context, renewedAt);
+    if (isToGo) await store.remove(key);
+    return isToGo;
   };
-  const isHead = (key: string) => key.endsWith(":head");
   const keys = await store.list(folders.leases);
-  const leases = keys.filter((key) => !isHead(key));
+  const leases = keys.filter((key) => !isLeaseHeadKey(key));
   const removals = await eachOf(leases, removeIfOld);
   const live = new Set(leases.filter((_, index) => !removals[index]).map(folderOf));
   // Written once: while a lease of the image lives, its age says nothing.
-  const heads = keys.filter((key) => isHead(key) && !live.has(folderOf(key)));
+  const heads = keys.filter((key) => isLeaseHeadKey(key) && !live.has(folderOf(key)));
   return [...removals, ...(await eachOf(heads, removeIfOld))].filter(Boolean).length;
 }
 

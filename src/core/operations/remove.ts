@@ -1,9 +1,11 @@
-/** `remove`: takes one image out of the cache. */
+/** `remove`: takes one image, and what is left of a transfer of it, out of the cache. */
 import type { ManagerContext } from "../context.ts";
-import { evict } from "../retention/evict.ts";
-import { readInventory } from "../store/inventory.ts";
+import { evict, type Leaving } from "../retention/evict.ts";
+import { isLeased, runningIds } from "../retention/needed.ts";
+import type { Inventory } from "../store/inventory.ts";
+import { imageKey } from "../store/keys.ts";
 import type { ImageVariant } from "../types.ts";
-import { findCached } from "./find-cached.ts";
+import { findCachedId } from "./find-cached.ts";
 
 /** See {@link ImageManager.remove}. */
 export async function remove(
@@ -12,8 +14,21 @@ export async function remove(
   version: string,
   variant?: ImageVariant,
 ): Promise<boolean> {
-  const found = await findCached(context, deviceType, version, variant);
-  if (!found) return false;
-  await context.serially(async () => evict(context, await readInventory(context.store), [found.id]));
-  return true;
+  const id = await findCachedId(context, deviceType, version, variant);
+  if (id === undefined) return false;
+  return context.serially(async () => {
+    const inventory = await context.inventory();
+    const leaving = leavingOf(context, inventory, id);
+    await evict(context, inventory, leaving);
+    const isUnreadable = inventory.unreadable.includes(id);
+    if (isUnreadable) await context.store.remove(imageKey(id));
+    return isUnreadable || leaving.length > 0;
+  });
+}
+
+/** A transfer that is under way goes on. */
+function leavingOf(context: ManagerContext, inventory: Inventory, id: string): Leaving[] {
+  const isLeft = inventory.journalIds.includes(id) && !runningIds(context).has(id);
+  const isPartial = isLeft && !isLeased(context, inventory, id);
+  return [...(inventory.images.has(id) ? [{ id }] : []), ...(isPartial ? [{ id, isPartial }] : [])];
 }

@@ -7,7 +7,7 @@ import type { CatalogEntry } from "../store/catalog.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
-import { selectVersion } from "../version/index.ts";
+import { parseVersion, selectVersion } from "../version/index.ts";
 import { bestCached, cachedExactly } from "./cached-versions.ts";
 import { fetchVersions, freshVersions, lookUpRetries, recall } from "./known-versions.ts";
 import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
@@ -74,6 +74,17 @@ export async function resolveCached(
   variant: ImageVariant,
 ): Promise<ImageIdentity | undefined> {
   return offline(context, request, variant, await recall(context, request));
+}
+
+/** What an exact version stands for, cached or not; `undefined` for a range. */
+export async function resolveExact(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+): Promise<ImageIdentity | undefined> {
+  if (!parseVersion(request.wanted)) return undefined;
+  const deviceType = (await recall(context, request))?.deviceType ?? request.deviceType;
+  return identityOf(context, request, variant, deviceType, request.wanted.replace(/^[vV]/, ""));
 }
 
 /** Without a look at all that is cached where one read tells. */

@@ -2,14 +2,14 @@
 import type { ManagerContext } from "../context.ts";
 import { InvalidArgumentError, isImageManagerError, ListingIncompleteError } from "../errors.ts";
 import { chunksWithin } from "../memory-budget.ts";
-import { chunkUses } from "../retention/accounting.ts";
 import { findOrphans } from "../retention/orphans.ts";
 import { unlessAborted } from "../source.ts";
 import { isChunkSound, storedLength } from "../store/chunk-store.ts";
 import { eachOf } from "../store/each.ts";
-import { type Inventory, readInventory } from "../store/inventory.ts";
+import type { Inventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
-import { chunkLength, type Manifest } from "../store/manifest.ts";
+import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
+import { orStoreFault } from "../store-fault.ts";
 import { createProgress } from "../transfer/progress.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
 import { callSignal } from "./call-signal.ts";
@@ -27,22 +27,26 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
     );
   }
   signal.throwIfAborted();
-  const inventory = await readInventory(context.store);
-  const { bad, checkedBytes, chunks } = await checkChunks(context, inventory, options, signal);
+  const inventory = await context.inventory();
+  const manifests = await readManifests(context, inventory);
+  const { bad, checkedBytes, chunks } = await checkChunks(context, manifests, options, signal);
   const damaged: DamagedImage[] = [];
-  for (const [id, manifest] of inventory.images) {
+  for (const [id, manifest] of manifests) {
     const badChunks = [...manifest.chunks.keys()].filter((index) => bad.has(manifest.chunks[index] ?? ""));
     if (badChunks.length === 0) continue;
     const isRepaired = options.repair === true && (await repair(context, id, manifest, badChunks, signal));
     const { deviceType, version } = manifest.identity;
     damaged.push({ id, deviceType, version, chunks: badChunks, isRepaired });
   }
-  if (options.repair) await eachOf(inventory.unreadable, (id) => context.store.remove(imageKey(id)));
+  if (options.repair) {
+    const remove = (id: string) => orStoreFault(context, "remove", () => context.store.remove(imageKey(id)));
+    await eachOf(inventory.unreadable, remove);
+  }
   const orphans = await findOrphans(context, inventory);
   const lengthOf = (digest: string) => storedLength(context.store, digest);
   const orphanBytes = await eachOf(orphans, lengthOf, atATime(context.chunkBytes));
   return {
-    images: inventory.images.size,
+    images: manifests.size,
     chunks,
     checkedBytes,
     damaged,
@@ -52,20 +56,43 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   };
 }
 
+/** With their digests, which the inventory does not keep. */
+async function readManifests(
+  { store }: ManagerContext,
+  { images }: Inventory,
+): Promise<Map<string, Manifest>> {
+  const manifests = new Map<string, Manifest>();
+  await eachOf([...images.keys()], async (id) => {
+    const manifest = await readManifest(store, id);
+    if (manifest) manifests.set(id, manifest);
+  });
+  return manifests;
+}
+
+/** Length of each distinct chunk. */
+function lengthsOf(manifests: Iterable<Manifest>): Map<string, number> {
+  const lengths = new Map<string, number>();
+  for (const manifest of manifests) {
+    for (const [index, digest] of manifest.chunks.entries())
+      if (digest !== null) lengths.set(digest, chunkLength(manifest, index));
+  }
+  return lengths;
+}
+
 /** Reads each distinct chunk once, one chunk or 16 MiB at a time. */
 async function checkChunks(
   context: ManagerContext,
-  inventory: Inventory,
+  manifests: ReadonlyMap<string, Manifest>,
   { onProgress }: VerifyOptions,
   signal: AbortSignal,
 ) {
-  const queue = [...chunkUses(inventory.images.values())];
-  const largest = queue.reduce((most, [, { bytes }]) => Math.max(most, bytes), 1);
+  const queue = [...lengthsOf(manifests.values())];
+  const largest = queue.reduce((most, [, bytes]) => Math.max(most, bytes), 1);
   const progress = createProgress(onProgress, context.now);
-  progress.setTotal(queue.reduce((sum, [, { bytes }]) => sum + bytes, 0));
+  progress.setTotal(queue.reduce((sum, [, bytes]) => sum + bytes, 0));
   const bad = new Set<string>();
   let checkedBytes = 0;
-  const check = async ([digest, { bytes }]: (typeof queue)[number]) => {
+  const check = async ([digest, bytes]: (typeof queue)[number]) => {
     signal.throwIfAborted();
     if (!(await isChunkSound(context, digest, bytes))) bad.add(digest);
     checkedBytes += bytes;

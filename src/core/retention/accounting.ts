@@ -1,57 +1,69 @@
 /** Who needs which chunk, what that weighs, and who goes first when room is short. Pure: plain data in, decisions out. */
-import { chunkLength, type Manifest } from "../store/manifest.ts";
+import { type ChunkIds, hole } from "../store/chunk-ids.ts";
+import { chunkLength } from "../store/manifest.ts";
 
-/** A stored image as far as room is concerned. */
+/** Chunks that belong together: an image's, or those that a transfer has stored. */
+export interface Content {
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly chunks: ChunkIds;
+}
+
+/** Something that takes room. */
 export interface Tenant {
   readonly id: string;
-  readonly manifest: Manifest;
+  /** What is left of a transfer that did not end: it goes before any image. */
+  readonly isPartial?: boolean;
+  readonly content: Content;
   /** Last use, milliseconds since 1970. */
   readonly usedAt: number;
   /** Pinned, or read or written right now: never evicted. */
   readonly isSpared: boolean;
 }
 
-/** A chunk and how many images name it. */
+/** A chunk and how many contents name it. */
 export interface ChunkUse {
   readonly bytes: number;
   count: number;
 }
 
-/** Every chunk that some images name. Holes take no room and are not among them. */
-export function chunkUses(manifests: Iterable<Manifest>): Map<string, ChunkUse> {
-  const uses = new Map<string, ChunkUse>();
-  for (const manifest of manifests) {
-    for (const [digest, bytes] of chunksOf(manifest)) {
-      const use = uses.get(digest);
+/** Every chunk that some contents name. Holes take no room and are not among them. */
+export function chunkUses(contents: Iterable<Content>): Map<number, ChunkUse> {
+  const uses = new Map<number, ChunkUse>();
+  for (const content of contents) {
+    for (const [chunk, bytes] of chunksOf(content)) {
+      const use = uses.get(chunk);
       if (use) use.count += 1;
-      else uses.set(digest, { bytes, count: 1 });
+      else uses.set(chunk, { bytes, count: 1 });
     }
   }
   return uses;
 }
 
-/** The distinct chunks of an image with their lengths. */
-export function chunksOf(manifest: Manifest): Map<string, number> {
-  const chunks = new Map<string, number>();
-  for (const [index, digest] of manifest.chunks.entries()) {
-    if (digest !== null) chunks.set(digest, chunkLength(manifest, index));
+/** The distinct chunks with their lengths. */
+export function chunksOf(content: Content): Map<number, number> {
+  const chunks = new Map<number, number>();
+  for (const [index, chunk] of content.chunks.entries()) {
+    if (chunk !== hole) chunks.set(chunk, chunkLength(content, index));
   }
   return chunks;
 }
 
 /** Bytes that chunks take, each counted once. */
-export function totalBytes(uses: Map<string, ChunkUse>): number {
-  return [...uses.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+export function totalBytes(uses: Map<number, ChunkUse>): number {
+  let sum = 0;
+  for (const { bytes } of uses.values()) sum += bytes;
+  return sum;
 }
 
 /** Bytes of an image that it alone needs, and those that it shares with others. */
 export function shareOf(
-  manifest: Manifest,
-  uses: Map<string, ChunkUse>,
+  content: Content,
+  uses: Map<number, ChunkUse>,
 ): { ownBytes: number; sharedBytes: number } {
   let [ownBytes, sharedBytes] = [0, 0];
-  for (const [digest, bytes] of chunksOf(manifest)) {
-    if ((uses.get(digest)?.count ?? 0) > 1) sharedBytes += bytes;
+  for (const [chunk, bytes] of chunksOf(content)) {
+    if ((uses.get(chunk)?.count ?? 0) > 1) sharedBytes += bytes;
     else ownBytes += bytes;
   }
   return { ownBytes, sharedBytes };
@@ -64,34 +76,53 @@ export interface RoomLimits {
 }
 
 /**
- * The images that have to go, least recently used first: all that were unused for too long, then as many as it takes to get
- * within `maxBytes`. An image whose chunks others need as well frees only what is its own at that moment.
+ * The tenants that have to go: all that were unused for too long, then as many as it takes to get within `maxBytes`. First those that
+ * can't stay whoever else goes, then what is left of transfers, then images, the least recently used first. One whose chunks others need
+ * as well frees only what is its own at that moment.
  */
 export function chooseEvictions(
   tenants: readonly Tenant[],
   limits: RoomLimits,
   now: number,
-): { evicted: Tenant[]; bytesLeft: number } {
-  const uses = chunkUses(tenants.map(({ manifest }) => manifest));
+): { evicted: Tenant[]; bytesBefore: number; bytesLeft: number } {
+  const uses = chunkUses(tenants.map(({ content }) => content));
   const { maxBytes = Number.POSITIVE_INFINITY, unusedForMs = Number.POSITIVE_INFINITY } = limits;
-  let bytesLeft = totalBytes(uses);
+  const bytesBefore = totalBytes(uses);
+  let bytesLeft = bytesBefore;
   const evicted: Tenant[] = [];
-  for (const tenant of tenants.toSorted((a, b) => a.usedAt - b.usedAt)) {
+  for (const tenant of inOrderOfLeaving(tenants, maxBytes)) {
     const isUnused = now - tenant.usedAt > unusedForMs;
-    if (tenant.isSpared || (!isUnused && bytesLeft <= maxBytes)) continue;
+    if (!isUnused && bytesLeft <= maxBytes) continue;
     evicted.push(tenant);
-    for (const bytes of releaseChunks(tenant.manifest, uses).values()) bytesLeft -= bytes;
+    for (const bytes of releaseChunks(tenant.content, uses).values()) bytesLeft -= bytes;
   }
-  return { evicted, bytesLeft };
+  return { evicted, bytesBefore, bytesLeft };
 }
 
-/** Takes an image's part out of the uses; gives the chunks, with their bytes, that none of the other images names. */
-export function releaseChunks(manifest: Manifest, uses: Map<string, ChunkUse>): Map<string, number> {
-  const released = new Map<string, number>();
-  for (const [digest, bytes] of chunksOf(manifest)) {
-    const use = uses.get(digest)!;
+/** Small ones would go in vain for one that is above the limit all by itself, or with what is spared. */
+function inOrderOfLeaving(tenants: readonly Tenant[], maxBytes: number): Tenant[] {
+  const spared = chunkUses(tenants.filter(({ isSpared }) => isSpared).map(({ content }) => content));
+  const bytesForOthers = maxBytes - totalBytes(spared);
+  const rank = ({ content, isPartial }: Tenant) => {
+    let bytes = 0;
+    for (const [chunk, length] of chunksOf(content)) if (!spared.has(chunk)) bytes += length;
+    if (bytesForOthers > 0 && bytes > bytesForOthers) return 0;
+    return isPartial ? 1 : 2;
+  };
+  return tenants
+    .filter(({ isSpared }) => !isSpared)
+    .map((tenant) => ({ tenant, rank: rank(tenant) }))
+    .sort((a, b) => a.rank - b.rank || a.tenant.usedAt - b.tenant.usedAt)
+    .map(({ tenant }) => tenant);
+}
+
+/** Takes a content out of the uses; gives the chunks, with their bytes, that no other content names. */
+export function releaseChunks(content: Content, uses: Map<number, ChunkUse>): Map<number, number> {
+  const released = new Map<number, number>();
+  for (const [chunk, bytes] of chunksOf(content)) {
+    const use = uses.get(chunk)!;
     use.count -= 1;
-    if (use.count === 0) released.set(digest, bytes);
+    if (use.count === 0) released.set(chunk, bytes);
   }
   return released;
 }

@@ -1,47 +1,87 @@
-/** Takes images out of the store: the manifest first, then the chunks that nobody else needs. */
+/** Takes images, and what is left of transfers, out of the store: first what names the chunks, then those that nobody else needs. */
 import type { ManagerContext } from "../context.ts";
+import { chunkIdOf } from "../store/chunk-ids.ts";
 import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
-import { removeAllJournals } from "../store/journal.ts";
-import { chunkKey, imageKey, useKey } from "../store/keys.ts";
-import { chunkUses, releaseChunks } from "./accounting.ts";
-import { chunksInUse, journaledChunks } from "./needed.ts";
+import { readJournal, removeAllJournals } from "../store/journal.ts";
+import { chunkKey, imageKey, leaseFolder, partialFolder, useKey } from "../store/keys.ts";
+import { readManifest } from "../store/manifest.ts";
+import { type ChunkUse, chunkUses, releaseChunks, type Tenant } from "./accounting.ts";
+import { contentOf } from "./content.ts";
+import { chunksInUse } from "./needed.ts";
 
-/** Evicts images and says how many bytes that freed. Whoever dies half-way leaves orphans, never a broken image. */
+/** What goes. */
+export type Leaving = Pick<Tenant, "id" | "isPartial">;
+
+/** Evicts it and says how many bytes that freed. Whoever dies half-way leaves orphans, never a broken image. */
 export async function evict(
   context: ManagerContext,
   inventory: Inventory,
-  ids: readonly string[],
+  leaving: readonly Leaving[],
 ): Promise<number> {
   // Counted once: to count what is left after each one that goes would cost images times chunks.
-  const uses = chunkUses(inventory.images.values());
-  const journaled = journaledChunks(inventory);
+  const uses = chunkUses([...inventory.images.values(), ...[...inventory.journals.values()].map(contentOf)]);
   let freedBytes = 0;
-  for (const id of ids) {
-    const manifest = inventory.images.get(id);
-    if (!manifest) continue;
-    await context.store.remove(imageKey(id));
-    const inUse = chunksInUse(context); // by now, since a stream may have begun meanwhile
-    const freed = await removeChunks(
-      context,
-      [...releaseChunks(manifest, uses)].filter(([digest]) => !journaled.has(digest) && !inUse.has(digest)),
-    );
-    await context.store.remove(useKey(id));
-    context.emit({ type: "evicted", image: id, freedBytes: freed });
+  for (const { id, isPartial } of leaving) {
+    const freed = isPartial
+      ? await evictPartial(context, inventory, id, uses)
+      : await evictImage(context, inventory, id, uses);
+    context.room.usedBytes -= freed;
     freedBytes += freed;
   }
   return freedBytes;
 }
 
-/** Forgets a transfer that did not end. Its chunks become orphans, which the next sweeps see to. */
-export async function forgetJournals(context: ManagerContext, ids: readonly string[]): Promise<void> {
-  await eachOf(ids, (id) => removeAllJournals(context.store, id));
+async function evictImage(
+  context: ManagerContext,
+  inventory: Inventory,
+  id: string,
+  uses: Map<number, ChunkUse>,
+): Promise<number> {
+  const { store, emit } = context;
+  const image = inventory.images.get(id);
+  if (!image) return 0;
+  // The inventory has numbers only. Where the manifest has just gone bad, its chunks are left to the sweep of orphans.
+  const chunks = (await readManifest(store, id).catch(() => undefined))?.chunks ?? [];
+  await store.remove(imageKey(id));
+  const freedBytes = await removeChunks(context, chunks, releaseChunks(image, uses));
+  await store.remove(useKey(id));
+  emit({ type: "evicted", image: id, freedBytes });
+  return freedBytes;
 }
 
-async function removeChunks(
-  { store }: ManagerContext,
-  chunks: readonly (readonly [digest: string, bytes: number])[],
+/** An owner that was only paused sees by its lease that it has lost, and commits nothing. */
+async function evictPartial(
+  context: ManagerContext,
+  inventory: Inventory,
+  id: string,
+  uses: Map<number, ChunkUse>,
 ): Promise<number> {
-  await eachOf(chunks, ([digest]) => store.remove(chunkKey(digest)));
-  return chunks.reduce((sum, [, bytes]) => sum + bytes, 0);
+  const { store } = context;
+  const journal = inventory.journals.get(id);
+  const chunks = journal ? await journaledDigests(context, id) : [];
+  await eachOf(await store.list(leaseFolder(id)), (key) => store.remove(key));
+  await removeAllJournals(store, id);
+  return journal ? removeChunks(context, chunks, releaseChunks(contentOf(journal), uses)) : 0;
+}
+
+async function journaledDigests({ store }: ManagerContext, id: string): Promise<readonly (string | null)[]> {
+  const folder = partialFolder(id);
+  const epochs = (await store.list(folder)).map((key) => Number.parseInt(key.slice(folder.length), 10));
+  const ascending = [...new Set(epochs)].filter((epoch) => epoch > 0).sort((a, b) => a - b);
+  return (await readJournal(store, id, ascending).catch(() => undefined))?.digests ?? [];
+}
+
+/** Of those that nobody else names, the ones that no stream needs by now: one may have begun meanwhile. */
+async function removeChunks(
+  context: ManagerContext,
+  digests: readonly (string | null)[],
+  released: Map<number, number>,
+): Promise<number> {
+  const inUse = chunksInUse(context);
+  const isFree = (digest: string | null) =>
+    digest !== null && released.has(chunkIdOf(digest)) && !inUse.has(chunkIdOf(digest));
+  const free = [...new Set(digests.filter(isFree))] as string[];
+  await eachOf(free, (digest) => context.store.remove(chunkKey(digest)));
+  return free.reduce((sum, digest) => sum + released.get(chunkIdOf(digest))!, 0);
 }

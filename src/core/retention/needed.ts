@@ -1,33 +1,48 @@
 /** Which chunks somebody needs: stored images, transfers that did not end, and whatever this process reads or writes. */
 import type { ManagerContext } from "../context.ts";
+import { chunkIdOf, hole } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
 
-/** Digests of all needed chunks. */
-export function neededChunks(context: ManagerContext, inventory: Inventory): Set<string> {
-  const stored = [...inventory.images.values()].map(({ chunks }) => chunks);
-  return digestsOf([...stored, journaledChunks(inventory), chunksInUse(context)]);
+/** Numbers of all needed chunks, but for what one transfer alone has written. */
+export function neededChunks(
+  context: ManagerContext,
+  { images, journals }: Inventory,
+  except?: RunningTransfer,
+): Set<number> {
+  const needed = chunksInUse(context, except);
+  for (const { chunks } of [...images.values(), ...journals.values()]) {
+    for (const chunk of chunks) if (chunk !== hole) needed.add(chunk);
+  }
+  return needed;
 }
 
-/** Those of transfers that did not end. */
-export function journaledChunks({ journals }: Inventory): Set<string> {
-  return digestsOf([...journals.values()].map(({ digests }) => digests));
-}
-
-/** Those that this process reads or writes right now. */
-export function chunksInUse({ reading, running }: ManagerContext): Set<string> {
-  return digestsOf([
-    ...[...reading.keys()].map(({ chunks }) => chunks),
-    ...[...running].map(({ window }) => window.digests),
-  ]);
+/** Those that this process reads or has written. The same bytes may be on their way in a transfer that is not stored. */
+export function chunksInUse({ reading, running }: ManagerContext, except?: RunningTransfer): Set<number> {
+  const inUse = new Set<number>();
+  const add = (digests: Iterable<string | null>) => {
+    for (const digest of digests) if (digest !== null) inUse.add(chunkIdOf(digest));
+  };
+  for (const { chunks } of reading.keys()) add(chunks);
+  for (const transfer of running) if (transfer !== except) add(transfer.written.keys());
+  return inUse;
 }
 
 /** Ids that this process reads or writes. */
 export function idsInUse(context: ManagerContext): Set<string> {
-  return new Set([...context.reading.values(), ...[...context.running].map(({ options }) => options.id)]);
+  return new Set([...context.reading.values(), ...runningIds(context)]);
 }
 
-function digestsOf(lists: readonly Iterable<string | null>[]): Set<string> {
-  const digests = new Set<string>();
-  for (const list of lists) for (const digest of list) if (digest !== null) digests.add(digest);
-  return digests;
+/** Ids that this process writes. */
+export function runningIds({ running }: ManagerContext): Set<string> {
+  return new Set([...running].map(({ options }) => options.id));
+}
+
+/** Longer than any heartbeat pauses, and than clocks differ. Who is taken for dead by mistake loses its commit, and no byte. */
+const leaseGraceMs = 60_000;
+
+/** Whether some process seems to be transferring an image. */
+export function isLeased({ now, lease }: ManagerContext, { leasedAt }: Inventory, id: string): boolean {
+  const ageMs = Math.abs(now() - (leasedAt.get(id) ?? Number.NEGATIVE_INFINITY));
+  return ageMs < Math.max(leaseGraceMs, 6 * lease.ttlMs);
 }

@@ -4,6 +4,7 @@
  */
 import type { ManagerContext } from "../context.ts";
 import { isChunkDigests, isRecord, isTime } from "../store/checks.ts";
+import { chunkIdOf } from "../store/chunk-ids.ts";
 import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
@@ -20,13 +21,15 @@ interface Sighting {
 
 /** Digests of all chunks that nobody needs. */
 export async function findOrphans(context: ManagerContext, inventory: Inventory): Promise<string[]> {
+  if (inventory.isUncertain) return []; // in doubt a chunk is kept
   const digests = (await context.store.list(folders.chunks)).map(digestOfChunkKey);
   const needed = neededChunks(context, inventory); // after the listing: what came meanwhile is needed
-  return digests.filter((digest) => !needed.has(digest));
+  return digests.filter((digest) => !needed.has(chunkIdOf(digest)));
 }
 
 /** Deletes those that were seen before, remembers the others. Says how many went. */
 export async function sweepOrphans(context: ManagerContext, inventory: Inventory): Promise<number> {
+  if (inventory.isUncertain) return 0;
   const orphans = await findOrphans(context, inventory);
   const sighting = await readSighting(context);
   const ageMs = sighting ? context.now() - sighting.sightedAt : Number.NaN;

@@ -1,53 +1,121 @@
-/** Keeps the stored images within `maxBytes`. */
+/** Keeps what is stored within `maxBytes`: images, what is left of transfers, and what is being written. */
 import type { ManagerContext } from "../context.ts";
-import { type Inventory, readInventory } from "../store/inventory.ts";
+import { chunkIdsOf } from "../store/chunk-ids.ts";
+import type { Inventory } from "../store/inventory.ts";
 import type { Manifest } from "../store/manifest.ts";
-import { chooseEvictions, type RoomLimits, type Tenant } from "./accounting.ts";
+import { type Content, chooseEvictions, type RoomLimits, type Tenant } from "./accounting.ts";
+import { contentOf, writtenContent } from "./content.ts";
 import { evict } from "./evict.ts";
-import { idsInUse } from "./needed.ts";
+import { idsInUse, isLeased, runningIds } from "./needed.ts";
 
-/** Makes room for an image of about so many bytes. Best effort: the exact count comes with the commit. */
-export async function makeRoom(context: ManagerContext, bytes: number): Promise<void> {
-  if (context.maxBytes === undefined) return;
-  await shrink(context, await readInventory(context.store), {
-    maxBytes: Math.max(0, context.maxBytes - bytes),
-  });
+/** How much is stored, as far as this manager knows: what its last look found, and what it has written since. */
+export interface Room {
+  /** `NaN` before the first look. */
+  usedBytes: number;
+  /** What transfers have written that ended after the last look began: it may not have seen their journals' last lines. */
+  readonly justWritten: Set<Content>;
+}
+
+/** Whose room may be taken. */
+export type Victims = "images and partials" | "partials";
+
+/** Makes room for so many bytes. Says whether there is; where there can't be, nothing goes. Run it under the lock. */
+export async function makeRoom(context: ManagerContext, bytes: number, victims: Victims): Promise<boolean> {
+  const { maxBytes } = context;
+  if (maxBytes === undefined) return true;
+  const inventory = await lookAtRoom(context);
+  const tenants = tenantsOf(context, inventory);
+  const isSpared = (tenant: Tenant) => tenant.isSpared || (victims === "partials" && !tenant.isPartial);
+  return shrinkTo(
+    context,
+    inventory,
+    tenants.map((tenant) => ({ ...tenant, isSpared: isSpared(tenant) })),
+    maxBytes - bytes,
+  );
 }
 
 /** Makes room for the very chunks of an image; `false` where there is none to be made. Its own older copy does not count. */
 export async function makeRoomFor(context: ManagerContext, id: string, manifest: Manifest): Promise<boolean> {
   if (context.maxBytes === undefined) return true;
-  const found = await readInventory(context.store);
-  const inventory: Inventory = { ...found, images: new Map([...found.images, [id, manifest]]) };
-  const tenants = tenantsOf(context, inventory);
-  const { evicted, bytesLeft } = chooseEvictions(tenants, { maxBytes: context.maxBytes }, context.now());
-  // Nothing is evicted for an image that does not fit in the end.
-  if (bytesLeft > context.maxBytes) return false;
-  await evict(
-    context,
-    inventory,
-    evicted.map((tenant) => tenant.id),
-  );
+  const found = await lookAtRoom(context);
+  const image = { ...manifest, chunks: chunkIdsOf(manifest.chunks) };
+  const inventory: Inventory = { ...found, images: new Map([...found.images, [id, image]]) };
+  return shrinkTo(context, inventory, tenantsOf(context, inventory), context.maxBytes);
+}
+
+/** Whether a transfer may write a chunk of so many bytes now. If so, they count as written. */
+export async function admit(context: ManagerContext, bytes: number, victims: Victims): Promise<boolean> {
+  if (take(context, bytes)) return true;
+  return context.serially(async () => {
+    // More than the one chunk, or each one would cost a look at all that is stored.
+    const block = Math.max(bytes, Math.min(blockBytes, (context.maxBytes ?? 0) / 16));
+    if (!(await makeRoom(context, block, victims))) await makeRoom(context, bytes, victims);
+    return take(context, bytes);
+  });
+}
+
+const blockBytes = 64 * 1024 * 1024;
+
+function take({ maxBytes, room }: ManagerContext, bytes: number): boolean {
+  if (maxBytes !== undefined && !(room.usedBytes + bytes <= maxBytes)) return false;
+  room.usedBytes += bytes;
   return true;
 }
 
-/** Evicts what the limits want to go. Says which ids went and the bytes that this freed. */
+/** What had ended before the look is in it. */
+async function lookAtRoom(context: ManagerContext): Promise<Inventory> {
+  const { justWritten } = context.room;
+  const before = [...justWritten];
+  const inventory = await context.inventory();
+  for (const content of before) justWritten.delete(content);
+  return inventory;
+}
+
+/** Evicts what the limits want to go. Says what went and the bytes that this freed. */
 export async function shrink(
   context: ManagerContext,
   inventory: Inventory,
   limits: RoomLimits,
-): Promise<{ ids: string[]; freedBytes: number }> {
-  const { evicted } = chooseEvictions(tenantsOf(context, inventory), limits, context.now());
-  const ids = evicted.map(({ id }) => id);
-  return { ids, freedBytes: await evict(context, inventory, ids) };
+): Promise<{ evicted: readonly Tenant[]; freedBytes: number }> {
+  const { evicted, bytesBefore } = chooseEvictions(tenantsOf(context, inventory), limits, context.now());
+  context.room.usedBytes = bytesBefore;
+  return { evicted, freedBytes: await evict(context, inventory, evicted) };
+}
+
+/** Nothing is evicted for what does not fit in the end. */
+async function shrinkTo(
+  context: ManagerContext,
+  inventory: Inventory,
+  tenants: readonly Tenant[],
+  maxBytes: number,
+): Promise<boolean> {
+  const { evicted, bytesBefore, bytesLeft } = chooseEvictions(tenants, { maxBytes }, context.now());
+  context.room.usedBytes = bytesBefore;
+  if (bytesLeft > maxBytes) return false;
+  await evict(context, inventory, evicted);
+  return true;
 }
 
 function tenantsOf(context: ManagerContext, inventory: Inventory): Tenant[] {
   const inUse = idsInUse(context);
-  return [...inventory.images].map(([id, manifest]) => ({
+  const now = context.now();
+  const images = [...inventory.images].map(([id, image]): Tenant => {
+    // A use in the future is another clock's: it must not keep an image for ever.
+    const usedAt = Math.min(now, Math.max(image.createdAt, inventory.usedAt.get(id) ?? 0));
+    return { id, content: image, usedAt, isSpared: image.pinned || inUse.has(id) };
+  });
+  const written = [...[...context.running].map(writtenContent), ...context.room.justWritten];
+  const beingWritten = written.map((content): Tenant => ({ id: "", content, usedAt: now, isSpared: true }));
+  return [...images, ...partialsOf(context, inventory), ...beingWritten];
+}
+
+function partialsOf(context: ManagerContext, inventory: Inventory): Tenant[] {
+  const running = runningIds(context);
+  return [...inventory.journals].map(([id, journal]) => ({
     id,
-    manifest,
-    usedAt: Math.max(manifest.createdAt, inventory.usedAt.get(id) ?? 0),
-    isSpared: manifest.pinned || inUse.has(id),
+    isPartial: true,
+    content: contentOf(journal),
+    usedAt: journal.header.startedAt,
+    isSpared: running.has(id) || isLeased(context, inventory, id),
   }));
 }

@@ -1,51 +1,107 @@
-/** All that the store holds, as far as its listing goes: images, journals of transfers that did not end, last uses. */
-
+/** All that the store holds, as far as its listing goes: images, journals of transfers that did not end, leases, last uses. */
 import type { ByteStore } from "./byte-store.ts";
+import { isTime } from "./checks.ts";
+import { type ChunkIds, chunkIdsOf } from "./chunk-ids.ts";
 import { eachOf } from "./each.ts";
-import { type Journal, readJournal } from "./journal.ts";
-import { folders } from "./keys.ts";
+import { type JournalHeader, readJournal } from "./journal.ts";
+import { decodeJson } from "./json.ts";
+import { folders, isLeaseHeadKey } from "./keys.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
+import { type OnUnreadable, orPassOver } from "./pass-over.ts";
 import { readUses } from "./uses.ts";
+
+/** A manifest, with its chunks as numbers. */
+export type StoredImage = Omit<Manifest, "chunks"> & { readonly chunks: ChunkIds };
+
+/** A journal, likewise. Its chunks are whole. */
+export interface StoredJournal {
+  readonly header: JournalHeader;
+  readonly chunks: ChunkIds;
+}
 
 /** What was found. */
 export interface Inventory {
-  readonly images: ReadonlyMap<string, Manifest>;
-  /** Ids under which no manifest could be made out. */
+  readonly images: ReadonlyMap<string, StoredImage>;
+  /** Ids under which no manifest could be made out, or read. */
   readonly unreadable: readonly string[];
-  readonly journals: ReadonlyMap<string, Journal>;
+  /** The store failed to give some of it: who needs a chunk is not known for certain. */
+  readonly isUncertain: boolean;
+  readonly journals: ReadonlyMap<string, StoredJournal>;
   /** Ids that have journal keys, readable or not. */
   readonly journalIds: readonly string[];
+  /** Keys among the journals that are none of a journal's. */
+  readonly strayKeys: readonly string[];
+  /** When the lease of an image was renewed last, by its owner's clock. */
+  readonly leasedAt: ReadonlyMap<string, number>;
   readonly usedAt: ReadonlyMap<string, number>;
 }
 
 /** Reads it. Chunks are neither listed nor read. */
-export async function readInventory(store: ByteStore): Promise<Inventory> {
+export async function readInventory(store: ByteStore, onUnreadable: OnUnreadable): Promise<Inventory> {
+  let isUncertain = false;
+  const passOver = <T>(read: () => Promise<T>) =>
+    orPassOver(
+      store,
+      (cause) => {
+        isUncertain = true;
+        onUnreadable(cause);
+      },
+      read,
+    );
+  // Journals before manifests: a transfer writes its manifest before it deletes its journal, so its chunks are seen in one of them.
+  const leasedAt = await readLeases(store, passOver);
+  const partials = await readJournals(store, passOver);
+  const { images, unreadable } = await readImages(store, passOver);
+  const usedAt = await readUses(store, passOver);
+  return { images, unreadable, ...partials, leasedAt, usedAt, isUncertain };
+}
+
+/** Reads one value, or passes it over. */
+export type PassOver = <T>(read: () => Promise<T>) => Promise<T | undefined>;
+
+async function readImages(store: ByteStore, passOver: PassOver) {
   const ids = (await store.list(folders.images)).map((key) => key.slice(folders.images.length));
-  const manifests = await eachOf(ids, async (id) => [id, await readManifest(store, id)] as const);
-  const journalKeys = (await store.list(folders.partials)).map((key) =>
-    key.slice(folders.partials.length).split(":"),
-  );
-  const journalIds = [...new Set(journalKeys.map(([id]) => id!))];
-  const journals = await eachOf(journalIds, async (id) => {
-    const epochs = journalKeys.filter(([of]) => of === id).map(([, epoch]) => Number(epoch));
-    return [
-      id,
-      await readJournal(
+  const images = new Map<string, StoredImage>();
+  const unreadable: string[] = [];
+  await eachOf(ids, async (id) => {
+    const manifest = await passOver(() => readManifest(store, id));
+    if (manifest) images.set(id, { ...manifest, chunks: chunkIdsOf(manifest.chunks) });
+    else unreadable.push(id);
+  });
+  return { images, unreadable };
+}
+
+async function readJournals(store: ByteStore, passOver: PassOver) {
+  const epochs = new Map<string, Set<number>>();
+  const strayKeys: string[] = [];
+  for (const key of await store.list(folders.partials)) {
+    const [, id, epoch] = /^([^:]+):([1-9]\d{0,9}):[^:]/.exec(key.slice(folders.partials.length)) ?? [];
+    if (id === undefined) strayKeys.push(key);
+    else epochs.set(id, (epochs.get(id) ?? new Set()).add(Number(epoch)));
+  }
+  const journals = new Map<string, StoredJournal>();
+  await eachOf([...epochs], async ([id, of]) => {
+    const journal = await passOver(() =>
+      readJournal(
         store,
         id,
-        [...new Set(epochs)].sort((a, b) => a - b),
+        [...of].sort((a, b) => a - b),
       ),
-    ] as const;
+    );
+    if (journal) journals.set(id, { header: journal.header, chunks: chunkIdsOf(journal.digests) });
   });
-  return {
-    images: new Map(
-      manifests.filter((entry): entry is readonly [string, Manifest] => entry[1] !== undefined),
-    ),
-    unreadable: manifests.filter(([, manifest]) => !manifest).map(([id]) => id),
-    journals: new Map(
-      journals.filter((entry): entry is readonly [string, Journal] => entry[1] !== undefined),
-    ),
-    journalIds,
-    usedAt: await readUses(store),
-  };
+  return { journals, journalIds: [...epochs.keys()], strayKeys };
+}
+
+async function readLeases(store: ByteStore, passOver: PassOver): Promise<Map<string, number>> {
+  const leasedAt = new Map<string, number>();
+  const keys = (await store.list(folders.leases)).filter((key) => !isLeaseHeadKey(key));
+  await eachOf(keys, async (key) => {
+    const id = key.slice(folders.leases.length, key.lastIndexOf(":"));
+    const { renewedAt } = ((await passOver(async () => decodeJson(await store.read(key)))) ?? {}) as {
+      renewedAt?: unknown;
+    };
+    if (isTime(renewedAt)) leasedAt.set(id, Math.max(renewedAt, leasedAt.get(id) ?? 0));
+  });
+  return leasedAt;
 }

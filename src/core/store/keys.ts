@@ -28,11 +28,15 @@ export const useKey = (id: string): string => `${folders.uses}${id}`;
 /** Chunks that nobody seemed to need when last looked. */
 export const orphansKey = `${format}:orphans`;
 
+/** Nothing is ever written there: a read of it tells whether the store answers at all. */
+export const probeKey = `${format}:probe`;
+
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */
 export const leaseFolder = (id: string): string => `${folders.leases}${id}:`;
 export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id)}${epoch}`;
 /** Key that says which epoch was the last, where that was not the first. */
 export const leaseHeadKey = (id: string): string => `${leaseFolder(id)}head`;
+export const isLeaseHeadKey = (key: string): boolean => key.endsWith(":head");
 
 /** Folder of an image's journals: `<epoch>:<segment>`. */
 export const partialFolder = (id: string): string => `${folders.partials}${id}:`;

@@ -81,7 +81,7 @@ export function chunkLength(image: Pick<Manifest, "size" | "chunkBytes">, index:
 }
 
 /** The public view of a manifest. */
-export function toImageInfo(id: string, manifest: Manifest): ImageInfo {
+export function toImageInfo(id: string, manifest: Omit<Manifest, "chunks">): ImageInfo {
   const { identity, validators } = manifest;
   const lastModified = parseHttpDate(validators.lastModified);
   return {

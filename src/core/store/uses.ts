@@ -27,10 +27,14 @@ export function createUseRecorder(store: ByteStore, now: () => number): UseRecor
 }
 
 /** Last uses by image id. */
-export async function readUses(store: ByteStore): Promise<Map<string, number>> {
+export async function readUses(
+  store: ByteStore,
+  passOver: <T>(read: () => Promise<T>) => Promise<T | undefined>,
+): Promise<Map<string, number>> {
   const keys = await store.list(folders.uses);
   const uses = await eachOf(keys, async (key): Promise<[string, number]> => {
-    const { usedAt } = (decodeJson(await store.read(key)) ?? {}) as { usedAt?: unknown };
+    const value = await passOver(async () => decodeJson(await store.read(key)));
+    const { usedAt } = (value ?? {}) as { usedAt?: unknown };
     return [key.slice(folders.uses.length), isTime(usedAt) ? usedAt : 0];
   });
   return new Map(uses);

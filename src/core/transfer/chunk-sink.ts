@@ -21,7 +21,7 @@ export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,
   hash: Hasher,
-  mayStore: (bytes: number) => boolean,
+  mayStore: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
 ): ChunkSink {
   const writes = new Set<Promise<void>>();
@@ -53,7 +53,8 @@ export function createChunkSink(
     publishing = (async () => {
       await previous;
       const { digest, bytes } = await digesting;
-      if (isStoring && digest !== null) isStoring = mayStore(bytes.length);
+      const isRefused = isStoring && digest !== null && !(await mayStore(digest, bytes.length));
+      if (isRefused) isStoring = false; // and where it was stopped meanwhile, it stays so
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);
     })();

@@ -1,10 +1,9 @@
 /** What of a transfer gets into the store as an image: the room that is made for it, the commit, and what stands in its way. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
-import { chunksOf } from "../retention/accounting.ts";
-import { makeRoom, makeRoomFor } from "../retention/room.ts";
+import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
-import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
@@ -19,9 +18,14 @@ export class Committer {
   readonly #context: ManagerContext;
   readonly #options: TransferOptions;
   readonly #share: Share;
-  #storedBytes = 0;
+  /** See {@link RunningTransfer}. */
+  readonly written = new Map<string, number>();
+  readonly #onGivenUp: () => void;
+  #victims: Victims = "images and partials";
 
-  constructor(context: ManagerContext, options: TransferOptions, share: Share) {
+  /** `onGivenUp` is told, perhaps more than once, that nothing is going to be committed. */
+  constructor(context: ManagerContext, options: TransferOptions, share: Share, onGivenUp: () => void) {
+    this.#onGivenUp = onGivenUp;
     this.#context = context;
     this.#options = options;
     this.#share = share;
@@ -81,22 +85,26 @@ export class Committer {
     const { maxBytes, serially } = this.#context;
     if (maxBytes === undefined || this.obstacle) return;
     const bytes = size ?? (await estimate()) ?? 0;
-    if (bytes > maxBytes) return; // holes and shared chunks may still let it fit
     try {
-      await serially(() => makeRoom(this.#context, bytes));
+      const hasRoom = await serially(() => makeRoom(this.#context, bytes, "images and partials"));
+      // Holes and shared chunks may still let it fit; but no image goes for one that seems too large.
+      if (!hasRoom) this.#victims = "partials";
     } catch (cause) {
       this.storeFault("evict", cause);
     }
   }
 
-  /** An image whose chunks alone exceed the cap is delivered, not stored. */
-  mayStore(bytes: number): boolean {
-    this.#storedBytes += bytes;
-    const { maxBytes = Number.POSITIVE_INFINITY } = this.#context;
-    if (this.#storedBytes <= maxBytes) return true;
-    this.#tooLarge();
-    void this.#share.leave(true); // others need not wait for a commit that is not coming
-    return false;
+  /** Whether a chunk may be written: where there is no room for it, the image is delivered, not stored. */
+  async mayStore(digest: string, bytes: number): Promise<boolean> {
+    try {
+      const isAdmitted = await admit(this.#context, bytes, this.#victims);
+      if (isAdmitted) this.written.set(digest, bytes);
+      else this.#tooLarge();
+      return isAdmitted;
+    } catch (cause) {
+      this.storeFault("evict", cause);
+      return false;
+    }
   }
 
   /**
@@ -105,8 +113,9 @@ export class Committer {
    */
   async #isStoreDoubtful(manifest: Manifest): Promise<boolean> {
     if (this.#context.store.isAdapter && (await this.#share.stands())) return false;
-    const [first] = chunksOf(manifest);
-    return first !== undefined && !(await isChunkSound(this.#context, ...first));
+    const index = manifest.chunks.findIndex((digest) => digest !== null);
+    const first = manifest.chunks[index];
+    return !!first && !(await isChunkSound(this.#context, first, chunkLength(manifest, index)));
   }
 
   #lost(): ImageManagerError {
@@ -114,15 +123,19 @@ export class Committer {
   }
 
   #tooLarge(): ImageManagerError {
-    this.obstacle ??= new StoreError(`The image does not fit into "maxBytes" (${this.#context.maxBytes})`);
-    return this.obstacle;
+    return this.#giveUp(new StoreError(`The image does not fit into "maxBytes" (${this.#context.maxBytes})`));
   }
 
   /** Ends the caching, not the delivery; and others need not wait for a commit that is not coming. */
   storeFault(operation: string, cause: unknown): ImageManagerError {
     this.#context.emit({ type: "store-fault", operation, cause });
-    this.obstacle ??= isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause });
-    void this.#share.leave(false);
+    return this.#giveUp(isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause }));
+  }
+
+  /** Others need not wait for a commit that is not coming, and what was written is in the way of other images. */
+  #giveUp(obstacle: ImageManagerError): ImageManagerError {
+    this.obstacle ??= obstacle;
+    this.#onGivenUp();
     return this.obstacle;
   }
 }

@@ -6,6 +6,8 @@ import type { Cursor, TransferWindow } from "./window.ts";
 export interface RunningTransfer {
   readonly options: TransferOptions;
   readonly window: TransferWindow;
+  /** Chunks that it has written, or goes on from, with their bytes: its part of the store's room. */
+  readonly written: Map<string, number>;
   /** Settles when the upstream has answered. */
   readonly opened: Promise<Opened>;
   /** Settles at the very end, after the commit. Rejects with what went wrong. */

@@ -42,6 +42,8 @@ export class Share {
   #journal: KeptJournal | undefined;
   #isOff: boolean;
   #leaving: Promise<void> | undefined;
+  /** Once left: whether what came so far can be taken up by the next transfer. */
+  isJournalLeft = false;
 
   /** `isOff`: a transfer that is not stored, or a store that can't hold leases. */
   constructor(options: ShareOptions, isOff: boolean) {
@@ -106,8 +108,9 @@ export class Share {
     if (!lease) return;
     const hasStored = this.#options.window.storedCount > 0;
     if (isDone || !hasStored) await this.#tolerant("remove", () => this.#removeJournals(lease.epoch, isDone));
-    const isJournalLeft = hasStored || (!this.#journal && this.#previous.length > 0);
-    await lease.release(isDone || !isJournalLeft);
+    const isPreviousLeft = !this.#journal && this.#previous.length > 0;
+    this.isJournalLeft = !isDone && (hasStored || isPreviousLeft);
+    await lease.release(!this.isJournalLeft);
   }
 
   /** Where nothing came of this transfer, an earlier one's journal may still be of use. */

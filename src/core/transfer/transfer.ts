@@ -1,13 +1,16 @@
 /** One upstream transfer of one image, from the first request to the commit, shared by all who read along. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError, TruncatedDownloadError } from "../errors.ts";
+import { writtenContent } from "../retention/content.ts";
+import { discard } from "../retention/discard.ts";
+import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { type DownloadResult, downloadImage } from "./download.ts";
 import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
-import { discard, type RequestConditions } from "./request.ts";
+import { discard as discardResponse, type RequestConditions } from "./request.ts";
 import { resumeFrom } from "./resume.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
 import { Share } from "./share.ts";
@@ -21,6 +24,7 @@ export class Transfer implements RunningTransfer {
   readonly window: TransferWindow;
   readonly opened: Promise<Opened>;
   readonly outcome: Promise<Outcome>;
+  readonly written: Map<string, number>;
   readonly #context: ManagerContext;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
@@ -29,6 +33,7 @@ export class Transfer implements RunningTransfer {
   readonly #sink: ChunkSink;
   readonly #share: Share;
   #users = 0;
+  #discarding: Promise<void> | undefined;
 
   constructor(context: ManagerContext, options: TransferOptions) {
     this.#context = context;
@@ -41,12 +46,13 @@ export class Transfer implements RunningTransfer {
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
     this.#upstream = createUpstream(context, options, this.#signal);
     this.#share = this.#createShare();
-    this.#committer = new Committer(context, options, this.#share);
+    this.#committer = new Committer(context, options, this.#share, () => this.#discard());
+    this.written = this.#committer.written;
     this.#sink = createChunkSink(
       this.window,
       options.isStored ? context.store : undefined,
       context.hash,
-      (bytes) => this.#committer.mayStore(bytes),
+      (digest, bytes) => this.#committer.mayStore(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
     );
     const opening = Promise.withResolvers<Opened>();
@@ -99,17 +105,20 @@ export class Transfer implements RunningTransfer {
     try {
       const outcome = await this.#obtain(setOpened);
       await this.#share.leave(true);
+      if (!outcome.manifest) this.#discard();
       this.window.end();
       return outcome;
     } catch (failure) {
       this.window.fail(failure);
       await this.#sink.settled();
       await this.#share.leave(failure instanceof ImageChangedError);
+      if (!this.#isAllNamed) this.#discard();
       throw failure;
     } finally {
       this.#abort.abort(); // closes whatever response is still open
       this.#unregister();
-      this.#context.running.delete(this);
+      if (this.#discarding) void this.#discarding.finally(() => this.#leaveRoom());
+      else this.#leaveRoom();
       this.#context.endedTransfers.count += 1;
     }
   }
@@ -127,11 +136,11 @@ export class Transfer implements RunningTransfer {
       // Before it was our turn, another process may have come to its end.
       const manifest = turn.kind === "own" && turn.lease && (await this.#committer.committedMeanwhile());
       if (manifest) {
-        if (first) await discard(first.response);
+        if (first) await discardResponse(first.response);
         return this.#takeOver(manifest, setOpened);
       }
       if (turn.kind === "own") return this.#transfer(first, turn.journals, setOpened);
-      if (first) await discard(first.response);
+      if (first) await discardResponse(first.response);
       first = undefined;
       await this.#share.follow(turn, (header) => setOpened(openedByJournal(header)));
     }
@@ -154,6 +163,7 @@ export class Transfer implements RunningTransfer {
   /** The rest of what an earlier transfer left, where its file can be read on. */
   async #resume(first: OpenedFile | undefined, journals: readonly number[]): Promise<OpenedFile | undefined> {
     const journal = journals.length > 0 ? await this.#share.readJournal(journals) : undefined;
+    this.#inherit(journal);
     const validators = journal?.header.validators;
     if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
       return undefined;
@@ -167,9 +177,41 @@ export class Transfer implements RunningTransfer {
       open,
     });
     if (!opened) return undefined;
-    if (first) await discard(first.response);
+    if (first) await discardResponse(first.response);
     this.#upstream.job.onResumed(opened.response.fromByte ?? 0, undefined);
     return opened;
+  }
+
+  /** What an earlier transfer left is ours from now on: its journal goes, whether or not we go on from it. */
+  #inherit(journal: Journal | undefined): void {
+    for (const digest of journal?.digests ?? [])
+      if (digest !== null) this.written.set(digest, journal!.header.chunkBytes);
+  }
+
+  /** Whether the journal that is left names all that was written. */
+  get #isAllNamed(): boolean {
+    const named = new Set(this.window.digests);
+    return this.#share.isJournalLeft && [...this.written.keys()].every((digest) => named.has(digest));
+  }
+
+  /** Nothing is going to name what was written, or a part of it. Nobody waits for it to go, but closing the manager. */
+  #discard(): void {
+    this.#discarding ??= (async () => {
+      await this.#share.leave(true);
+      await this.#sink.settled();
+      this.window.forgetStore();
+      await discard(this.#context, this);
+    })();
+    const { background } = this.#context;
+    const work = this.#discarding;
+    background.add(work);
+    void work.finally(() => background.delete(work));
+  }
+
+  #leaveRoom(): void {
+    const { running, maxBytes, room } = this.#context;
+    running.delete(this);
+    if (maxBytes !== undefined && this.written.size > 0) room.justWritten.add(writtenContent(this));
   }
 
   #unregister(): void {

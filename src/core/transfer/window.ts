@@ -183,6 +183,12 @@ export class TransferWindow {
     this.#changed();
   }
 
+  /** The store is about to lose what it has: of that, memory now holds the only copy. */
+  forgetStore(): void {
+    for (const resident of this.#residents.values())
+      if (resident.residence === "stored") resident.residence = "unstored";
+  }
+
   /** Bytes published so far. */
   get size(): number {
     return this.digests.length === 0 ? 0 : (this.digests.length - 1) * this.chunkBytes + this.#lastLength;

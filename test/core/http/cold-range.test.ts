@@ -96,10 +96,9 @@ describe("while the size is unknown", () => {
   test.each([`bytes=${size - 5}-${size + 5}`, `bytes=${size}-${size + 5}`])(
     "%s of an image that is too large for the cache is the whole",
     async (range) => {
-      const { send, release } = heldHandler(gzip(content), { maxBytes: chunkBytes });
-      const sent = send(path, { headers: { range } });
-      release();
-      const response = await sent;
+      const { source, fetch } = scriptedUpstream({ respond: () => fileResponse(gzip(content)) });
+      const { send } = createTestHandler({ url: "" }, { source, fetch, maxBytes: chunkBytes });
+      const response = await send(path, { headers: { range } });
       expect(response.status).toBe(200);
       expect(sha256(await bytesOf(response.body!))).toBe(sha256(content));
     },

@@ -1,23 +1,24 @@
 // Who goes first, and what that frees: tables of plain data.
 import { describe, expect, test } from "vitest";
 import {
+  type Content,
   chooseEvictions,
   chunkUses,
   shareOf,
   type Tenant,
   totalBytes,
 } from "../../../src/core/retention/accounting.ts";
-import type { Manifest } from "../../../src/core/store/manifest.ts";
+import { hole } from "../../../src/core/store/chunk-ids.ts";
 
 /** An image of 10-byte chunks, named by letters; "-" is a hole. */
-function image(letters: string): Manifest {
-  const chunks = [...letters].map((letter) => (letter === "-" ? null : letter));
-  return { size: chunks.length * 10, chunkBytes: 10, chunks } as unknown as Manifest;
+function image(letters: string): Content {
+  const chunks = Float64Array.from(letters, (letter) => (letter === "-" ? hole : letter.charCodeAt(0)));
+  return { size: chunks.length * 10, chunkBytes: 10, chunks };
 }
 
 const tenant = (id: string, letters: string, usedAt: number, isSpared = false): Tenant => ({
   id,
-  manifest: image(letters),
+  content: image(letters),
   usedAt,
   isSpared,
 });
@@ -38,6 +39,41 @@ describe("chooseEvictions", () => {
     ["not the spared", [{ ...a, isSpared: true }, b, c], { maxBytes: 40 }, ["b", "c"], 30],
     ["what was unused too long, though there is room", [a, b, c], { unusedForMs: 8 }, ["a"], 50],
     ["none without limits", [a, b, c], {}, [], 70],
+    [
+      "what is above the limit all by itself before all that is small",
+      [a, b, tenant("large", "abcdefghij", 9)],
+      { maxBytes: 60 },
+      ["large"],
+      50,
+    ],
+    [
+      "what is above the limit together with the spared",
+      [{ ...tenant("pinned", "ABC", 0), isSpared: true }, a, tenant("large", "abcde", 9)],
+      { maxBytes: 70 },
+      ["large"],
+      60,
+    ],
+    [
+      "not what is large but shared with the spared",
+      [{ ...tenant("pinned", "ABCDE", 0), isSpared: true }, a, tenant("large", "ABCDEF", 9)],
+      { maxBytes: 70 },
+      ["a"],
+      60,
+    ],
+    [
+      "what is left of transfers before images, the oldest first",
+      [a, { ...tenant("new", "xy", 8), isPartial: true }, { ...tenant("old", "z", 7), isPartial: true }],
+      { maxBytes: 50 },
+      ["old"],
+      50,
+    ],
+    [
+      "a transfer's chunks that an image shares stay",
+      [a, { ...tenant("part", "12z", 8), isPartial: true }],
+      { maxBytes: 30 },
+      ["part"],
+      30,
+    ],
     ["a time in the future is no reason to go", [tenant("f", "1", 99)], { unusedForMs: 0 }, [], 10],
   ])("%s", (_, tenants, limits, ids, left) => {
     const { evicted, bytesLeft } = chooseEvictions(tenants as Tenant[], limits, 10);

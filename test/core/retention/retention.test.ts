@@ -138,9 +138,9 @@ describe("prune", () => {
     expect(before.length).toBeGreaterThan(0);
     expect((await manager.prune()).partials).toBe(0);
     clock.advance(25 * hourMs);
-    expect((await manager.prune()).partials).toBe(1);
-    clock.advance(2 * hourMs);
-    expect((await manager.prune()).orphans).toBeGreaterThan(0);
+    const { partials, freedBytes } = await manager.prune();
+    expect(partials).toBe(1);
+    expect(freedBytes).toBeGreaterThan(0);
     expect(await chunkKeys(storage)).toEqual([]);
   });
 

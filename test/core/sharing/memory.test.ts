@@ -33,7 +33,7 @@ async function transfer(
     window,
     createByteStore(storage, "p"),
     webHash,
-    () => true,
+    async () => true,
     isBroken ? () => undefined : noFault,
   );
   let peakBytes = 0;

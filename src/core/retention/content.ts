@@ -1,0 +1,16 @@
+/** What transfers hold of the store's room, in the shape in which images are counted. */
+import { chunkIdOf } from "../store/chunk-ids.ts";
+import type { StoredJournal } from "../store/inventory.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import type { Content } from "./accounting.ts";
+
+/** A journal lists whole chunks only. */
+export function contentOf({ header: { chunkBytes }, chunks }: StoredJournal): Content {
+  return { chunkBytes, size: chunks.length * chunkBytes, chunks };
+}
+
+/** What a running transfer has written. One whose last chunk is short counts as a little more than it is. */
+export function writtenContent({ written, window: { chunkBytes } }: RunningTransfer): Content {
+  const chunks = Float64Array.from(written.keys(), chunkIdOf);
+  return { chunkBytes, size: chunks.length * chunkBytes, chunks };
+}

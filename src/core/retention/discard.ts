@@ -1,0 +1,24 @@
+/** What a transfer wrote and nothing is ever going to name: it goes at once, or it would be in the way of every other image. */
+import type { ManagerContext } from "../context.ts";
+import { chunkIdOf } from "../store/chunk-ids.ts";
+import { eachOf } from "../store/each.ts";
+import { chunkKey } from "../store/keys.ts";
+import { orStoreFault } from "../store-fault.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import { neededChunks } from "./needed.ts";
+
+/** Deletes the chunks that a transfer has written, but for those that something else needs. Never rejects. */
+export async function discard(context: ManagerContext, transfer: RunningTransfer): Promise<void> {
+  if (transfer.written.size === 0) return;
+  await orStoreFault(context, "remove", () => context.serially(() => removeWritten(context, transfer)));
+}
+
+async function removeWritten(context: ManagerContext, transfer: RunningTransfer): Promise<void> {
+  const needed = neededChunks(context, await context.inventory(), transfer);
+  const superfluous = [...transfer.written].filter(([digest]) => !needed.has(chunkIdOf(digest)));
+  await eachOf(superfluous, async ([digest, bytes]) => {
+    await context.store.remove(chunkKey(digest));
+    context.room.usedBytes -= bytes;
+  });
+  transfer.written.clear();
+}

@@ -1,0 +1,16 @@
+/**
+ * Chunks as numbers, for accounts of all that is stored: 52 bits of the digest take an eighth of the memory of its text. Two chunks that
+ * share a number count as one, so one may stay too long or be counted once; nothing is deleted by its number.
+ */
+import type { ChunkDigests } from "./manifest.ts";
+
+/** The chunks of an image in order; {@link hole} for one of zeros. */
+export type ChunkIds = Float64Array;
+
+export const hole = -1;
+
+/** 13 hex digits: the most that a number holds exactly. */
+export const chunkIdOf = (digest: string): number => Number.parseInt(digest.slice(0, 13), 16);
+
+export const chunkIdsOf = (digests: ChunkDigests): ChunkIds =>
+  Float64Array.from(digests, (digest) => (digest === null ? hole : chunkIdOf(digest)));

@@ -1,0 +1,21 @@
+/** One look at all that is stored for all who want one at the same time: it reads every manifest. */
+import type { Inventory } from "./inventory.ts";
+
+/**
+ * Makes the way to it. Who asks gets what was there at that time or later: so nobody joins a look that has begun, and all who come while
+ * it goes on share the next.
+ */
+export function shareInventory(look: () => Promise<Inventory>): () => Promise<Inventory> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<Inventory> | undefined;
+  return () => {
+    next ??= (async () => {
+      await running.catch(() => undefined);
+      const looking = look();
+      running = looking;
+      next = undefined;
+      return looking;
+    })();
+    return next;
+  };
+}
