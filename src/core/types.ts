@@ -483,7 +483,10 @@ export interface RetryOptions {
   minDelayMs?: number | undefined;
   /** Largest pause, and largest Retry-After that is honoured. Default 30,000. */
   maxDelayMs?: number | undefined;
-  /** A transfer that brings no byte for this long while one is wanted counts as broken. Default 30,000. */
+  /**
+   * A transfer that brings no byte for this long while one is wanted counts as broken. Default 30,000. Node's own `fetch` gives up
+   * after 300,000, whatever stands here.
+   */
   idleTimeoutMs?: number | undefined;
 }
 
