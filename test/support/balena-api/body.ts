@@ -28,7 +28,7 @@ export interface BodyParts {
 
 /** What paces and counts a body. */
 export interface BodyContext {
-  readonly counters: Counters;
+  readonly counters: Pick<Counters, "bytesSent">;
   readonly faults: DownloadFaults;
   /** The link that all downloads share. */
   readonly link: Throttle;

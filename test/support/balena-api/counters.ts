@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 
 /** One request as it arrived, with the status it was answered with (0 until then). */
 export interface LoggedRequest {
-  /** `api`, or `files`: the second origin that `faults.redirect` leads to. */
+  /** `api`, or `files`: the second origin, which `faults.redirect` leads to and where release assets are. */
   readonly listener: "api" | "files";
   readonly method: string;
   /** Path and query. */
@@ -25,7 +25,10 @@ export interface Counters {
   bytesSent: number;
   /** Downloads answered 304. */
   notModified: number;
-  /** Download responses in flight now; `reset` leaves it. */
+  /** Requests of release assets, whatever the answer, and bytes of their bodies: no part of the counts above but `requests`. */
+  assetRequests: number;
+  assetBytes: number;
+  /** Responses of downloads and assets in flight now; `reset` leaves it. */
   openConnections: number;
   requestLog: LoggedRequest[];
   /** Sets all to zero but `openConnections`. */
@@ -41,6 +44,8 @@ export function createCounters(): Counters {
     transfers: 0,
     bytesSent: 0,
     notModified: 0,
+    assetRequests: 0,
+    assetBytes: 0,
     requestLog: [],
   });
   return {

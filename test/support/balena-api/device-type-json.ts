@@ -1,4 +1,5 @@
 // The device-type.json of a device type: where its config.json lies and which image types it has.
+import { bootConfiguration } from "./boot-partition.ts";
 import { aliasesOf } from "./catalog.ts";
 import type { DeviceTypeFixture } from "./fixtures.ts";
 
@@ -21,7 +22,8 @@ export function deviceTypeJsonOf(type: DeviceTypeFixture): Record<string, unknow
       ...(imageTypes.includes("raw") && { deployRawArtifact: artifact("raw") }),
       ...(imageTypes.includes("flasher") && { deployFlasherArtifact: artifact("flasher") }),
       compressed: true,
+      ...(type.archive && { archive: true }),
     },
-    configuration: { config: { partition: { primary: 1 }, path: "/config.json" } },
+    configuration: bootConfiguration,
   };
 }

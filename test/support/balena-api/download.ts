@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type BodyContext, planBody, sendBody } from "./body.ts";
 import { type Catalog, findDeviceType } from "./catalog.ts";
 import { askedRange, isNotModified, isRangeCurrent } from "./conditions.ts";
+import type { Counters } from "./counters.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import type { ImageMaker } from "./image-clock.ts";
@@ -12,6 +13,7 @@ import { type Representation, representationOf } from "./representation.ts";
 
 /** What downloads need to know. */
 export interface DownloadContext extends BodyContext, ImageMaker {
+  readonly counters: Counters;
   readonly catalog: Catalog;
   /** Origin of the files listener. */
   readonly filesUrl: () => string;

@@ -45,6 +45,23 @@ export type ShortEnd =
   /** Content coding gzip, whatever was asked for, chunked, with its closing chunk; the coding lacks its end. */
   | "gzip-coding";
 
+/** Faults and traits of release assets. The pace of a link is that of all downloads. */
+export interface AssetFaults {
+  /** An error status, with XML for a body. */
+  refuse: Refusal | undefined;
+  lose: (Limited & Place & { reset?: boolean }) | undefined;
+  endShort: (Limited & Place & { how: Exclude<ShortEnd, "gzip-coding"> }) | undefined;
+  stall: (Limited & Place & { forMs?: number }) | undefined;
+  /** The asset is another one, with another ETag. */
+  change: Limited | undefined;
+  /** `off`: 200 to every range. */
+  ranges: "on" | "off";
+  /** Wait before the headers. */
+  latencyMs: number;
+  /** How long a link is good for, from the query on; whole seconds. */
+  expiresInMs: number;
+}
+
 /** Faults and traits of `/download`. */
 export interface DownloadFaults {
   /** The connection is destroyed; `reset: true` makes it a TCP reset, which can also take bytes that a slow client has not read. */
@@ -95,6 +112,7 @@ export interface DownloadFaults {
   downloadSize: number | undefined;
 
   metadata: MetadataFaults;
+  assets: AssetFaults;
   /** Back to a faultless upstream, with the traits that it was started with. */
   reset(): void;
 }
@@ -111,7 +129,12 @@ export function createFaults(downloads: DownloadKind, imageMakerClock: Date | un
   return {
     ...calm(),
     reset() {
-      for (const value of [...Object.values(this), ...Object.values(this.metadata)]) seen.delete(value);
+      for (const value of [
+        ...Object.values(this),
+        ...Object.values(this.metadata),
+        ...Object.values(this.assets),
+      ])
+        seen.delete(value);
       Object.assign(this, calm());
     },
   };
@@ -165,5 +188,11 @@ function faultless(): Omit<
     gzipMembers: 1,
     downloadSize: undefined,
     metadata: { refuse: undefined, lose: undefined, latencyMs: 0 },
+    assets: {
+      ...{ refuse: undefined, lose: undefined, endShort: undefined, stall: undefined, change: undefined },
+      ranges: "on",
+      latencyMs: 0,
+      expiresInMs: 24 * 60 * 60 * 1000,
+    },
   };
 }

@@ -6,6 +6,8 @@ export interface DeviceTypeFixture {
   readonly name: string;
   /** Other names; the slug always counts as its own alias, as upstream has it. Case counts. */
   readonly aliases?: readonly string[];
+  /** An archive of several images in place of one, as of an Intel Edison: it has no release assets. */
+  readonly archive?: boolean;
   /** Seen only by requests that carry the token. */
   readonly private?: boolean;
   /** The type is public, its host application is not: guests see no release of it. */
@@ -30,6 +32,8 @@ export interface ReleaseFixture {
   readonly status?: string;
   readonly phase?: string;
   readonly knownIssues?: string;
+  /** Whether it has release assets; old ones have none. Default `true`. */
+  readonly assets?: boolean;
   /** ISO 8601. Default: a date that rises with the place in the list. */
   readonly createdAt?: string;
 }
@@ -75,13 +79,13 @@ export const defaultReleases: readonly ReleaseFixture[] = [
   { deviceType: fixtureSlugs.main, version: "6.0.10" },
   { deviceType: fixtureSlugs.main, version: "6.0.9", invalidated: true },
   { deviceType: fixtureSlugs.main, version: "6.0.8", status: "failed" },
-  { deviceType: fixtureSlugs.main, version: "2.88.4+rev1" },
-  { deviceType: fixtureSlugs.main, version: "2.60.1+rev2.prod" },
-  { deviceType: fixtureSlugs.main, version: "2.60.1+rev1.prod" },
-  { deviceType: fixtureSlugs.main, version: "2.60.1+rev1.dev" },
+  { deviceType: fixtureSlugs.main, version: "2.88.4+rev1", assets: false },
+  { deviceType: fixtureSlugs.main, version: "2.60.1+rev2.prod", assets: false },
+  { deviceType: fixtureSlugs.main, version: "2.60.1+rev1.prod", assets: false },
+  { deviceType: fixtureSlugs.main, version: "2.60.1+rev1.dev", assets: false },
   { deviceType: fixtureSlugs.main, version: "2023.10.1", line: "esr", phase: "current" },
   { deviceType: fixtureSlugs.main, version: "2023.1.0", line: "esr", phase: "sunset" },
-  { deviceType: fixtureSlugs.main, version: "2021.10.2.prod", line: "esr" },
+  { deviceType: fixtureSlugs.main, version: "2021.10.2.prod", line: "esr", assets: false },
   { deviceType: fixtureSlugs.second, version: "6.4.0+rev1" },
   { deviceType: fixtureSlugs.second, version: "6.3.2" },
   { deviceType: fixtureSlugs.private, version: "6.1.1" },

@@ -1,6 +1,7 @@
 // A balena API on loopback, for tests, the demo and benchmarks: the names that they use.
 export type { Counters, LoggedRequest } from "./counters.ts";
 export type {
+  AssetFaults,
   DownloadFaults,
   DownloadKind,
   Limited,

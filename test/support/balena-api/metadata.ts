@@ -23,6 +23,7 @@ import {
   UnsupportedFilterError,
 } from "./pine.ts";
 import { notFound, unauthorized, unknownType, unknownVersion } from "./refusals.ts";
+import { releaseRows } from "./releases.ts";
 
 /** What a metadata endpoint answers. */
 export interface MetadataAnswer {
@@ -40,6 +41,8 @@ export interface MetadataContext {
   readonly token: string;
   /** Size of an image's `.gz` file, or what the size endpoint is told to say. */
   readonly downloadBytes: (slug: string, version: string) => Promise<number>;
+  /** The rows of a release's assets. */
+  readonly assetRows: (type: DeviceTypeFixture, release: ReleaseFixture) => Promise<Row[]>;
 }
 
 type Row = Record<string, unknown>;
@@ -79,20 +82,20 @@ function route(url: URL, request: IncomingMessage, context: MetadataContext) {
 }
 
 /** An OData query: HEAD breaks it, and what a guest may not read is as good as not there. */
-function query(
+async function query(
   url: URL,
   resource: string,
   root: string,
   method: string | undefined,
   context: MetadataContext,
-): MetadataAnswer {
+): Promise<MetadataAnswer> {
   if (method === "HEAD") return { status: 500, body: undefined };
   const complaint = malformed(`${url.pathname}${url.search}`.slice(root.length));
   if (complaint) return { status: 400, body: complaint };
   const options: PineOptions = new Map(url.searchParams);
-  const rows = { application: applications, device_type: deviceTypes }[resource];
+  const rows = { application: applications, device_type: deviceTypes, release: releaseRows }[resource];
   if (rows === undefined) return unauthorized;
-  return { ...ok({ d: rows(options, context) }), isTagged: true };
+  return { ...ok({ d: await rows(options, context) }), isTagged: true };
 }
 
 function applications(options: PineOptions, context: MetadataContext): Row[] {

@@ -20,6 +20,11 @@ export function select(row: Record<string, unknown>, fields: string | undefined)
   return Object.fromEntries(fields.split(",").map((field) => [field, row[field] ?? null]));
 }
 
+/** The terms that `and` joins. */
+export function splitTerms(filter: string): string[] {
+  return splitAtDepth0(filter, " and ").filter((term) => term !== "");
+}
+
 /** Whether a row meets `a eq 1 and b eq 'x'`, or the same with `or`; SDKs before 20 put each term in parentheses. */
 export function matches(row: Record<string, unknown>, filter: string | undefined): boolean {
   if (filter === undefined) return true;

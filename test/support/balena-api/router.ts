@@ -3,12 +3,14 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { answerAsset, assetRows, assetsPath } from "./assets.ts";
 import { checkAuthorization } from "./auth.ts";
 import { isNotModified } from "./conditions.ts";
 import type { Counters, LoggedRequest } from "./counters.ts";
 import { answerDownload, answerFile, type DownloadContext, filesPath } from "./download.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
+import type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 import { answerMetadata } from "./metadata.ts";
 import { wordsOf } from "./refusals.ts";
 
@@ -33,6 +35,7 @@ export async function answerRequest(
   if (request.method !== "GET" && request.method !== "HEAD" && !(mayPost && request.method === "POST"))
     return answer(exchange, 405, "Method Not Allowed");
   if (pathname === filesPath) return answerFile(exchange, context);
+  if (listener === "files" && pathname.startsWith(assetsPath)) return answerAsset(exchange, context);
   if (listener === "files") return answer(exchange, 404, "Not Found");
   return pathname === "/download" ? answerDownload(exchange, context) : answerCatalog(exchange, context);
 }
@@ -60,9 +63,11 @@ function open(
 function count(log: LoggedRequest, pathname: string, response: ServerResponse, counters: Counters): void {
   counters.requests++;
   counters.requestLog.push(log);
+  const isAsset = pathname.startsWith(assetsPath);
   if (pathname === "/download") counters.downloads++;
+  else if (isAsset) counters.assetRequests++;
   else if (pathname !== filesPath) counters.metadataRequests++;
-  if (pathname !== "/download" && pathname !== filesPath) return;
+  if (pathname !== "/download" && pathname !== filesPath && !isAsset) return;
   counters.openConnections++;
   response.once("close", () => counters.openConnections--);
 }
@@ -72,10 +77,8 @@ function setDate(response: ServerResponse, date: DownloadFaults["date"]): void {
   else if (date !== undefined) response.setHeader("date", date.toUTCString());
 }
 
-async function answerCatalog(
-  exchange: Exchange,
-  { catalog, faults, token, imageOf }: ApiContext,
-): Promise<void> {
+async function answerCatalog(exchange: Exchange, api: ApiContext): Promise<void> {
+  const { catalog, faults, token, imageOf } = api;
   const { refuse, lose, latencyMs } = faults.metadata;
   await sleep(latencyMs);
   if (strikes(lose)) return void exchange.request.socket.destroy();
@@ -85,7 +88,8 @@ async function answerCatalog(
   const downloadBytes = async (slug: string, version: string) =>
     faults.downloadSize ??
     (await imageOf({ slug, version, variant: {}, contentRevision: 0 }).gzBytes()) - gzipFrameBytes;
-  const context = { catalog, authorized, token, downloadBytes };
+  const assets = (type: DeviceTypeFixture, release: ReleaseFixture) => assetRows(type, release, api);
+  const context = { catalog, authorized, token, downloadBytes, assetRows: assets };
   const { status, body, isTagged } = await answerMetadata(exchange.url, exchange.request, context);
   if (!isTagged) return answer(exchange, status, body);
   const etag = `W/"${createHash("sha256").update(JSON.stringify(body)).digest("base64url")}"`;
