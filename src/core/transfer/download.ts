@@ -79,7 +79,7 @@ export async function downloadImage(
         idleTimeoutMs: job.retry.idleTimeoutMs,
         signal,
         retries,
-        isReadOnce: !opened.request.gzip, // an inflater may look at them for longer
+        isReadOnce: !opened.request.gzip && !opened.response.isCoded, // an inflater may look at them for longer
         reopen: (conditions) => reopen({ ...job, signal, fileTypes: [fileType] }, retries, conditions),
         onResumed: job.onResumed,
         onPosition(offset) {
@@ -110,9 +110,7 @@ async function deliver(
   file: AsyncGenerator<Uint8Array>,
   sink: DownloadSink,
 ): Promise<boolean> {
-  const { pieces, isInflated } = request.gzip
-    ? await inflated(file, response.isCoded, job.inflater)
-    : { pieces: file, isInflated: false };
+  const { pieces, isInflated } = await decoded(file, { request, response }, job.inflater);
   let size = response.fromByte ?? 0;
   for await (const piece of pieces) {
     size += piece.length;
@@ -123,12 +121,28 @@ async function deliver(
   return isInflated || response.fileBytes !== undefined || request.exactBytes !== undefined;
 }
 
-/** A server that calls its `.gz` file a content coding has `fetch` inflate it already. */
-async function inflated(file: AsyncGenerator<Uint8Array>, isCoded: boolean, inflater: Inflater) {
-  if (!isCoded) return { pieces: inflateGzip(file, inflater), isInflated: true };
+/** A gzip file that was asked for must be one. What a coding did is undone wherever `fetch` left it, and told by its first bytes. */
+async function decoded(
+  file: AsyncGenerator<Uint8Array>,
+  { request, response }: OpenedFile,
+  inflater: Inflater,
+): Promise<{ pieces: AsyncGenerator<Uint8Array>; isInflated: boolean }> {
+  if (!response.isCoded)
+    return request.gzip
+      ? { pieces: inflateGzip(file, inflater), isInflated: true }
+      : { pieces: file, isInflated: false };
+  // A server may also call its `.gz` file itself a coding: then there is one layer less than there might be.
+  const once = await unpacked(file, inflater);
+  if (!request.gzip || !once.isInflated) return once;
+  const twice = await unpacked(once.pieces, inflater);
+  return { pieces: twice.pieces, isInflated: true };
+}
+
+/** Inflates what begins as a gzip file, and no image does. */
+async function unpacked(file: AsyncGenerator<Uint8Array>, inflater: Inflater) {
   const start = await twoBytesOf(file);
   const pieces = startingWith(start, file);
-  if (start.length > 0 && !isGzip(start)) return { pieces, isInflated: false };
+  if (!isGzip(start)) return { pieces, isInflated: false };
   return { pieces: inflateGzip(pieces, inflater), isInflated: true };
 }
 
@@ -138,7 +152,7 @@ async function twoBytesOf(file: AsyncGenerator<Uint8Array>): Promise<Uint8Array>
   while (start.length < 2) {
     const { done, value } = await file.next();
     if (done) break;
-    start = concat(start, value);
+    start = concat(start, value.length < 2 ? value.slice() : value); // a piece is good until the next is asked for
   }
   return start;
 }

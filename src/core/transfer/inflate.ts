@@ -1,5 +1,5 @@
 /**
- * Inflates a gzip file of one or several members with a web `DecompressionStream`.
+ * Inflates a gzip file of one or several members, which zeros may follow, with a web `DecompressionStream`.
  *
  * Most call the next member junk (Node since 24, Bun, Deno, workerd), and none tells where a member ended. So each
  * place that looks like the start of a member is checked: it is one if the four bytes before it (ISIZE, RFC 1952) equal
@@ -16,7 +16,7 @@ export type Inflater = () => TransformStream<Uint8Array, Uint8Array>;
 
 /**
  * Yields the inflated bytes; a piece is good until the next is asked for. A file that ends early is `TRUNCATED_DOWNLOAD`, one that is
- * no gzip `UPSTREAM`.
+ * no gzip `UPSTREAM`. Zeros after the end are padding, as GNU gzip takes them; other bytes there are `UPSTREAM`.
  */
 export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
   const members = createMemberQueue(inflater);
@@ -27,6 +27,8 @@ export async function* inflateGzip(file: AsyncIterable<Bytes>, inflater: Inflate
     for await (const member of members.all()) yield* member.output();
     await feeding;
   } catch (failure) {
+    const isPastEnd = isGzip(input.start) && members.isPastEnd(failure);
+    if (isPastEnd && input.failure === undefined) throw afterTheEnd(failure);
     throw input.failure ?? translate(failure, input.isRead && mayBeGzip(input.start), input.bytes);
   } finally {
     members.abort();
@@ -41,6 +43,15 @@ export function isGzip(bytes: Bytes): boolean {
 }
 
 const mayBeGzip = (start: Bytes) => start.length < 2 || isGzip(start);
+
+/** How inflaters refuse what comes after a member: Node since 24, Node 22, Deno, workerd. Bun says nothing but that it failed. */
+const pastEndWords = /trailing junk|incorrect header check|failed to write whole buffer|trailing bytes/i;
+
+/** It came with the file: asking again would bring the same. */
+function afterTheEnd(failure: unknown): UpstreamError {
+  const message = "The download has other bytes after the end of the gzip file";
+  return new UpstreamError(message, { unavailable: false }, { cause: foreignError(failure) });
+}
 
 function translate(failure: unknown, isCutShort: boolean, fileBytes: number): Error {
   const cause = foreignError(failure);
@@ -83,32 +94,63 @@ async function feed(pieces: AsyncIterable<Bytes>, members: MemberQueue): Promise
   try {
     let member = members.open();
     let held: Bytes = new Uint8Array(0);
+    let heldZeros = 0; // after these there may be nothing more: then they need not be the member's
     for await (const piece of pieces) {
       const bytes = concat(held, piece);
+      held = bytes.subarray(0, 0);
+      if (trailingZeros(bytes) === bytes.length) {
+        heldZeros += bytes.length;
+        continue;
+      }
+      await member.writeZeros(heldZeros);
       let sent = 0;
       // The first byte of all is the head of the member that is open; later ones may begin the next member.
       const from = member.isEmpty() ? 1 : 0;
       for (let at = findHead(bytes, from); at !== -1; at = findHead(bytes, at + 1)) {
         await member.write(bytes.subarray(sent, at));
         sent = at;
-        if (!(await member.isComplete())) continue;
+        if (!(await member.isComplete())) {
+          member.isDoubtful = true;
+          continue;
+        }
         await member.end();
         member = members.open();
       }
       // The head of the next member may be cut in two: what may be its first bytes waits for the next piece.
       const cut = bytes.indexOf(headStart, Math.max(sent, bytes.length - headBytes + 1));
-      const end = cut === -1 ? bytes.length : cut;
+      heldZeros = trailingZeros(bytes);
+      const end = cut === -1 ? bytes.length - heldZeros : cut;
       await member.write(bytes.subarray(sent, end));
-      held = bytes.slice(end);
+      if (cut === -1) continue;
+      heldZeros = 0;
+      held = bytes.slice(cut);
     }
     await member.write(held);
-    await member.end();
+    await endPadded(member, heldZeros);
   } catch (failure) {
     members.abort();
     throw failure;
   } finally {
     members.close();
   }
+}
+
+// A trailer has eight bytes, and the data before it may end in some zeros.
+const maxOwnZeros = 32;
+
+/** Ends a member that zeros follow: as many of them as make it complete are its own, the rest is padding. */
+async function endPadded(member: Member, zeros: number): Promise<void> {
+  let left = zeros;
+  for (; left > 0 && zeros - left < maxOwnZeros && !(await member.isComplete()); left--)
+    await member.writeZeros(1);
+  if (left > 0 && !(await member.isComplete())) await member.writeZeros(left);
+  await member.end();
+}
+
+function trailingZeros(bytes: Bytes): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.length - end;
 }
 
 function findHead(bytes: Bytes, from: number): number {
@@ -148,6 +190,13 @@ function createMemberQueue(inflater: Inflater) {
     abort(): void {
       for (const member of opened) member.abort();
     },
+    /** Whether an inflater fails because its member had ended, and no head was seen that would explain what follows. */
+    isPastEnd(failure: unknown): boolean {
+      const [member] = opened;
+      const { message, cause } = (failure ?? {}) as Partial<Error>;
+      const words = `${message} ${(cause as Error | undefined)?.message}`;
+      return member?.isLongEnough() === true && !member.isDoubtful && pastEndWords.test(words);
+    },
     async *all(): AsyncGenerator<Member> {
       for (;;) {
         while (opened.length === 0 && !isClosed) await new Promise<void>((resolve) => (notify = resolve));
@@ -161,6 +210,8 @@ function createMemberQueue(inflater: Inflater) {
 }
 
 type Member = ReturnType<typeof createMember>;
+
+const zeros: Bytes = new Uint8Array(64 * 1024);
 
 // A write can expand at most 1032-fold; a difference beyond what may still be inside is no member's end.
 const maxPendingBytes = 80 * 1024 * 1024;
@@ -184,7 +235,14 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     (new DataView(tail.buffer, tail.byteOffset).getUint32(0, true) - inflatedBytes) >>> 0;
 
   return {
+    /** What looked like the head of another member was taken for a part of this one. */
+    isDoubtful: false,
     isEmpty: () => writtenBytes === 0,
+    /** As long as a member is at least: it was one before it failed. */
+    isLongEnough: () => writtenBytes >= leastMemberBytes,
+    async writeZeros(count: number): Promise<void> {
+      for (let left = count; left > 0; left -= zeros.length) await this.write(zeros.subarray(0, left));
+    },
     async write(bytes: Bytes): Promise<void> {
       if (bytes.length === 0) return;
       writtenBytes += bytes.length;

@@ -34,7 +34,7 @@ export interface FileBody {
   readonly fileBytes: number | undefined;
   /** The first byte of the body; `undefined` for a 206 that does not say it well. */
   readonly fromByte: number | undefined;
-  /** A content coding hides lengths and truncation: nothing about sizes can be believed. */
+  /** A gzip content coding, undone by `fetch` or not: it hides lengths and truncation, nothing about sizes can be believed. */
   readonly isCoded: boolean;
 }
 
@@ -62,6 +62,8 @@ export async function requestFile(
   if (response.status !== 200 && !(response.status === 206 && (conditions.resume || conditions.span))) {
     throw errorOfStatus(image, response, await wordsOf(response, secrets));
   }
+  if (!conditions.isHeadersOnly)
+    await assertDecodable(response, image.fileType, image.fileType === ".gz" && !request.gzip);
   const file = describeBody(response, image.fileType, conditions.span !== undefined, signal);
   if (file.fileBytes !== 0 || conditions.isHeadersOnly) return file;
   await discard(file);
@@ -160,6 +162,32 @@ function parseUrl(url: string | URL, base?: URL): URL {
   );
 }
 
+/** What was done to the file on the way, though none of it was asked for. */
+function codingsOf({ headers }: Response): string[] {
+  const codings = (headers.get("content-encoding") ?? "").toLowerCase().split(",");
+  // S3 servers may leave the name of an upload's framing there, which is gone by now.
+  return codings
+    .map((coding) => coding.trim())
+    .filter((coding) => !["", "identity", "aws-chunked"].includes(coding));
+}
+
+/**
+ * One gzip coding can be told by its first bytes where `fetch` has not undone it: Deno's does so only if it asked for codings itself.
+ * Of others nobody can tell: Bun undoes one of several or none, Node 22 no zstd. Nor of any coding of a `.gz` that is wanted as it is.
+ */
+async function assertDecodable(
+  response: Response,
+  fileType: ResolvedImage["fileType"],
+  isWantedPacked: boolean,
+): Promise<void> {
+  const codings = codingsOf(response);
+  const isGzip = codings.length === 1 && /^(x-)?gzip$/.test(codings[0]!);
+  if (codings.length === 0 || (isGzip && !isWantedPacked)) return;
+  await discard(response);
+  const message = `The upstream sent the ${fileType} file with the content coding "${codings.join(", ").slice(0, 100)}", though it was asked for none`;
+  throw new UpstreamError(message);
+}
+
 function describeBody(
   response: Response,
   fileType: ResolvedImage["fileType"],
@@ -168,8 +196,7 @@ function describeBody(
 ): FileBody {
   const header = (name: string) => response.headers.get(name) ?? undefined;
   const kept = (name: string) => [header(name)].find(isHeaderValue); // it is sent again with later requests
-  const coding = header("content-encoding")?.trim().toLowerCase();
-  const isCoded = coding !== undefined && coding !== "" && coding !== "identity";
+  const isCoded = codingsOf(response).length > 0;
   const span = spanOf(response, isCoded, mayEndEarly);
   return {
     kind: "body",

@@ -1,6 +1,7 @@
 /** Gzip files of one or several members, sound and unsound, in whatever pieces they come, with both kinds of inflater. */
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { nodeInflate } from "../../../src/adapters/node/inflate.ts";
 import { inflateGzip } from "../../../src/core/transfer/inflate.ts";
 import { rejection } from "../../support/collect.ts";
 import { noise } from "../../support/scripted-upstream.ts";
@@ -16,7 +17,7 @@ async function* inPieces(bytes: Uint8Array, pieceBytes = 64 * 1024): AsyncGenera
 
 async function inflated(file: AsyncIterable<Uint8Array>, inflater = native): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of inflateGzip(file, inflater)) pieces.push(piece);
+  for await (const piece of inflateGzip(file, inflater)) pieces.push(piece.slice());
   return join(...pieces);
 }
 
@@ -31,6 +32,7 @@ const withFalseHeads = gzip(
 describe.each([
   ["Node's inflater", native],
   ["an inflater that refuses trailing bytes", strictInflater],
+  ["nodeInflate", nodeInflate],
 ])("%s", (_, inflater) => {
   const text = new TextEncoder().encode("balena ".repeat(40_000));
   const parts = [noise(60_000, 5), text, noise(10, 6), noise(40_000, 7)];
@@ -102,12 +104,51 @@ describe.each([
     ],
     ["a wrong length", join(gzip(parts[3]!).subarray(0, -4), new Uint8Array(4))],
     ["a flipped bit", gzip(parts[3]!).map((byte, at) => (at === 500 ? byte ^ 4 : byte))],
-    ["junk after the end", join(gzip(text), new Uint8Array(500).fill(0x2a))],
   ])("%s is an error that may be retried", async (_name, bytes) => {
     const failure = await rejection(inflated(inPieces(bytes, 256), inflater));
     expect(failure).toHaveProperty("code", expect.stringMatching(/^(TRUNCATED_DOWNLOAD|UPSTREAM)$/));
     if ((failure as { code: string }).code === "UPSTREAM")
       expect(failure).toMatchObject({ unavailable: true });
+  });
+
+  test.each([1 << 20, 7])("zeros after the end are padding, in pieces of %d bytes", async (pieceBytes) => {
+    for (const count of [1, 9, pieceBytes < 100 ? 300 : 70_000]) {
+      const padding = new Uint8Array(count);
+      expect(await inflated(inPieces(join(gzip(parts[2]!), padding), pieceBytes), inflater)).toEqual(
+        parts[2],
+      );
+    }
+  });
+
+  test("zeros after the end of several members, of an empty one, and of one that ends in zeros", async () => {
+    const padding = new Uint8Array(512);
+    expect(await inflated(inPieces(join(file, padding)), inflater)).toEqual(join(...parts));
+    expect(await inflated(inPieces(join(gzip(new Uint8Array(0)), padding)), inflater)).toHaveLength(0);
+    const hollow = new Uint8Array(200_000);
+    for (const level of [0, 1, 9])
+      expect(await inflated(inPieces(join(gzip(hollow, level), padding), 999), inflater)).toEqual(hollow);
+  });
+
+  // The last two bytes of its length are zeros themselves.
+  test.each([-2, -4, -9, 1000])("a file cut at %d is not mended by zeros", async (at) => {
+    const whole = gzip(parts[3]!);
+    const cut = whole.subarray(0, at > 0 ? at : whole.length - 1 + at);
+    const failure = await rejection(inflated(inPieces(join(cut, new Uint8Array(600)), 256), inflater));
+    expect(failure).toHaveProperty("code", expect.stringMatching(/^(TRUNCATED_DOWNLOAD|UPSTREAM)$/));
+  });
+
+  test.each<[string, Uint8Array]>([
+    ["junk", new Uint8Array(500).fill(0x2a)],
+    ["one byte", Uint8Array.of(7)],
+    ["junk after zeros", join(new Uint8Array(300), new Uint8Array(5).fill(0x2a))],
+  ])("%s after the end is an error that says so, and is not retried", async (_name, junk) => {
+    for (const pieceBytes of [256, 1 << 20]) {
+      const failure = await rejection(inflated(inPieces(join(gzip(text), junk), pieceBytes), inflater));
+      expect(failure).toMatchObject({
+        ...{ code: "UPSTREAM", unavailable: false },
+        message: expect.stringContaining("after the end of the gzip file"),
+      });
+    }
   });
 
   test("a file that fails to come is the file's own failure", async () => {

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import type { ImageRequest, ImageSource, StoreDriver } from "../../../src/core/index.ts";
+import type { GetOptions, ImageRequest, ImageSource, StoreDriver } from "../../../src/core/index.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
 import {
   chunkedResponse,
@@ -283,6 +283,49 @@ describe("a file that starts over", () => {
 });
 
 describe("a content coding", () => {
+  const coded = (body: Uint8Array<ArrayBuffer>, coding = "gzip") =>
+    new Response(body, { headers: { "content-encoding": coding, "content-length": String(body.length) } });
+
+  // As Deno's `fetch` leaves it.
+  test.each<[string, GetOptions, Uint8Array<ArrayBuffer>]>([
+    ["over a .gz", {}, gzip(gzip(content))],
+    ["that is a .gz itself", {}, gzip(content)],
+    ["over an .img", { fileType: ".img" }, gzip(content)],
+    ["over a .zip", { fileType: ".zip" }, gzip(content)],
+  ])("%s that fetch has not undone is undone, and proven by its trailer", async (_, options, body) => {
+    for (const coding of ["gzip", "X-GZIP", "identity, gzip"]) {
+      const { manager } = managerOver({ respond: () => coded(body, coding) });
+      const stream = await manager.get(slug, "1.0.0", options);
+      expect(await bytesOf(stream)).toEqual(content);
+      expect(await stream.committed()).toMatchObject({ size: content.length });
+    }
+  });
+
+  test.each<[string, GetOptions]>([
+    ["br", { fileType: ".img" }],
+    ["gzip, gzip", {}],
+    ["gzip, br", {}],
+    ["deflate", { fileType: ".img" }],
+    ["zstd", {}],
+    ["made-up", { fileType: ".zip" }],
+    ["gzip", { fileType: ".gz" }],
+  ])("%s, with %o, is refused: nobody can tell what fetch did about it", async (coding, options) => {
+    const { manager, events } = managerOver({ respond: () => coded(gzip(content), coding) });
+    const failure = await rejection(manager.get(slug, "1.0.0", options).then(bytesOf));
+    expect(failure).toMatchObject({
+      code: "UPSTREAM",
+      message: expect.stringContaining(`coding "${coding}"`),
+    });
+    expect(events.types()).not.toContain("committed");
+  });
+
+  test("that only names the framing of an upload to S3 is none", async () => {
+    const { manager } = managerOver({ respond: () => coded(gzip(content), "aws-chunked") });
+    const stream = await manager.get(slug, "1.0.0");
+    expect(await bytesOf(stream)).toEqual(content);
+    expect(await stream.committed()).toBeDefined();
+  });
+
   test("that brings a gzip file byte by byte is inflated all the same", async () => {
     const file = gzip(content);
     const pieces = [file.slice(0, 0), file.slice(0, 1), file.slice(1, 2), file.slice(2)];

@@ -117,6 +117,31 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
     equal(error.code, "TRUNCATED_DOWNLOAD", error.message);
     equal(await images.inspect(slug, version), undefined);
   },
+  "a content coding that nobody asked for is undone, or refused; packed bytes are never delivered": async (
+    bench,
+  ) => {
+    const { api, manager } = bench;
+    await api.setFaults({ contentCoding: "forced" });
+    const sha256 = await api.sha256(slug, version);
+    for (const options of [{}, { fileType: ".img" }] as const)
+      equal((await digestOf(await manager().get(slug, version, options))).sha256, sha256, "SHA-256");
+    const failure = await rejection(
+      manager({ retry: { attempts: 1 } }).get(slug, version, { fileType: ".gz" }),
+    );
+    equal((failure as { code?: string }).code, "UPSTREAM", "code");
+  },
+  "zeros after a gzip file are padding, other bytes an error": async ({ api, manager }) => {
+    await api.setFaults({ extraBytes: 1000, extraByte: 0 });
+    const image = await manager().get(slug, version);
+    equal((await digestOf(image)).sha256, await api.sha256(slug, version), "SHA-256");
+    ok((await image.committed()) !== undefined, "it is committed");
+    await api.setFaults({ extraBytes: 1000, extraByte: 0x2a });
+    const failure = await rejection(manager().get(slug, version, { cache: "reload" }).then(digestOf));
+    ok(
+      ["UPSTREAM", "TRUNCATED_DOWNLOAD"].includes(String((failure as { code?: string }).code)),
+      String(failure),
+    );
+  },
   "a redirect to another origin drops the token": async ({ api, manager }) => {
     await api.setFaults({ redirect: { to: "other-origin" } });
     const { size } = await digestOf(await manager({}, api.token).get("acme-gateway", "6.1.1"));

@@ -117,7 +117,7 @@ async function* span(
     for await (const chunk of parts.file.read(fileStart, fileEnd)) yield* slices(chunk, faults);
   }
   const junkBytes = to - Math.max(from, parts.end - parts.start);
-  if (junkBytes > 0) yield new Uint8Array(junkBytes).fill(0x2a);
+  if (junkBytes > 0) yield new Uint8Array(junkBytes).fill(faults.extraByte);
 }
 
 function* slices(chunk: Uint8Array, faults: DownloadFaults): Generator<Uint8Array> {

@@ -99,6 +99,8 @@ export interface DownloadFaults {
   contentLength: "exact" | "omitted" | "too-large";
   /** Junk bytes after the file, part of its announced length. */
   extraBytes: number;
+  /** What the junk consists of. */
+  extraByte: number;
   /** `forced`: content coding gzip although the client declined it. */
   contentCoding: "negotiated" | "forced";
   /** Members of the `.gz` file. */
@@ -184,6 +186,7 @@ function faultless(): Omit<
     date: undefined,
     contentLength: "exact",
     extraBytes: 0,
+    extraByte: 0x2a,
     contentCoding: "negotiated",
     gzipMembers: 1,
     downloadSize: undefined,
