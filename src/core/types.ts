@@ -153,6 +153,8 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
   /**
    * Settles when the stream's image is in the cache (with what is stored) or is known not to get there (`undefined`);
    * rejects with the stream's error. Need not be awaited.
+   *
+   * @throws `TRUNCATED_DOWNLOAD` also where the stream was delivered to its end and nothing proves that this was the image's.
    */
   committed(): Promise<ImageInfo | undefined>;
 };

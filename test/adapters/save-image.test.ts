@@ -353,6 +353,18 @@ describe("temporary files", () => {
     expect([await files(), await readFile(path, "utf8")]).toEqual([["balena.img"], "old"]);
   });
 
+  test.each([{}, { cache: "no-store" } as const])(
+    "of a download whose end nothing proves are deleted, and the old file stays: %o",
+    async (options) => {
+      await writeFile(path, "old");
+      const { manager } = createTestManager(api);
+      api.faults.endShort = { how: "chunked", atPercent: 50 };
+      const saving = saveImage(manager, slug, version, path, { ...options, fileType: ".img" });
+      expect(await rejection(saving)).toMatchObject({ code: "TRUNCATED_DOWNLOAD" });
+      expect([await files(), await readFile(path, "utf8")]).toEqual([["balena.img"], "old"]);
+    },
+  );
+
   test("of eight saves that want to go on: one does, all end right", async () => {
     await leave(image.subarray(0, imageBytes / 2));
     const saved = await Promise.all(

@@ -32,6 +32,8 @@ export async function openBody(
       const { done, value } = first ?? (await reader.read());
       first = undefined;
       if (!done) return controller.enqueue(value);
+      // Where no length goes ahead, the end itself says that all has come: one that nothing proves must not.
+      if (bytes === undefined) await stream.committed();
       controller.close();
       controller.byobRequest?.respond(0); // else who reads into a buffer of his own would wait for ever
     },

@@ -141,14 +141,13 @@ async function committed(
   ended: Promise<{ failure?: unknown }>,
 ): Promise<ImageInfo | undefined> {
   const result = (async () => {
-    try {
-      const { manifest } = await transfer.outcome;
-      return manifest && toImageInfo(id, manifest);
-    } catch {
-      const { failure } = await ended;
-      if (failure !== undefined) throw failure;
-      return undefined;
-    }
+    const outcome = await transfer.outcome.catch(() => undefined);
+    if (outcome?.manifest) return toImageInfo(id, outcome.manifest);
+    const failure = outcome ? undefined : (await ended).failure;
+    if (failure !== undefined) throw failure;
+    // Unlike a store that did not take it, this concerns whoever has the bytes.
+    if (outcome?.obstacle.code === "TRUNCATED_DOWNLOAD") throw outcome.obstacle;
+    return undefined;
   })();
   result.catch(() => undefined); // need not be awaited
   return result;

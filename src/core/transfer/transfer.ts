@@ -255,10 +255,7 @@ export class Transfer implements RunningTransfer {
     const { size } = this.window;
     if (!isProven) {
       this.#context.emit({ type: "unproven", image: id, size });
-      this.#committer.obstacle ??= new TruncatedDownloadError(
-        "Nothing proves that the download is complete",
-        size,
-      );
+      return { obstacle: new TruncatedDownloadError("Nothing proves that the download is complete", size) };
     }
     const { obstacle } = this.#committer;
     return obstacle ? { obstacle } : this.#committer.commit(this.window, opened);

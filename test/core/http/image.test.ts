@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { StoreError } from "../../../src/core/index.ts";
-import { bytesOf, collect, sha256, sha256ByOwnBuffer } from "../../support/collect.ts";
+import { bytesOf, collect, rejection, sha256, sha256ByOwnBuffer } from "../../support/collect.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -45,6 +45,15 @@ describe("a cold image", () => {
     });
     expect((await collect(response.body!)).sha256).toBe(sha256(content));
     expect(await manager.inspect("intel-nuc", "6.4.0+rev1")).toMatchObject({ size });
+  });
+
+  test("whose end nothing proves breaks off there, and is not cached", async () => {
+    const { send, manager } = createTestHandler(api);
+    Object.assign(api.faults, { endShort: { how: "chunked", atPercent: 50 } });
+    const response = await send(`${path}?fileType=.img`);
+    expect(response.status).toBe(200);
+    expect(await rejection(collect(response.body!))).toMatchObject({ code: "TRUNCATED_DOWNLOAD" });
+    expect(await manager.inspect("intel-nuc", "6.4.0+rev1", { fileType: ".img" })).toBeUndefined();
   });
 
   test("of a plain file says its size", async () => {

@@ -130,9 +130,13 @@ describe("a body without proof that it is whole", () => {
     const storage = memoryAdapter();
     const { manager, events } = createTestManager(api, { storage });
     Object.assign(api.faults, faults);
-    const got = await get(manager, { fileType: ".img" });
+    const stream = await manager.get(slug, version, { fileType: ".img" });
+    const got = await collect(stream);
     expect(got.sha256 === sha256).toBe(isWhole);
-    expect(got.info).toBeUndefined();
+    expect(await rejection(stream.committed())).toMatchObject({
+      code: "TRUNCATED_DOWNLOAD",
+      receivedBytes: got.bytes,
+    });
     expect(events.of("unproven")).toMatchObject([{ size: got.bytes }]);
     expect(events.types()).not.toContain("committed");
     expect(await manifests(storage)).toEqual([]);

@@ -3,6 +3,7 @@ import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Example } from "./examples.ts";
 import { freeNames } from "./free-names.ts";
+import { placeLongerFiles } from "./longer-files.ts";
 import { type PublicName, publicNames } from "./public-symbols.ts";
 import { syntaxErrors } from "./syntax.ts";
 
@@ -35,6 +36,7 @@ async function place(example: Example, imports: string, base: string): Promise<P
   const path = join(directory, `example.${isCommonJs(example) ? "cjs" : example.language}`);
   await mkdir(directory);
   await writeFile(path, textOf(example, imports));
+  await placeLongerFiles(example, directory);
   return { ...example, directory, path };
 }
 

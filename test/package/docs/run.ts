@@ -1,4 +1,5 @@
 // Runs an example where it belongs and says what is wrong with what came of it.
+import { leftOver } from "./longer-files.ts";
 import type { PlacedExample } from "./project.ts";
 import type { Servers } from "./routes.ts";
 import { runInProcess } from "./run-process.ts";
@@ -29,5 +30,6 @@ export async function runExample(example: PlacedExample, surroundings: Surroundi
     error: String(cause.stack ?? cause),
   }));
   const tookMs = performance.now() - startedMs;
-  return { stdout, error: error || missingOutput(example.code, stdout), tookMs };
+  const wrong = error || missingOutput(example.code, stdout) || (await leftOver(example, example.directory));
+  return { stdout, error: wrong, tookMs };
 }

@@ -2,7 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cp, mkdtemp, readFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ interface Setting {
   readonly api: BalenaApi;
   /** The project's copy of `examples/`. */
   readonly examples: string;
-  /** An empty directory to run in. */
+  /** A directory to run in, with older files under the names that examples write to. */
   readonly cwd: string;
 }
 
@@ -53,6 +53,9 @@ async function test(file: string, project: string, run: Run): Promise<Result> {
   const examples = join(project, "examples");
   await cp(fileURLToPath(new URL("../../../examples", import.meta.url)), examples, { recursive: true });
   const cwd = await mkdtemp(join(project, "example-"));
+  // What is there before is longer than the image: none of it may stay behind the image's end.
+  for (const old of ["out.img", "balena.img"])
+    await writeFile(join(cwd, old), Buffer.alloc(7 * 1024 * 1024, 1));
   await using api = await startBalenaApi({ imageBytes: 6 * 1024 * 1024, downloads: "with-validators" });
   try {
     for (const expectedTransfers of [1, 1]) {

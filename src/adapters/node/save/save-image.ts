@@ -29,7 +29,7 @@ import { checkedTarget } from "./target.ts";
  * @param deviceType - As for `get`.
  * @param versionOrRange - As for `get`; `undefined` means `latest`.
  * @param path - A file in an existing directory. Devices are refused: they have no name to take over.
- * @throws As `get` and its stream; `INVALID_ARGUMENT` for a path that can't be a file; `STORE` where the disk fails, with its
+ * @throws As `get` and its stream; `TRUNCATED_DOWNLOAD` also where nothing proves that the download was complete; `INVALID_ARGUMENT` for a path that can't be a file; `STORE` where the disk fails, with its
  *   error as `cause`: `ENOSPC` also where there is too little room from the start.
  * @example
  * ```ts
