@@ -405,6 +405,8 @@ export type ImageManagerEvent =
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
   /** Damaged chunks were fetched again; `chunks` of them in a row gave the reason, a whole transfer may have mended more. */
   | { readonly type: "healed"; readonly image: string; readonly chunks: number }
+  /** A raw image begins like no disk or file system that is known. It is delivered and stored all the same. */
+  | { readonly type: "unrecognized"; readonly image: string }
   /** An image left the store, by `remove`, `prune` or `maxBytes`; `freedBytes` of chunks that nobody else needs went with it. */
   | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
   /** An image is in the store, whole; `size` in bytes. */

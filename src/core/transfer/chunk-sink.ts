@@ -23,6 +23,7 @@ export function createChunkSink(
   hash: Hasher,
   mayStore: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
+  onFirstChunk: (chunk: Uint8Array) => void = () => undefined,
 ): ChunkSink {
   const writes = new Set<Promise<void>>();
   let isStoring = store !== undefined;
@@ -47,6 +48,7 @@ export function createChunkSink(
 
   const seal = (chunk: Uint8Array<ArrayBuffer>) => {
     const index = nextIndex++;
+    if (index === 0) onFirstChunk(chunk);
     const digesting = digestChunk(chunk, hash);
     digesting.catch(() => undefined); // it is looked at when its turn comes
     const previous = publishing;

@@ -2,8 +2,9 @@
 import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
 import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
+import { assertPlausible } from "./plausible.ts";
 import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-upstream-file.ts";
-import { type FileResponse, type RequestConditions, requestFile } from "./request.ts";
+import { type RequestConditions, requestFile } from "./request.ts";
 import {
   createRetries,
   isUpstreamUnavailable,
@@ -50,11 +51,14 @@ export type Opening = OpenedFile | { readonly response: { readonly kind: "not-mo
 /** Opens the first file type that the upstream hands out. */
 export async function openFile(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
   for (const [index, fileType] of job.fileTypes.entries()) {
+    let opening: Opening;
     try {
-      return await openFileType(job, fileType, conditions);
+      opening = await openFileType(job, fileType, conditions);
     } catch (failure) {
       if (index === job.fileTypes.length - 1 || !isRefusal(failure)) throw failure;
+      continue;
     }
+    return "request" in opening ? plausible(job, opening, conditions) : opening;
   }
   throw new UpstreamError("There is no file type to ask for", { unavailable: false });
 }
@@ -218,12 +222,24 @@ async function openFileType(
   return response.kind === "body" ? { request, response } : { response };
 }
 
+/** A file that was handed out may still be something else: that is no reason to ask for another type. */
+async function plausible(
+  job: DownloadJob,
+  { request, response }: OpenedFile,
+  { isHeadersOnly = false }: RequestConditions,
+): Promise<OpenedFile> {
+  const checked = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
+    assertPlausible(job.image, request, response, timed, isHeadersOnly),
+  );
+  return { request, response: checked };
+}
+
 /** Times the wait for the headers only: the signal that the body hangs on is never timed. */
-export async function withinTimeout(
+export async function withinTimeout<T>(
   timeoutMs: number,
   signal: AbortSignal,
-  run: (signal: AbortSignal) => Promise<FileResponse>,
-): Promise<FileResponse> {
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {

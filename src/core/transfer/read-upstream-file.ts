@@ -119,12 +119,17 @@ async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerat
     }
   } catch (cause) {
     context.signal.throwIfAborted();
-    if (cause instanceof UpstreamError) throw cause;
-    const copy = foreignError(cause, secretsOf(opened.request));
-    throw new UpstreamError("The connection was lost during the download", {}, { cause: copy });
+    throw connectionLost(opened.request, cause);
   } finally {
     leave();
   }
+}
+
+/** The error for a body that broke. Ours pass as they are. */
+export function connectionLost(request: ImageRequest, cause: unknown): UpstreamError {
+  if (cause instanceof UpstreamError) return cause;
+  const copy = foreignError(cause, secretsOf(request));
+  return new UpstreamError("The connection was lost during the download", {}, { cause: copy });
 }
 
 /** Only a pending read is timed: a consumer may take as long as it likes. One timer serves many reads, for there are thousands. */

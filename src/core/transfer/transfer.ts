@@ -7,6 +7,7 @@ import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
+import { isKnownDisk } from "./disk-signatures.ts";
 import { type DownloadResult, downloadImage } from "./download.ts";
 import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
@@ -54,6 +55,7 @@ export class Transfer implements RunningTransfer {
       context.hash,
       (digest, bytes) => this.#committer.mayStore(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
+      (start) => this.#lookAt(start),
     );
     const opening = Promise.withResolvers<Opened>();
     this.opened = opening.promise;
@@ -212,6 +214,13 @@ export class Transfer implements RunningTransfer {
     const { running, maxBytes, room } = this.#context;
     running.delete(this);
     if (maxBytes !== undefined && this.written.size > 0) room.justWritten.add(writtenContent(this));
+  }
+
+  /** What was asked for as a packed file has been looked at before. */
+  #lookAt(start: Uint8Array): void {
+    const { id, identity } = this.options;
+    const isRaw = [undefined, ".img"].includes(identity.variant.fileType);
+    if (isRaw && !isKnownDisk(start)) this.#context.emit({ type: "unrecognized", image: id });
   }
 
   #unregister(): void {

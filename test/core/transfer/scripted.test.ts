@@ -43,9 +43,12 @@ describe("a Content-Length that the next answer contradicts", () => {
       respond: ({ count }) => (count === 0 ? announced(length) : fileResponse(content)),
       request: { gzip: false },
     });
-    const stream = await manager.get(slug);
-    expect(stream.size).toBe(length);
-    expect(await rejection(bytesOf(stream))).toMatchObject({
+    const read = async () => {
+      const stream = await manager.get(slug);
+      expect(stream.size).toBe(length);
+      return bytesOf(stream);
+    };
+    expect(await rejection(read())).toMatchObject({
       code: expect.stringMatching(/^(IMAGE_CHANGED|UPSTREAM)$/),
     });
     const next = await manager.get(slug, undefined, { cache: "reload" });
@@ -142,7 +145,7 @@ describe("a body that is something else", () => {
     const { manager, downloads } = managerOver({ respond: () => fileResponse(page) });
     expect(await rejection(manager.get(slug).then(bytesOf))).toMatchObject({
       code: "UPSTREAM",
-      message: expect.stringContaining("gzip"),
+      message: expect.stringContaining("it is a text"),
     });
     expect(downloads).toHaveLength(3);
   });
