@@ -49,6 +49,10 @@ export interface ManagerContext {
   serially<T>(change: () => Promise<T>): Promise<T>;
   /** Work that nobody waits for, until the manager is closed. */
   readonly background: Set<Promise<unknown>>;
+  /** How long a look-up may go without a byte. */
+  readonly lookUpTimeoutMs: number;
+  /** Scopes of the credentials that the upstream has accepted, by their digests. */
+  readonly accounts: Map<string, string>;
   /** Look-ups of versions under way. */
   readonly lookUps: Map<string, Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }>>;
   /** Counts the transfers that have ended, whichever way. */

@@ -68,7 +68,7 @@ function createContext(options: ImageManagerOptions): {
   close: () => Promise<void>;
 } {
   const { prefix, chunkBytes, memoryBytes, onEvent, ...checked } = checkedOptions(options);
-  const source = checkedSource(options.source);
+  const source = checkedSource(options.source, checked.lookUpTimeoutMs);
   const store = createByteStore(options.storage, prefix);
   if (checked.maxBytes !== undefined && !store.completeListing) {
     throw new ListingIncompleteError(
@@ -98,6 +98,7 @@ function createContext(options: ImageManagerOptions): {
     endedTransfers: { count: 0 },
     reading: new Map(),
     lookUps: new Map(),
+    accounts: new Map(),
     uses: createUseRecorder(store, checked.now),
     room: { usedBytes: Number.NaN, justWritten: new Set() },
     inventory: shareInventory(() => readInventory(store, onUnreadable)),

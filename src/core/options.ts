@@ -36,6 +36,7 @@ export function checkedOptions(options: ImageManagerOptions) {
       maxDelayMs: timer("retry.maxDelayMs", retry.maxDelayMs, 30_000, 0),
       idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),
     },
+    lookUpTimeoutMs: inRange("lookUpTimeoutMs", options.lookUpTimeoutMs, 10_000, 1, 300_000_000),
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,

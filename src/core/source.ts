@@ -2,41 +2,55 @@
 import { isDeviceType } from "./device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "./errors.ts";
 import { foreignError, foreignMessage } from "./foreign-error.ts";
+import { withinLookUpTime } from "./look-up-time.ts";
 import { isVersionList } from "./store/catalog.ts";
-import type { ImageRequest, ImageSource, OsVersion, ResolvedImage } from "./types.ts";
+import type {
+  ImageRequest,
+  ImageSource,
+  OsVersion,
+  ResolvedImage,
+  SourceAccount,
+  SourceOptions,
+} from "./types.ts";
+
+export { unlessAborted } from "./unless-aborted.ts";
 
 /** A source as the core uses it. */
 export interface Source {
   readonly id: string;
-  scope(signal: AbortSignal): Promise<string | undefined>;
+  scope(signal: AbortSignal): Promise<string | SourceAccount | undefined>;
+  confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
   request(image: ResolvedImage): Promise<ImageRequest>;
 }
 
-/** Wraps a source. Nothing is asked of it yet. */
-export function checkedSource(source: ImageSource): Source {
+/** Wraps a source. Nothing is asked of it yet. Each call of it has the time of a look-up. */
+export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Source {
   assertSource(source);
+  const ask: Ask = (what, isValid, signal, call) =>
+    withinLookUpTime(lookUpTimeoutMs, signal, (options) => asked(what, isValid, () => call(options)));
   return {
     id: source.id,
-    scope: (signal) => asked(signal, "a scope", async () => source.scope?.(), isScope),
-    resolveDeviceType: (slugOrAlias, signal) =>
-      asked(
-        signal,
-        "a device type slug",
-        () => source.resolveDeviceType(slugOrAlias, { signal }),
-        isDeviceType,
-      ),
+    scope: (signal) => ask("a scope", isScope, signal, async (options) => source.scope?.(options)),
+    confirm: (account, signal) => ask("a scope", isText, signal, (options) => account.confirm(options)),
+    resolveDeviceType: (name, signal) =>
+      ask("a device type slug", isDeviceType, signal, (options) => source.resolveDeviceType(name, options)),
     versions: (slug, includeDrafts, signal) =>
-      asked(
-        signal,
-        "a list of versions",
-        () => source.versions(slug, { includeDrafts, signal }),
-        isVersionList,
+      ask("a list of versions", isVersionList, signal, (options) =>
+        source.versions(slug, { ...options, includeDrafts }),
       ),
-    request: (image) => asked(image.signal, "a request", () => source.request(image), isRequest),
+    request: (image) =>
+      ask("a request", isRequest, image.signal, ({ signal }) => source.request({ ...image, signal })),
   };
 }
+
+type Ask = <T>(
+  what: string,
+  isValid: (answer: unknown) => answer is T,
+  signal: AbortSignal | undefined,
+  call: (options: SourceOptions) => Promise<unknown>,
+) => Promise<T>;
 
 function assertSource(source: unknown): asserts source is ImageSource {
   const value = (typeof source === "object" && source !== null ? source : {}) as Record<string, unknown>;
@@ -48,12 +62,11 @@ function assertSource(source: unknown): asserts source is ImageSource {
 }
 
 async function asked<T>(
-  signal: AbortSignal | undefined,
   what: string,
-  ask: () => Promise<unknown>,
   isValid: (answer: unknown) => answer is T,
+  ask: () => Promise<unknown>,
 ): Promise<T> {
-  const answer = await unlessAborted(signal, () => typed(ask));
+  const answer = await typed(ask);
   if (isValid(answer)) return answer;
   throw new UpstreamError(`The source was asked for ${what} and returned something else`, {
     unavailable: false,
@@ -73,24 +86,14 @@ async function typed(ask: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** Rejects with the signal's reason as soon as it is aborted, whether or not the work can be stopped. */
-export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-  signal?.throwIfAborted();
-  if (!signal) return run();
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([run(), aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-}
+const isText = (answer: unknown): answer is string => typeof answer === "string";
 
-const isScope = (answer: unknown): answer is string | undefined =>
-  answer === undefined || typeof answer === "string";
+function isScope(answer: unknown): answer is string | SourceAccount | undefined {
+  if (answer === undefined || typeof answer === "string") return true;
+  const { digest, confirm } = Object(answer) as Partial<SourceAccount>;
+  // It becomes part of a key.
+  return typeof digest === "string" && /^[0-9a-f]{32,128}$/.test(digest) && typeof confirm === "function";
+}
 
 function isRequest(answer: unknown): answer is ImageRequest {
   if (typeof answer !== "object" || answer === null) return false;

@@ -334,6 +334,20 @@ export interface ImageParts {
 export interface SourceOptions {
   /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
   readonly signal?: AbortSignal | undefined;
+  /** To be called whenever bytes of an answer came. A look-up that does not is given up after `lookUpTimeoutMs`. */
+  readonly onBytes?: (() => void) | undefined;
+}
+
+/** Credentials whose owner is not known before the upstream has said who that is. */
+export interface SourceAccount {
+  /** Hex digest of the credentials and the upstream: nobody without them can make it, and it does not tell them. */
+  readonly digest: string;
+  /**
+   * Asks the upstream; answers the scope. Called once for credentials: the manager remembers the answer, in the store as well.
+   *
+   * @throws `UNAUTHORIZED` where the upstream refuses the credentials, `UPSTREAM` where it can't be asked.
+   */
+  confirm(options: SourceOptions): Promise<string>;
 }
 
 /**
@@ -344,8 +358,11 @@ export interface SourceOptions {
 export interface ImageSource {
   /** The API's origin, for example `https://api.balena-cloud.com`: part of every identity. */
   readonly id: string;
-  /** The default scope: `undefined` without a token, else one per account. Never a token itself. */
-  scope?(): Promise<string | undefined>;
+  /**
+   * The default scope: `undefined` without a token, else one per account. Never a token itself. What a token says of its owner is anybody's
+   * to write: unless the scope is made of the whole secret (a digest), answer a {@link SourceAccount}, which the upstream confirms.
+   */
+  scope?(options: SourceOptions): Promise<string | SourceAccount | undefined>;
   /** Canonical slug of a slug or alias. */
   resolveDeviceType(slugOrAlias: string, options: SourceOptions): Promise<string>;
   /** All versions of a canonical slug, in any order. One upstream request. */
@@ -437,6 +454,12 @@ export interface ImageManagerOptions {
   freshness?: FreshnessOptions | undefined;
   /** How a broken transfer is retried. */
   retry?: RetryOptions | undefined;
+  /**
+   * Milliseconds that a look-up (a device type, a version list, whose a token is, whether a copy is still fresh) may go without a byte of
+   * an answer. In all, with its retries, it has six times that. Then it fails with `UPSTREAM`, or a cached copy is served. Default
+   * 10,000; 1 to 300,000,000.
+   */
+  lookUpTimeoutMs?: number | undefined;
   /** How processes that share a store take turns. */
   lease?: LeaseOptions | undefined;
   /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */

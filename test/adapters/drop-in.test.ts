@@ -347,7 +347,7 @@ describe("errors have the messages of version 10, and codes", () => {
     expect(await rejection(get(slug, "^6.0.0"))).toMatchObject({
       message: "Request error: Forbidden",
       code: "UNAUTHORIZED",
-      cause: { cause: { code: "BalenaRequestError", statusCode: 403 } },
+      cause: { cause: { statusCode: 403 } },
     });
   });
 

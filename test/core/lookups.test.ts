@@ -145,6 +145,58 @@ describe("resolve and versions", () => {
     );
   });
 
+  test("an alias with capitals or signs is remembered apart from its like, and answers off-line", async () => {
+    const { manager, storage } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
+    for (const alias of ["ZE250", "odroid-u3+"]) expect(await manager.resolve(alias)).toBe("6.4.0+rev1");
+    await manager.prefetch("intel-nuc", "6.3.2");
+    api.counters.reset();
+    expect(await manager.inspect("ZE250", "6.3.2")).toMatchObject({ deviceType: "intel-nuc" });
+    expect(await manager.inspect("ze250", "6.3.2")).toBeUndefined();
+    expect(await manager.inspect("ZE251", "6.3.2")).toBeUndefined();
+    expect(api.counters.requests).toBe(0);
+    await expect(manager.resolve("ze250")).rejects.toMatchObject({ code: "DEVICE_TYPE_NOT_FOUND" });
+    const keys = await (storage as ReturnType<typeof memoryAdapter>).getKeys("", {});
+    for (const key of keys) expect(key).toMatch(/^[a-z0-9._~:-]+$/);
+  });
+
+  describe("a remembered version that was withdrawn since", () => {
+    const withdrawn = { deviceType: "intel-nuc", version: "9.0.0" };
+    const options = { freshness: { maxAgeMs: 60_000 } };
+    const withdraw = () => api.releases.splice(api.releases.indexOf(withdrawn), 1);
+
+    test("makes room for its replacement at once", async () => {
+      const { manager } = createTestManager(api, options);
+      api.releases.push(withdrawn);
+      expect(await manager.resolve("intel-nuc", "*")).toBe("9.0.0");
+      withdraw();
+      api.counters.reset();
+      expect((await manager.prefetch("intel-nuc", "*")).version).toBe("6.4.0+rev1");
+      expect(api.counters.requestLog.filter(({ url }) => url.startsWith("/v7/application"))).toHaveLength(1);
+      expect((await manager.get("intel-nuc", "*")).version).toBe("6.4.0+rev1");
+    });
+
+    test("is not found where it was asked for by name, and the nearest is named", async () => {
+      const { manager } = createTestManager(api, options);
+      api.releases.push(withdrawn);
+      await manager.resolve("intel-nuc", "9.0.0");
+      withdraw();
+      await expect(manager.get("intel-nuc", "9.0.0")).rejects.toMatchObject({
+        code: "VERSION_NOT_FOUND",
+        nearest: "6.4.0+rev1",
+      });
+    });
+
+    test("but still listed is asked for once more, and no more", async () => {
+      const { manager } = createTestManager(api, options);
+      await manager.resolve("intel-nuc", "*");
+      api.faults.refuse = { status: 410, body: "Gone" };
+      api.counters.reset();
+      const failure = manager.get("intel-nuc", "*");
+      await expect(failure).rejects.toMatchObject({ code: "VERSION_NOT_FOUND", message: /it says "Gone"/ });
+      expect(api.counters.metadataRequests).toBeLessThanOrEqual(2);
+    });
+  });
+
   test("a new release is seen once maxAge has passed", async () => {
     const { manager, clock } = createTestManager(api, { freshness: { maxAgeMs: 60_000 } });
     expect(await manager.resolve("intel-nuc")).toBe("6.4.0+rev1");

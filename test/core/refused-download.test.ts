@@ -17,7 +17,7 @@ test.each<[string, GetOptions, string[]]>([
   [
     "a fleet that the account must not see",
     { appId: foreignFleet },
-    [`appId ${foreignFleet}`, '"You do not have permission to access this application"'],
+    ['the fleet of "appId"', '"You do not have permission to access this application"'],
   ],
   [
     "an image type that the device type has not",

@@ -49,7 +49,7 @@ describe.each(configured)("an image configured with %s", (_, options) => {
       expect(api.counters.transfers).toBe(round);
     }
     const contents = await contentsOf(storage);
-    expect(contents.keys.filter((key) => !key.includes(":catalog:"))).toEqual([]);
+    expect(contents.keys.filter((key) => !/:(catalog|accounts):/.test(key))).toEqual([]);
     expectNoSecret(contents);
     expectNoSecret(events.all);
     expect(await manager.inspect(slug, version, options)).toBeUndefined();

@@ -1,14 +1,14 @@
 /** Asks a balena API one question at a time, and turns whatever goes wrong into the library's errors. */
-import { UnauthorizedError } from "../../core/errors.ts";
+import { bounds } from "../../core/bounds.ts";
+import { type ImageManagerError, isImageManagerError, UnauthorizedError } from "../../core/errors.ts";
 import { foreignError } from "../../core/foreign-error.ts";
+import { readAtMost } from "../../core/read-at-most.ts";
+import { wordsOf } from "../../core/server-words.ts";
 import { unlessAborted } from "../../core/source.ts";
-import { discard } from "../../core/transfer/request.ts";
-import { failureError } from "../balena/failure.ts";
+import { type Failure, failureError } from "../balena/failure.ts";
 import { isToken } from "../balena/token.ts";
 
 import type { CheckedOptions } from "./options.ts";
-
-const answerTimeoutMs = 30_000;
 
 /** What is asked of the API. */
 export interface Question {
@@ -19,6 +19,8 @@ export interface Question {
   /** The device type that a 404 is about. */
   readonly deviceType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told whenever something of the answer came. */
+  readonly onBytes?: (() => void) | undefined;
 }
 
 /** A balena API, and who asks it. */
@@ -37,18 +39,18 @@ export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClien
     apiOrigin,
     currentToken,
     async ask(question, read) {
-      const secret = await currentToken(question.signal);
-      const request = { url: `${apiOrigin}${question.path}`, token: secret, fetch };
+      const { signal, onBytes } = question;
+      const secret = await currentToken(signal);
       const facts = { ...question, apiOrigin, token: secret };
-      const answer = await withinTime(question.signal, (signal) => send(request, signal)).catch((cause) => {
-        question.signal?.throwIfAborted();
+      const request = { url: `${apiOrigin}${question.path}`, token: secret, fetch, signal, onBytes };
+      const answer = await unlessAborted(signal, () => send(request)).catch((cause) => {
+        signal?.throwIfAborted();
         throw failureError({ ...facts, cause });
       });
-      if (answer.status !== 200) {
-        throw failureError({ ...facts, ...answer, cause: new Error(`GET ${request.url}: ${answer.status}`) });
-      }
+      if (answer.status !== 200) throw failureError({ ...facts, ...answer, cause: refusal(answer) });
+      if (answer.body === undefined) throw tooLarge(facts);
       try {
-        return read(JSON.parse(answer.text));
+        return read(JSON.parse(new TextDecoder().decode(answer.body)));
       } catch (cause) {
         throw failureError({ ...facts, isNonsense: true, cause });
       }
@@ -59,40 +61,37 @@ export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClien
 interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Empty unless the status is 200. */
-  readonly text: string;
+  /** What a refusal says. */
+  readonly words?: string | undefined;
+  /** `undefined` where it was too large, or the status is not 200. */
+  readonly body?: Uint8Array | undefined;
 }
 
-interface ApiRequest {
+interface ApiRequest extends Pick<Question, "signal" | "onBytes"> {
   readonly url: string;
   readonly token: string | undefined;
   readonly fetch: typeof fetch;
 }
 
-async function send({ url, token, fetch }: ApiRequest, signal: AbortSignal): Promise<Answer> {
+async function send({ url, token, fetch, signal, onBytes }: ApiRequest): Promise<Answer> {
   const headers: HeadersInit = token === undefined ? {} : { authorization: `Bearer ${token}` };
   // A redirect counts as a failure: an API has no reason for one, and some runtimes would send the token along.
-  const response = await fetch(url, { headers, signal, redirect: "manual" });
-  if (response.status === 200) return { status: 200, headers: response.headers, text: await response.text() };
-  await discard(response);
-  return { status: response.status, headers: response.headers, text: "" };
+  const response = await fetch(url, { headers, signal: signal ?? null, redirect: "manual" });
+  onBytes?.();
+  const answer = { status: response.status, headers: response.headers };
+  if (response.status !== 200)
+    return { ...answer, words: await wordsOf(response, token === undefined ? [] : [token]) };
+  const { bytes, isWhole } = await readAtMost(response.body, bounds.lookUpBytes, { onBytes, signal });
+  return isWhole ? { ...answer, body: bytes } : answer;
 }
 
-/** Also bounds a `fetch` that does not heed its signal. */
-async function withinTime<T>(
-  signal: AbortSignal | undefined,
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const late = new AbortController();
-  const give = () => late.abort(new Error(`no whole answer within ${answerTimeoutMs / 1000} seconds`));
-  // A timer of our own, for that of AbortSignal.timeout can't be cleared.
-  const timer = setTimeout(give, answerTimeoutMs);
-  const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
-  try {
-    return await unlessAborted(either, () => run(either));
-  } finally {
-    clearTimeout(timer);
-  }
+function refusal({ status, words = "The request was unsuccessful" }: Answer): Error {
+  return Object.assign(new Error(words), { statusCode: status });
+}
+
+function tooLarge(facts: Omit<Failure, "cause">): ImageManagerError {
+  const cause = new Error(`the answer has more than ${bounds.lookUpBytes / 2 ** 20} MiB`);
+  return failureError({ ...facts, isNonsense: true, cause });
 }
 
 async function usableToken(ask: () => unknown): Promise<string | undefined> {
@@ -108,6 +107,7 @@ async function tokenFrom(ask: () => unknown): Promise<unknown> {
   try {
     return await ask();
   } catch (cause) {
+    if (isImageManagerError(cause)) throw cause;
     throw new UnauthorizedError("The token function failed", undefined, { cause: foreignError(cause) });
   }
 }

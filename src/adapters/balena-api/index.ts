@@ -3,16 +3,10 @@
  *
  * @module balena-image-manager/adapters/balena-api
  */
-import { assertDeviceType } from "../../core/device-type.ts";
-import { DeviceTypeNotFoundError } from "../../core/errors.ts";
 import type { ImageSource } from "../../core/types.ts";
-import { downloadRequest } from "../balena/download.ts";
-import { osVersions } from "../balena/os-versions.ts";
-import { scopeOfToken } from "../balena/token.ts";
+import { sourceOver } from "../balena/look-ups.ts";
 import { apiClient } from "./client.ts";
 import { type BalenaApiSourceOptions, checkedOptions } from "./options.ts";
-import { deviceTypePath, versionsPath } from "./queries.ts";
-import { releasesIn, slugIn } from "./rows.ts";
 
 export type { BalenaApiSourceOptions };
 
@@ -20,8 +14,9 @@ export type { BalenaApiSourceOptions };
  * A source over a balena API that needs nothing but `fetch`: what `balenaSdkSource` offers, without the SDK.
  * Constructing it does no I/O.
  *
- * Each look-up is one request, asked once and given 30 seconds. Redirects are refused, so that no token leaves the API's
- * origin; errors carry no token.
+ * Each look-up is one request, asked once; where nothing is found for a token, a second one asks whether the API accepts it. The manager
+ * gives each its time (`lookUpTimeoutMs`). An answer of more than 64 MiB is refused. Redirects are refused, so that no token leaves the
+ * API's origin; errors carry no token.
  *
  * @throws `INVALID_ARGUMENT` for wrong options.
  *
@@ -36,36 +31,5 @@ export type { BalenaApiSourceOptions };
  * ```
  */
 export function balenaApiSource(options: BalenaApiSourceOptions = {}): ImageSource {
-  const client = apiClient(checkedOptions(options));
-
-  return {
-    id: client.apiOrigin,
-
-    async scope() {
-      const token = await client.currentToken();
-      return token === undefined ? undefined : scopeOfToken(token);
-    },
-
-    async resolveDeviceType(slugOrAlias, { signal }) {
-      assertDeviceType(slugOrAlias);
-      const action = `look up device type ${slugOrAlias}`;
-      const question = { action, path: deviceTypePath(slugOrAlias), deviceType: slugOrAlias, signal };
-      const slug = await client.ask(question, slugIn);
-      if (slug === undefined) throw new DeviceTypeNotFoundError(slugOrAlias);
-      return slug;
-    },
-
-    async versions(slug, { includeDrafts = false, signal }) {
-      assertDeviceType(slug);
-      const action = `list the versions of ${slug}`;
-      const question = { action, path: versionsPath(slug, includeDrafts), deviceType: slug, signal };
-      return osVersions(await client.ask(question, releasesIn));
-    },
-
-    async request(image) {
-      assertDeviceType(image.deviceType);
-      const token = await client.currentToken(image.signal);
-      return downloadRequest(client.apiOrigin, image, token);
-    },
-  };
+  return sourceOver(apiClient(checkedOptions(options)));
 }

@@ -37,12 +37,12 @@ function osRelease(release: Row, version: string, osType: string): OsRelease {
 }
 
 /**
- * Versions such as `2021.10.2.prod` are no semver, so the API files them under `0.0.0-<id>` and tells the real one by
+ * A release without a version can't be asked for, and is no reason to do without the others. Versions such as `2021.10.2.prod` are no semver, so the API files them under `0.0.0-<id>` and tells the real one by
  * tags; one without a version tag has none that could be asked for (as in the SDK).
  */
 function versionOf(release: Row): string | undefined {
   const raw = release["raw_version"];
-  if (typeof raw !== "string") throw new Error("a release has no raw_version");
+  if (typeof raw !== "string") return undefined;
   if (!raw.startsWith("0.0.0")) return raw;
   const tags = tagsOf(release["release_tag"]);
   const version = tags.get("version");

@@ -19,6 +19,8 @@ export interface Failure {
   readonly deviceType?: string | undefined;
   /** HTTP status; `undefined` when no answer came, or none that makes sense. */
   readonly status?: number | undefined;
+  /** What the answer says, purged. */
+  readonly words?: string | undefined;
   /** The answer's headers, for Retry-After. */
   readonly headers?: Headers | undefined;
   /** An answer came, but made no sense: nothing that a cached copy should stand in for. */
@@ -43,15 +45,15 @@ export function failureError(failure: Failure): ImageManagerError {
   if (status === 401 || status === 403) return unauthorizedError(failure);
   const cause = foreignError(failure.cause, tokenOf(failure));
   if (status === 404 && deviceType !== undefined) return new DeviceTypeNotFoundError(deviceType, { cause });
-  const reason = status === undefined ? messageOf(cause) : `it answered ${status}`;
+  const reason = status === undefined ? messageOf(cause) : answered(failure);
   return new UpstreamError(`${sentence(failure)}: ${reason}`, factsOf(failure), { cause });
 }
 
 /** The error for credentials that were refused, by the API or even before it was asked. */
 export function unauthorizedError(failure: Failure): UnauthorizedError {
   const { status, cause } = failure;
-  const reason = status === undefined ? "the token is not usable" : `it answered ${status}`;
-  const message = `${sentence(failure)}: ${reason}; sign in, or check the token and what it may see`;
+  const reason = status === undefined ? "the token is not usable" : answered(failure);
+  const message = `${sentence(failure)}: ${reason}. Sign in, or check the token and what it may see`;
   return new UnauthorizedError(message, status, { cause: foreignError(cause, tokenOf(failure)) });
 }
 
@@ -59,6 +61,9 @@ function factsOf({ status, headers, isNonsense }: Failure): UpstreamErrorFacts {
   const retryAfterMs = parseRetryAfter(headers?.get("retry-after") ?? null, headers?.get("date") ?? null);
   return { status, retryAfterMs, unavailable: isNonsense ? false : undefined };
 }
+
+const answered = ({ status, words }: Failure) =>
+  `it answered ${status}${words === undefined ? "" : ` and says ${JSON.stringify(words)}`}`;
 
 const tokenOf = ({ token }: Failure) => (token === undefined ? [] : [token]);
 

@@ -14,7 +14,7 @@ export interface OsRelease {
 
 /**
  * Turns releases into versions, in the same order. One device type may have several applications: pass the releases of
- * all of them.
+ * all of them. A version that several have stands once.
  *
  * @example
  * ```ts
@@ -23,12 +23,28 @@ export interface OsRelease {
  * ```
  */
 export function osVersions(releases: readonly OsRelease[]): OsVersion[] {
-  return releases.map((release) => ({
+  const byVersion = new Map<string, OsVersion>();
+  for (const release of releases) {
+    const version = osVersion(release);
+    const other = byVersion.get(version.version);
+    if (other === undefined || isBetter(version, other)) byVersion.set(version.version, version);
+  }
+  return [...byVersion.values()];
+}
+
+function osVersion(release: OsRelease): OsVersion {
+  return {
     version: release.raw_version,
     line: release.osType.toLowerCase() === "esr" ? "esr" : "default",
     draft: !release.is_final,
     ...(release.phase && { phase: release.phase }),
     ...(release.known_issue_list && { knownIssues: release.known_issue_list }),
     ...(release.created_at && { createdAt: release.created_at }),
-  }));
+  };
+}
+
+/** Where two applications have a version: a release rather than a draft, the default line rather than ESR. */
+function isBetter(one: OsVersion, other: OsVersion): boolean {
+  if (one.draft !== other.draft) return other.draft;
+  return one.line === "default" && other.line === "esr";
 }

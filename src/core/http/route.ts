@@ -1,5 +1,5 @@
 /** Which of the routes a request means, and with what: pure, and everything wrong with a URL is found here. */
-import { assertDeviceType } from "../device-type.ts";
+import { assertDeviceTypeName } from "../device-type.ts";
 import { isImageManagerError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";
 import type { ImageVariant } from "../types.ts";
@@ -58,7 +58,7 @@ function imageRoute(deviceType: string, wanted: string, query: URLSearchParams):
 
 function deviceTypeOf(segment: string): string {
   const deviceType = decoded(segment);
-  assertDeviceType(deviceType);
+  assertDeviceTypeName(deviceType);
   return deviceType;
 }
 

@@ -1,5 +1,6 @@
 /** Resolution without the upstream: the best satisfying version whose image is really in the store. */
 import type { ManagerContext } from "../context.ts";
+import { isDeviceType } from "../device-type.ts";
 import { type ImageIdentity, imageId, imageIdPrefix } from "../identity.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import { eachOf } from "../store/each.ts";
@@ -19,7 +20,8 @@ export async function cachedExactly(
   variant: ImageVariant,
   deviceType: string,
 ): Promise<ImageIdentity | undefined> {
-  if (!parseVersion(request.wanted)) return undefined;
+  // An alias that was never resolved: images lie under slugs.
+  if (!parseVersion(request.wanted) || !isDeviceType(deviceType)) return undefined;
   const version = request.wanted.replace(/^[vV]/, "");
   const identity = identityOf(context, request, variant, deviceType, version);
   return (await manifestOf(context, request, identity)) ? identity : undefined;
@@ -34,6 +36,7 @@ export async function bestCached(
   mayServe: (manifest: Manifest) => boolean = () => true,
 ): Promise<ImageIdentity | undefined> {
   const deviceType = known?.deviceType ?? request.deviceType;
+  if (!isDeviceType(deviceType)) return undefined;
   let candidates = await candidatesOf(context, request, deviceType, known?.versions ?? []);
   for (;;) {
     const version = selectFrom(deviceType, candidates, request.wanted);

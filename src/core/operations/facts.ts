@@ -4,6 +4,7 @@ import { normalizeVariant } from "../identity.ts";
 import type { ManagerFacts } from "../manager-facts.ts";
 import { resolveImage } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
+import { scopeOf } from "./scope-of.ts";
 
 /** The facts of the manager with this context. */
 export function createFacts(context: ManagerContext): ManagerFacts {
@@ -11,7 +12,7 @@ export function createFacts(context: ManagerContext): ManagerFacts {
   return {
     maxBytes,
     closing,
-    owner: async (signal) => ({ source: source.id, scope: (await source.scope(signal)) ?? null }),
+    owner: async (signal) => ({ source: source.id, scope: (await scopeOf(context, signal)) ?? null }),
     identify: async (deviceType, wanted, options) => {
       const request = await checkedRequest(context, deviceType, wanted, options);
       return (await resolveImage(context, request, normalizeVariant(options), "default")).identity;

@@ -21,7 +21,7 @@ export async function findCached(
   options: ImageVariant = {},
 ): Promise<CachedImage | undefined> {
   const variant = normalizeVariant(options);
-  const request = await checkedRequest(context, deviceType, version, { scope: options.scope });
+  const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
   const identity = await resolveCached(context, { ...request, isStoreNeeded: true }, variant);
   if (!identity) return undefined;
   const id = await imageId(identity);
@@ -37,7 +37,7 @@ export async function findCachedId(
   options: ImageVariant = {},
 ): Promise<string | undefined> {
   const variant = normalizeVariant(options);
-  const request = await checkedRequest(context, deviceType, version, { scope: options.scope });
+  const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
   const asked = { ...request, isStoreNeeded: true };
   const exact = () => resolveExact(context, asked, variant);
   let identity: ImageIdentity | undefined;

@@ -1,6 +1,6 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
 import type { ManagerContext } from "../context.ts";
-import { NotCachedError } from "../errors.ts";
+import { isImageManagerError, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
 import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
@@ -11,12 +11,12 @@ import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
-import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
+import type { CacheMode, GetOptions, ImageStream, ImageVariant } from "../types.ts";
 import { checkedGetOptions } from "./get-options.ts";
 import { joinTransfer } from "./join-transfer.ts";
 import { streamCached, streamTransfer } from "./open-image.ts";
-import { resolveImage } from "./resolve.ts";
-import { checkedRequest } from "./resolve-request.ts";
+import { type Resolved, resolveImage } from "./resolve.ts";
+import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
 
 /** See {@link ImageManager.get}. */
@@ -27,19 +27,10 @@ export async function get(
   options: GetOptions = {},
 ): Promise<ImageStream> {
   const { variant, cache, span, onProgress, waitUntil } = checkedGetOptions(options);
-  const request = await checkedRequest(context, deviceType, wanted, options);
+  const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
   const mode = effectiveMode(cache, variant);
-  const { identity, unreachable } = await resolveImage(context, request, variant, mode);
-  const read: ResolvedGet = {
-    id: await imageId(identity),
-    identity,
-    mode,
-    span,
-    signal: request.signal,
-    onProgress,
-  };
-
-  const way = await findWay(context, read.id, identity, mode, request.signal, unreachable);
+  const { id, identity, way } = await findImage(context, request, variant, mode);
+  const read: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
   if (way.kind === "cached") {
     noteUse(context, read.id);
     return streamCached(context, read, way.manifest, way.origin);
@@ -51,6 +42,48 @@ export async function get(
     way.release();
     throw failure;
   }
+}
+
+/** An image that was found, and the way to its bytes. */
+export interface FoundImage {
+  readonly id: string;
+  readonly identity: ImageIdentity;
+  readonly way: Way;
+}
+
+/**
+ * Resolves, and opens the upstream where need be. A version from a remembered list may have been withdrawn since: where the upstream does
+ * not hand it out, the list is asked for once more.
+ */
+export async function findImage(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  mode: CacheMode,
+): Promise<FoundImage> {
+  const resolved = await resolveImage(context, request, variant, mode);
+  try {
+    return await openImage(context, request, mode, resolved);
+  } catch (failure) {
+    if (!resolved.isRemembered || !isNotThere(failure)) throw failure;
+    const again = await resolveImage(context, request, variant, "no-cache");
+    if (again.identity.version === resolved.identity.version) throw failure;
+    return openImage(context, request, mode, again);
+  }
+}
+
+async function openImage(
+  context: ManagerContext,
+  { signal }: ResolveRequest,
+  mode: CacheMode,
+  { identity, unreachable }: Resolved,
+): Promise<FoundImage> {
+  const id = await imageId(identity);
+  return { id, identity, way: await findWay(context, id, identity, mode, signal, unreachable) };
+}
+
+function isNotThere(failure: unknown): boolean {
+  return isImageManagerError(failure) && failure.code === "VERSION_NOT_FOUND";
 }
 
 /** Where an image is going to come from. */
@@ -68,7 +101,7 @@ export type Way =
 const maxSharedRounds = 2;
 
 /** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
-export async function findWay(
+async function findWay(
   context: ManagerContext,
   id: string,
   identity: ImageIdentity,

@@ -2,12 +2,14 @@
 import type { ManagerContext } from "../context.ts";
 import { isImageManagerError } from "../errors.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
+import { wholeLookUpMs, withinTime } from "../look-up-time.ts";
 import { unlessAborted } from "../source.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
 import { orNothing, orStoreFault } from "../store-fault.ts";
 import { createRetries, type Retries, withRetries } from "../transfer/retry.ts";
 import type { OsVersion } from "../types.ts";
 import type { ResolveRequest } from "./resolve-request.ts";
+import { forgetScope, isRefusedLogin } from "./scope-of.ts";
 
 /** What was last seen of a device type, by slug or alias. */
 export async function recall(
@@ -46,12 +48,30 @@ async function askVersions(
   known: CatalogEntry | undefined,
   retries: Retries,
 ): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
-  const { source, closing } = context;
   const { includeDrafts } = request;
+  const wholeMs = wholeLookUpMs(context.lookUpTimeoutMs);
+  const list = await withinTime(wholeMs, context.closing, ({ signal }) =>
+    listVersions(context, request, known, retries, signal),
+  ).catch(async (failure) => {
+    if (isRefusedLogin(failure)) await forgetScope(context, request.scope);
+    throw failure;
+  });
+  const entry = { ...list, includesDrafts: includeDrafts, seenAt: context.now() };
+  if (request.isRemembered) await orStoreFault(context, "write", () => remember(context, request, entry));
+  return entry;
+}
+
+async function listVersions(
+  { source }: ManagerContext,
+  request: ResolveRequest,
+  known: CatalogEntry | undefined,
+  retries: Retries,
+  signal: AbortSignal,
+) {
   const resolve = () =>
-    withRetries(retries, closing, () => source.resolveDeviceType(request.deviceType, closing));
+    withRetries(retries, signal, () => source.resolveDeviceType(request.deviceType, signal));
   const list = (slug: string) =>
-    withRetries(retries, closing, () => source.versions(slug, includeDrafts, closing));
+    withRetries(retries, signal, () => source.versions(slug, request.includeDrafts, signal));
   let deviceType = known?.deviceType ?? (await resolve());
   let versions: readonly OsVersion[] = await (known
     ? list(deviceType).catch(noneIfUnknown)
@@ -61,9 +81,7 @@ async function askVersions(
     deviceType = await resolve();
     versions = await list(deviceType);
   }
-  const entry = { deviceType, versions, includesDrafts: includeDrafts, seenAt: context.now() };
-  if (request.isRemembered) await orStoreFault(context, "write", () => remember(context, request, entry));
-  return entry;
+  return { deviceType, versions };
 }
 
 function noneIfUnknown(failure: unknown): readonly OsVersion[] {

@@ -1,16 +1,15 @@
 /** `prefetch`: gets an image into the cache without handing it out. */
 import type { ManagerContext } from "../context.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import { carriesCredentials, imageId } from "../identity.ts";
+import { carriesCredentials } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import { guessOf } from "../transfer/opened.ts";
 import { createProgress } from "../transfer/progress.ts";
 import { shareOf } from "../transfer/share-of-file.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
-import { findWay, type Way } from "./get.ts";
+import { findImage, type Way } from "./get.ts";
 import { checkedGetOptions } from "./get-options.ts";
-import { resolveImage } from "./resolve.ts";
 import { checkedRequest } from "./resolve-request.ts";
 
 /** See {@link ImageManager.prefetch}. */
@@ -26,10 +25,8 @@ export async function prefetch(
   if (cache === "no-store") throw new InvalidArgumentError('"no-store" makes no sense for a prefetch');
   if (options.range)
     throw new InvalidArgumentError('"range" makes no sense for a prefetch: an image is stored whole');
-  const request = await checkedRequest(context, deviceType, wanted, options);
-  const { identity, unreachable } = await resolveImage(context, request, variant, cache);
-  const id = await imageId(identity);
-  const way = await findWay(context, id, identity, cache, request.signal, unreachable);
+  const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
+  const { id, way } = await findImage(context, request, variant, cache);
   if (way.kind === "cached") return toImageInfo(id, way.manifest);
   try {
     waitUntil?.(way.transfer.outcome.catch(() => undefined));

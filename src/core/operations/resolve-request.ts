@@ -1,11 +1,12 @@
 /** The arguments that every look-up shares, checked before anything is asked or read. */
 import type { ManagerContext } from "../context.ts";
-import { assertDeviceType } from "../device-type.ts";
+import { assertDeviceTypeName } from "../device-type.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { assertScope } from "../identity.ts";
 import type { ResolveOptions } from "../types.ts";
 import { assertVersionOrRange } from "../version/index.ts";
 import { callSignal } from "./call-signal.ts";
+import { scopeOf } from "./scope-of.ts";
 
 /** What is asked for. */
 export interface ResolveRequest {
@@ -21,14 +22,19 @@ export interface ResolveRequest {
   readonly signal: AbortSignal;
 }
 
-/** @throws {ImageManagerError} `INVALID_ARGUMENT`, `INVALID_VERSION`; an aborted signal's reason. */
+/**
+ * `mayAsk`: whether the upstream may be asked whose the credentials are.
+ *
+ * @throws {ImageManagerError} `INVALID_ARGUMENT`, `INVALID_VERSION`; an aborted signal's reason.
+ */
 export async function checkedRequest(
   context: ManagerContext,
   deviceType: unknown,
   wanted: unknown,
   options: ResolveOptions & { scope?: string | undefined },
+  mayAsk = true,
 ): Promise<ResolveRequest> {
-  assertDeviceType(deviceType);
+  assertDeviceTypeName(deviceType);
   assertVersionOrRange(wanted);
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
@@ -38,6 +44,6 @@ export async function checkedRequest(
     throw new InvalidArgumentError('"includeDrafts" must be true or false');
   const signal = callSignal(context, options.signal);
   signal.throwIfAborted();
-  const scope = options.scope ?? (await context.source.scope(signal));
+  const scope = options.scope ?? (await scopeOf(context, signal, mayAsk));
   return { deviceType, wanted, includeDrafts, scope, isRemembered: true, isStoreNeeded: false, signal };
 }

@@ -18,6 +18,8 @@ export interface Resolved {
   readonly identity: ImageIdentity;
   /** Set where the upstream could not be asked: the version is the best that is cached. */
   readonly unreachable?: unknown;
+  /** The version was chosen from a remembered list, which may be out of date. */
+  readonly isRemembered?: boolean;
 }
 
 /** See {@link ImageManager.resolve}. */
@@ -46,7 +48,7 @@ export async function resolveImage(
   const asked = { ...request, isStoreNeeded: mode === "only-if-cached" };
   const known = await recall(context, asked);
   const cached = await fromCache(context, asked, variant, mode, known);
-  if (cached) return { identity: cached };
+  if (cached) return cached;
   const isImpatient = known !== undefined;
   try {
     return { identity: await fromUpstream(context, request, variant, known, isImpatient) };
@@ -104,10 +106,10 @@ async function fromCache(
   variant: ImageVariant,
   mode: CacheMode,
   known: CatalogEntry | undefined,
-): Promise<ImageIdentity | undefined> {
+): Promise<Resolved | undefined> {
   if (mode === "only-if-cached" || mode === "force-cache") {
     const cached = await offline(context, request, variant, known);
-    if (cached || mode === "force-cache") return cached;
+    if (cached || mode === "force-cache") return cached && { identity: cached };
     throw new NotCachedError(
       `No version of ${request.deviceType} that satisfies "${request.wanted}" is cached`,
     );
@@ -115,10 +117,11 @@ async function fromCache(
   if (!known) return undefined;
   const { deviceType } = known;
   const exact = await cachedExactly(context, request, variant, deviceType);
-  if (exact) return exact;
+  if (exact) return { identity: exact };
   // A version that is not among the remembered ones may be a new one: then the upstream is asked after all.
   const version = selectFrom(deviceType, freshVersions(context, request, known) ?? [], request.wanted);
-  return version === undefined ? undefined : identityOf(context, request, variant, deviceType, version);
+  if (version === undefined) return undefined;
+  return { identity: identityOf(context, request, variant, deviceType, version), isRemembered: true };
 }
 
 async function fromUpstream(

@@ -1,5 +1,6 @@
 /** The names of all keys (format `v1`), relative to the manager's prefix. A change of format changes the `v1`. */
 import { bounds } from "../bounds.ts";
+import { isDeviceType } from "../device-type.ts";
 
 const format = "v1";
 
@@ -11,6 +12,7 @@ export const folders = {
   partials: `${format}:partials:`,
   uses: `${format}:uses:`,
   catalog: `${format}:catalog:`,
+  accounts: `${format}:accounts:`,
 } as const;
 
 /** Key of a manifest. */
@@ -45,7 +47,16 @@ export const partialKey = (id: string, epoch: number, segment: number): string =
 
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>
-  `${folders.catalog}${space}:${slugOrAlias}`;
+  `${folders.catalog}${space}:${isDeviceType(slugOrAlias) ? slugOrAlias : hexOf(slugOrAlias)}`;
+
+/** Of an alias that is no slug: a disk may take `ZE250` and `ze250` for one name. */
+function hexOf(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return `~${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** Key of what is known about credentials that an upstream has accepted. */
+export const accountKey = (digest: string): string => `${folders.accounts}${digest}`;
 
 /** The most bytes that a value under a key may have; a larger one is none of ours. */
 export function maxBytesUnder(key: string): number {
@@ -60,4 +71,5 @@ const maxBytesByFolder: readonly (readonly [folder: string, maxBytes: number])[]
   [folders.partials, bounds.journalSegmentBytes],
   [folders.uses, bounds.recordBytes],
   [folders.catalog, bounds.catalogBytes],
+  [folders.accounts, bounds.recordBytes],
 ];

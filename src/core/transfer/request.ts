@@ -268,7 +268,7 @@ function described({ deviceType, version, variant }: ResolvedImage): string {
   const traits = [
     ...(fileType === undefined ? [] : [fileType]),
     ...(imageType === undefined ? [] : [`imageType "${imageType}" (leave it out if it is the default one)`]),
-    ...(appId === undefined ? [] : [`appId ${appId}`]),
+    ...(appId === undefined ? [] : [`the fleet of "appId"`]),
   ];
   return [`${deviceType} ${version}`, ...traits].join(", ");
 }

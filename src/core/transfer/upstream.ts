@@ -25,7 +25,7 @@ export function createUpstream(
   signal: AbortSignal,
 ): Upstream {
   const { identity, id, previous, isImpatient } = options;
-  const { source, fetch, inflater, retry, emit } = context;
+  const { source, fetch, inflater, retry, emit, lookUpTimeoutMs } = context;
   const job: DownloadJob = {
     image: { deviceType: identity.deviceType, version: identity.version, variant: identity.variant },
     fileTypes: fileTypesToAsk(identity.variant.fileType, previous?.validators.fileType),
@@ -39,13 +39,16 @@ export function createUpstream(
 
   const retried = <T>(run: () => Promise<T>): Promise<T> =>
     withRetries(createRetries(isImpatient ? { ...retry, attempts: 1 } : retry), signal, run);
+  // A copy that is there need not wait for longer than for any other look-up.
+  const idleTimeoutMs = isImpatient ? Math.min(retry.idleTimeoutMs, lookUpTimeoutMs) : retry.idleTimeoutMs;
+  const opening = { ...job, retry: { ...retry, idleTimeoutMs } };
   const ask = (conditions: RequestConditions, fileTypes: FileTypes): Promise<Opening> =>
-    retried(() => openUnlessUnsatisfiable({ ...job, fileTypes }, conditions));
+    retried(() => openUnlessUnsatisfiable({ ...opening, fileTypes }, conditions));
 
   /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
   const isConfirmedByHead = async (stored: Validators): Promise<boolean> => {
     if (stored.etag !== undefined || stored.lastModified !== undefined) return false;
-    const seen = await retried(() => askHead({ ...job, fileTypes: [stored.fileType] }));
+    const seen = await retried(() => askHead({ ...opening, fileTypes: [stored.fileType] }));
     return seen !== undefined && isComparable(stored, seen) && isStillFresh(stored, seen);
   };
 
@@ -56,10 +59,10 @@ export function createUpstream(
     async openUnlessFresh() {
       const stored = previous?.validators;
       if (stored && (await isConfirmedByHead(stored))) return undefined;
-      const opening = await ask({ unless: stored }, job.fileTypes);
-      if (!("request" in opening)) return undefined;
-      if (!stored || !isStillFresh(stored, opening.response.validators)) return opening;
-      await discard(opening.response);
+      const opened = await ask({ unless: stored }, job.fileTypes);
+      if (!("request" in opened)) return undefined;
+      if (!stored || !isStillFresh(stored, opened.response.validators)) return opened;
+      await discard(opened.response);
       return undefined;
     },
   };

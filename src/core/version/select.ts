@@ -16,7 +16,8 @@ interface Choice {
 /**
  * Selects one of a device type's versions.
  *
- * - An exact version selects itself, else the newest build of it (production before development at the same revision).
+ * - An exact version selects itself, else the newest build of it (production before development at the same revision). One that
+ *   ends in `prod` also selects the release that is for both.
  * - A semver range selects the newest version that satisfies it; pre-releases as semver has them, build parts ignored.
  * - `latest` selects the newest, pre-releases included, `recommended` the newest that is none, `default` the recommended
  *   one, else the latest.
@@ -53,7 +54,19 @@ function choose(ranked: readonly Candidate[], wanted: string): Choice {
 function chooseExact(ranked: readonly Candidate[], wanted: ParsedVersion): Candidate | undefined {
   const isOne = ({ parsed }: Candidate) =>
     parsed.release === wanted.release && wanted.build.every((part) => parsed.build.includes(part));
-  return ranked.find(({ parsed }) => parsed.canonical === wanted.canonical) ?? ranked.find(isOne);
+  const found = ranked.find(({ parsed }) => parsed.canonical === wanted.canonical) ?? ranked.find(isOne);
+  return found ?? (wanted.variant === "prod" ? unified(ranked, wanted) : undefined);
+}
+
+/** Newer releases are development and production in one; as `.prod` they were still asked for, and `.dev` would be another image. */
+function unified(ranked: readonly Candidate[], wanted: ParsedVersion): Candidate | undefined {
+  const build = wanted.build.filter((part) => part !== "prod");
+  return ranked.find(
+    ({ parsed }) =>
+      parsed.variant === undefined &&
+      parsed.release === wanted.release &&
+      build.every((part) => parsed.build.includes(part)),
+  );
 }
 
 const chooseByAlias: Record<VersionAlias, (line: readonly Candidate[]) => Candidate | undefined> = {

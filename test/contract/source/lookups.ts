@@ -1,5 +1,7 @@
 // Source contract: identity and scope, device types, versions.
+import type { SourceAccount } from "../../../src/core/types.ts";
 import {
+  type AnyError,
   type Case,
   image,
   isEsr,
@@ -12,21 +14,9 @@ import {
   thrown,
 } from "./support.ts";
 
-const hostile = [
-  "",
-  "..",
-  "../x",
-  "a/b",
-  "a..b",
-  "A",
-  "a b",
-  "a'b",
-  "a\n",
-  "-a",
-  "a?b",
-  "a%2fb",
-  "x".repeat(65),
-];
+const hostile = ["", "..", "../x", "a/b", "a..b", "a b", "a'b", "a\n", "-a", "a?b", "a%2fb", "x".repeat(65)];
+/** What a user may type, and an API never names as a slug. */
+const aliasesOnly = ["A", "ZE250", "odroid-u3+"];
 const notStrings = [undefined, null, 7, {}, ["raspberrypi4-64"]];
 
 export const identityCases: Record<string, Case> = {
@@ -53,18 +43,34 @@ export const identityCases: Record<string, Case> = {
       assert.ok(!/secr[eé]t/.test(inspect(error)));
     }
   },
-  "scope: none without a token, else one per account, without a request": async (api, { source, assert }) => {
-    const scopeOf = (token?: string) => source({ apiUrl: api.url, ...(token && { token }) }).scope?.();
-    assert.equal(await scopeOf(), undefined);
-    assert.equal(await scopeOf(jwt({ id: 7, iat: nowSeconds() })), "user-7");
-    assert.equal(
-      await scopeOf(jwt({ id: 7, iat: nowSeconds() - 60, name: "J\u00f6rg ???>>>~~~ a???>>>~~~" })),
-      "user-7",
-    );
-    // printf %s opaque-api-key | sha256sum
-    assert.equal(await scopeOf("opaque-api-key"), "token-e389a9ee20502c65");
-    assert.ok(/^token-[0-9a-f]{16}$/.test(String(await scopeOf(jwt({ id: "../x", iat: nowSeconds() })))));
+  "scope: none without a token, else an account that the API confirms by one request": async (
+    api,
+    { source, assert, inspect },
+  ) => {
+    const accountOf = async (token?: string) =>
+      (await source({ apiUrl: api.url, ...(token && { token }) }).scope?.({})) as SourceAccount;
+    assert.equal(await accountOf(), undefined);
+    const account = await accountOf(api.token);
+    assert.ok(/^[0-9a-f]{64}$/.test(account.digest) && !inspect(account).includes(api.token));
+    assert.equal((await accountOf(api.token)).digest, account.digest);
+    assert.ok((await accountOf("opaque-api-key")).digest !== account.digest);
     assert.equal((await api.takeRequests()).length, 0);
+    assert.equal(await account.confirm({}), "user-42");
+    assert.deepEqual(
+      (await api.takeRequests()).map(({ url }) => url),
+      ["/actor/v1/whoami"],
+    );
+  },
+  "a token that names an account opens nothing unless the API accepts it": async (
+    api,
+    { source, assert },
+  ) => {
+    for (const token of [jwt({ id: 42, iat: nowSeconds() }), "opaque-api-key"]) {
+      const account = (await source({ apiUrl: api.url, token }).scope?.({})) as SourceAccount;
+      const error = await rejection(account.confirm({}));
+      assert.equal(error.code, "UNAUTHORIZED");
+      assert.equal(error.status, 401);
+    }
   },
 };
 
@@ -102,6 +108,19 @@ export const deviceTypeCases: Record<string, Case> = {
     }
     assert.equal((await api.takeRequests()).length, 0);
   },
+  "aliases may have capitals and plus signs, and case counts; slugs may not": async (
+    api,
+    { source, assert },
+  ) => {
+    const anonymous = source({ apiUrl: api.url });
+    for (const alias of ["ZE250", "odroid-u3+"])
+      assert.equal(await anonymous.resolveDeviceType(alias, {}), "intel-nuc");
+    assert.equal((await rejection(anonymous.resolveDeviceType("ze250", {}))).code, "DEVICE_TYPE_NOT_FOUND");
+    for (const alias of aliasesOnly) {
+      const attempts = [anonymous.versions(alias, {}), anonymous.request(image({}, { deviceType: alias }))];
+      for (const { code } of await rejections(attempts)) assert.equal(code, "INVALID_ARGUMENT", alias);
+    }
+  },
 };
 
 export const versionCases: Record<string, Case> = {
@@ -137,6 +156,40 @@ export const versionCases: Record<string, Case> = {
     assert.deepEqual(await source({ apiUrl: api.url }).versions("acme-gateway", {}), []);
     const list = await source({ apiUrl: api.url, token: api.token }).versions("acme-gateway", {});
     assert.deepEqual(list.map(nameOf).sort(), ["2023.10.1", "6.1.1"]);
+  },
+  "a release without a version is passed over, and one that two applications have stands once": async (
+    api,
+    { source, assert },
+  ) => {
+    await api.addRelease({ deviceType: slug, version: null });
+    await api.addRelease({ deviceType: slug, version: "2.88.4+rev1", line: "esr" });
+    const list = await source({ apiUrl: api.url }).versions(slug, { includeDrafts: true });
+    assert.ok(list.length > 5);
+    assert.equal(new Set(list.map(nameOf)).size, list.length);
+    const { line } = list.find(({ version }) => version === "2.88.4+rev1")!;
+    assert.equal(line, "default");
+  },
+  "where nothing is listed, a token that is refused is UNAUTHORIZED": async (
+    api,
+    { source, assert, inspect },
+  ) => {
+    const token = "planted-secret-token";
+    const refused = source({ apiUrl: api.url, token });
+    const attempts = [
+      refused.resolveDeviceType("acme-gw", {}),
+      refused.versions("acme-edge", {}),
+      refused.versions("no-release-yet", {}),
+    ];
+    for (const error of await rejections<AnyError>(attempts)) {
+      assert.equal(error.code, "UNAUTHORIZED");
+      assert.equal(error.status, 401);
+      assert.ok(error.cause instanceof Error);
+      assert.ok(!inspect(error).includes("planted-secret"));
+    }
+    assert.ok((await refused.versions(slug, {})).length > 0, "a guest's view");
+    const accepted = source({ apiUrl: api.url, token: api.token });
+    assert.deepEqual(await accepted.versions("no-release-yet", {}), []);
+    assert.equal((await rejection(accepted.resolveDeviceType("nope", {}))).code, "DEVICE_TYPE_NOT_FOUND");
   },
   "a device type without releases has an empty list": async (api, { source, assert }) => {
     assert.deepEqual(await source({ apiUrl: api.url }).versions("no-release-yet", {}), []);

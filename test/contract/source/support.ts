@@ -23,7 +23,11 @@ export interface SourceContractApi {
   readonly token: string;
   /** Bytes of each raw image. */
   readonly imageBytes: number;
-  addRelease(release: { deviceType: string; version: string }): Promise<void>;
+  addRelease(release: {
+    deviceType: string;
+    version: string | null;
+    line?: "default" | "esr";
+  }): Promise<void>;
   /** Every metadata request fails so from now on; no status: the connection is lost. */
   failMetadata(fault: { status?: number; retryAfter?: number | string }): Promise<void>;
   delayMetadata(latencyMs: number): Promise<void>;

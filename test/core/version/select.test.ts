@@ -61,6 +61,21 @@ describe("the truth table", () => {
     expect(select(both.toReversed(), wanted)).toBe(version);
   });
 
+  it.each([
+    ["2.88.4+rev1.prod", "2.88.4+rev1"],
+    ["2.88.4.prod", "2.88.4+rev1"],
+    ["6.1.0.prod", "6.1.0"],
+    ["6.0.10+prod", "6.0.10+rev1"],
+    ["2023.1.0.prod", "2023.1.0"],
+  ])("%s selects %s, which is for production and development in one", (wanted, version) => {
+    expect(select(both, wanted)).toBe(version);
+  });
+
+  it.each(["2.88.4+rev1.dev", "2.88.4+rev2.prod", "6.1.0.dev", "6.1.1.prod", "2.60.1+rev3.prod"])(
+    "%s is not there, nor anything that is the same",
+    (wanted) => expect(refusal(both, wanted)).toMatchObject({ code: "VERSION_NOT_FOUND" }),
+  );
+
   it.each(["9.9.9", "2.60.1+rev9"])("%s is not found", (wanted) => {
     expect(refusal(both, wanted)).toMatchObject({ code: "VERSION_NOT_FOUND", version: wanted });
   });

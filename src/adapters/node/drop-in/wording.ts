@@ -38,12 +38,13 @@ function wordsFor(error: ImageManagerError, deviceType: unknown): string | undef
   }
 }
 
-/** The SDK's errors were passed on as they were. Those of the library keep them, free of secrets, as their cause. */
+/** The SDK's errors were passed on as they were. Those of the library have what the API said as their cause, free of secrets. */
 function wordsOfSdk(cause: unknown): string | undefined {
-  const { code } = (cause ?? {}) as { code?: unknown };
-  return cause instanceof Error && typeof code === "string" && code.startsWith("Balena")
-    ? cause.message
-    : undefined;
+  if (!(cause instanceof Error)) return undefined;
+  const { code, statusCode } = cause as { code?: unknown; statusCode?: unknown };
+  if (typeof code === "string" && code.startsWith("Balena")) return cause.message;
+  if (statusCode === 401) return "You have to log in";
+  return typeof statusCode === "number" ? `Request error: ${cause.message}` : undefined;
 }
 
 /** Other texts could forge a line of a log. */

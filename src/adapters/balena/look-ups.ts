@@ -1,0 +1,46 @@
+/** The look-ups that both balena sources make, by one client: device types, versions, and whose token it is. */
+import { assertDeviceType, assertDeviceTypeName } from "../../core/device-type.ts";
+import { DeviceTypeNotFoundError } from "../../core/errors.ts";
+import type { ImageSource, SourceOptions } from "../../core/types.ts";
+import type { ApiClient } from "../balena-api/client.ts";
+import { deviceTypePath, versionsPath } from "../balena-api/queries.ts";
+import { releasesIn, slugIn } from "../balena-api/rows.ts";
+import { accountOf, assertTokenAccepted } from "./account.ts";
+import { downloadRequest } from "./download.ts";
+import { osVersions } from "./os-versions.ts";
+
+/** A source over a client. Nothing is asked yet. */
+export function sourceOver(client: ApiClient): ImageSource {
+  return {
+    id: client.apiOrigin,
+
+    async scope({ signal }: SourceOptions = {}) {
+      const token = await client.currentToken(signal);
+      return token === undefined ? undefined : accountOf(client, token);
+    },
+
+    async resolveDeviceType(slugOrAlias, options) {
+      assertDeviceTypeName(slugOrAlias);
+      const action = `look up device type ${slugOrAlias}`;
+      const question = { action, path: deviceTypePath(slugOrAlias), deviceType: slugOrAlias, ...options };
+      const slug = await client.ask(question, slugIn);
+      if (slug !== undefined) return slug;
+      await assertTokenAccepted(client, options);
+      throw new DeviceTypeNotFoundError(slugOrAlias);
+    },
+
+    async versions(slug, { includeDrafts = false, ...options }) {
+      assertDeviceType(slug);
+      const action = `list the versions of ${slug}`;
+      const question = { action, path: versionsPath(slug, includeDrafts), deviceType: slug, ...options };
+      const versions = osVersions(await client.ask(question, releasesIn));
+      if (versions.length === 0) await assertTokenAccepted(client, options);
+      return versions;
+    },
+
+    async request(image) {
+      assertDeviceType(image.deviceType);
+      return downloadRequest(client.apiOrigin, image, await client.currentToken(image.signal));
+    },
+  };
+}
