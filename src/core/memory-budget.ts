@@ -3,8 +3,11 @@
 /** One stream's or transfer's part of the budget. */
 export interface MemoryAccount {
   readonly heldBytes: number;
-  /** Takes the bytes if there is room now, or if nothing is held yet. */
-  tryTake(bytes: number): boolean;
+  /**
+   * Takes the bytes if there is room now, or if nothing is held yet and they are needed: somebody waits for them. What is only
+   * read ahead has no such right, or each of many streams that nobody reads would hold a chunk more than it needs.
+   */
+  tryTake(bytes: number, isNeeded?: boolean): boolean;
   give(bytes: number): void;
   /** Gives back all that is held and leaves. */
   close(): void;
@@ -29,7 +32,8 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
     open(reclaim) {
       let heldBytes = 0;
       if (reclaim) reclaimers.add(reclaim);
-      const fits = (bytes: number) => heldBytes === 0 || usedBytes + bytes <= limitBytes;
+      const fits = (bytes: number, isNeeded: boolean) =>
+        (isNeeded && heldBytes === 0) || usedBytes + bytes <= limitBytes;
       const give = (bytes: number) => {
         const given = Math.min(bytes, heldBytes); // after close() nothing is held
         heldBytes -= given;
@@ -39,9 +43,9 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
         get heldBytes() {
           return heldBytes;
         },
-        tryTake(bytes) {
-          for (const other of reclaimers) while (!fits(bytes) && other());
-          if (!fits(bytes)) return false;
+        tryTake(bytes, isNeeded = true) {
+          for (const other of reclaimers) while (!fits(bytes, isNeeded) && other());
+          if (!fits(bytes, isNeeded)) return false;
           heldBytes += bytes;
           usedBytes += bytes;
           return true;

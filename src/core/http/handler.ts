@@ -5,7 +5,7 @@ import { answerImage } from "./image-response.ts";
 import { jsonResponse } from "./json-response.ts";
 import { answerImages, answerVersions } from "./list-response.ts";
 import { checkedHandlerOptions, type HandlerContext, type ImageHandlerOptions } from "./options.ts";
-import { HttpProblem, problemOf, problemResponse } from "./problem.ts";
+import { busy, HttpProblem, problemOf, problemResponse } from "./problem.ts";
 import { routeOf } from "./route.ts";
 import { createTransferLimit, type TransferLimit } from "./transfer-limit.ts";
 
@@ -36,19 +36,33 @@ export type ImageHandler = (request: Request) => Promise<Response>;
  */
 export function createImageHandler(manager: ImageManager, options?: ImageHandlerOptions): ImageHandler {
   const context = checkedHandlerOptions(manager, options);
-  const limit = createTransferLimit(context.maxTransfers);
+  const limits = {
+    images: createTransferLimit(context.maxTransfers),
+    lists: createTransferLimit(context.maxTransfers),
+  };
   return (request) =>
-    answer(context, limit, request).catch((failure: unknown) => answerFailure(context, request, failure));
+    answer(context, limits, request).catch((failure: unknown) => answerFailure(context, request, failure));
 }
 
-async function answer(context: HandlerContext, limit: TransferLimit, request: Request): Promise<Response> {
+async function answer(
+  context: HandlerContext,
+  limits: Record<"images" | "lists", TransferLimit>,
+  request: Request,
+): Promise<Response> {
   const route = routeOf(request.method, new URL(request.url), context.basePath);
   if (route.kind === "health") return answerHealth(context, request);
   const refusal = context.authorize && (await refusalOf(context.authorize, request));
   if (refusal) return refusal;
-  if (route.kind === "images") return answerImages(context, request);
+  if (route.kind === "images") return withinLimit(limits.lists, () => answerImages(context, request));
   if (route.kind === "versions") return answerVersions(context, request, route.deviceType);
-  return answerImage(context, limit, request, route);
+  return answerImage(context, limits.images, request, route);
+}
+
+/** A list costs a look at all that is stored: no more may wait for one than images may be on their way. */
+async function withinLimit(limit: TransferLimit, run: () => Promise<Response>): Promise<Response> {
+  const release = limit();
+  if (!release) throw busy();
+  return run().finally(release);
 }
 
 function answerHealth({ facts }: HandlerContext, request: Request): Response {

@@ -6,7 +6,7 @@ import { isRangeCurrent, judgePreconditions, type Verdict } from "./conditions.t
 import { cacheControl, imageHeaders, type Representation, validatorHeaders } from "./headers.ts";
 import { openPart, type Part } from "./open-part.ts";
 import type { HandlerContext } from "./options.ts";
-import { HttpProblem } from "./problem.ts";
+import { busy, HttpProblem } from "./problem.ts";
 import { type PartSpan, parseRange } from "./range.ts";
 import type { ImageRoute } from "./route.ts";
 import type { TransferLimit } from "./transfer-limit.ts";
@@ -84,15 +84,11 @@ async function inspect({ context, request, route }: Exchange): Promise<ImageInfo
   }
 }
 
-const busyRetryAfterSeconds = 5;
-
 /** A client that has the cached copy can be told so whatever else is going on. */
 async function answerBusy(exchange: Exchange): Promise<Response> {
   const answer = await answerHead(exchange);
   if (answer.status === 304) return answer;
-  throw new HttpProblem(503, "As many images are being sent as may be at once.", {
-    "retry-after": String(busyRetryAfterSeconds),
-  });
+  throw busy();
 }
 
 /** What is said of the image is taken from the very stream that is served: the cached copy may be replaced at any time. */

@@ -15,7 +15,7 @@ export interface ImageHandlerOptions {
   basePath?: string | undefined;
   /**
    * Images on their way to clients at once; a further request is answered with 503 and Retry-After. One counts until its body has
-   * ended or is cancelled. A whole number from 1. Default 256.
+   * ended or is cancelled. As many requests may wait for `/images`. A whole number from 1. Default 256.
    */
   maxTransfers?: number | undefined;
   /** Told the cause of every 5xx answer and of every body that broke off; clients never see it. What it throws is ignored. */

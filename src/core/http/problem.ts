@@ -24,6 +24,10 @@ export class HttpProblem extends Error {
   }
 }
 
+/** The answer to what is beyond `maxTransfers`. */
+export const busy = (): HttpProblem =>
+  new HttpProblem(503, "As many answers are being sent as may be at once.", { "retry-after": "5" });
+
 /** What each code is to a client. The words are fixed: messages and causes name hosts, keys and paths. */
 const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: string]> = {
   INVALID_ARGUMENT: [400, "A part of the request is not valid."],

@@ -48,11 +48,12 @@ export function readImage(
     pending.set(index, chunk);
   };
 
-  const readAhead = () => {
+  /** `isAwaited`: somebody wants the next chunk now. What comes after it waits for room in the budget. */
+  const readAhead = (isAwaited: boolean) => {
     if (isClosed) return; // while a chunk was being read: nobody would give back what is taken now
     for (let index = position; index < Math.min(to, position + readAheadChunks); index++) {
       if (pending.has(index)) continue;
-      if (!account.tryTake(manifest.chunkBytes)) return;
+      if (!account.tryTake(manifest.chunkBytes, isAwaited)) return;
       start(index);
     }
   };
@@ -60,12 +61,12 @@ export function readImage(
   return {
     async next() {
       if (position >= to) return undefined;
-      readAhead();
+      readAhead(true);
       const index = position;
       const bytes = await takeChunk(pending, index);
       position = index + 1;
       account.give(manifest.chunkBytes);
-      readAhead();
+      readAhead(false);
       return bytes;
     },
     close() {

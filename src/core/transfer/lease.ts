@@ -1,13 +1,14 @@
 /**
  * Who transfers an image, among processes that share a store. Whoever creates `leases:<id>:<epoch>` does; the others follow
- * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, is passed over by creating the
- * next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
+ * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, or whose work does for as long as its
+ * owner says that it may, is passed over by creating the next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
  */
 import type { ByteStore } from "../store/byte-store.ts";
-import { isCount, isName, isRecord, isTime } from "../store/checks.ts";
+import { isCount, isName, isOptional, isRecord, isTime } from "../store/checks.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
 import { leaseKey } from "../store/keys.ts";
 import { findEpochs, forgetHead, writeHead } from "./lease-head.ts";
+import { isRetired, newOwner, retireOwner } from "./owner.ts";
 import { sleep } from "./retry.ts";
 
 /** How a lease is kept and watched, in milliseconds. */
@@ -21,6 +22,10 @@ export interface LeaseTimes {
 export interface LeaseRecord {
   readonly owner: string;
   readonly beat: number;
+  /** Counts all that moves: bytes that come, requests, chunks that are looked at. It beats alone if its transfer hangs. */
+  readonly progress?: number | undefined;
+  /** How long nothing may move on top of the TTL, because the owner waits for its upstream. */
+  readonly quietMs?: number | undefined;
   /** By the owner's clock, for `prune` alone: whether an owner lives is never judged by clocks. */
   readonly renewedAt: number;
 }
@@ -54,7 +59,19 @@ export interface SeenLease {
   readonly owner: string;
   readonly beat: number;
   readonly sinceMs: number;
+  readonly progress: number | undefined;
+  readonly movedMs: number;
 }
+
+/** What an owner tells of its work. */
+export interface Work {
+  /** See {@link LeaseRecord}. */
+  readonly quietMs: number;
+  progress(): number;
+}
+
+/** A lease of an owner that says nothing of its work, or claims to be patient for ever. */
+const maxQuietMs = 10 * 60 * 1000;
 
 /** Nobody to share with. */
 export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
@@ -71,15 +88,15 @@ export function createContest(
   now: () => number,
   onFault: (cause: unknown) => void,
   seenLeases: Map<string, SeenLease> = new Map(),
+  work: Work = idle,
 ): Contest {
-  // Only whether the heartbeat moves counts: clocks of other machines are never compared with ours.
-  const isStalled = (epoch: number, { owner, beat }: LeaseRecord): boolean => {
+  const isStalled = (epoch: number, record: LeaseRecord): boolean => {
+    if (isRetired(record.owner)) return true;
     const nowMs = performance.now();
-    let seen = seenLeases.get(id);
-    if (seen?.epoch !== epoch || seen.owner !== owner || seen.beat !== beat)
-      seen = { epoch, owner, beat, sinceMs: nowMs };
+    const seen = lookedAt(seenLeases.get(id), epoch, record, nowMs);
     seenLeases.set(id, seen);
-    return nowMs - seen.sinceMs > times.ttlMs;
+    const quietMs = Math.min(maxQuietMs, record.quietMs ?? maxQuietMs);
+    return nowMs - seen.sinceMs > times.ttlMs || nowMs - seen.movedMs > times.ttlMs + quietMs;
   };
 
   return {
@@ -92,8 +109,10 @@ export function createContest(
         if (current !== undefined && record && !isStalled(current, record))
           return { kind: "follow", epoch: current, owner: record.owner };
         const epoch = last + 1;
-        const owner = crypto.randomUUID();
-        const result = await store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now));
+        const owner = newOwner();
+        const created = store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now, work));
+        created.then((result) => result !== "created" && retireOwner(owner)).catch(() => retireOwner(owner));
+        const result = await created;
         if (result === "unsupported") return alone;
         if (result === "exists") {
           // Somebody was faster, and the next look finds them; where a read never shows them, we go on unshared.
@@ -102,7 +121,7 @@ export function createContest(
           continue;
         }
         seenLeases.delete(id);
-        const lease = keepLease(store, id, { epoch, owner }, times, signal, now, onFault);
+        const lease = keepLease(store, id, { epoch, owner }, times, signal, now, work, onFault);
         try {
           await writeHead(store, id, { epoch, journals, renewedAt: now() });
           // An owner that was only paused sees by this that it has lost.
@@ -130,6 +149,7 @@ function keepLease(
   times: LeaseTimes,
   signal: AbortSignal,
   now: () => number,
+  work: Work,
   onFault: (cause: unknown) => void,
 ): Lease {
   const key = leaseKey(id, epoch);
@@ -141,7 +161,7 @@ function keepLease(
       await sleep(times.heartbeatMs, stopped);
       isLost = (await readLease(store, id, epoch))?.owner !== owner;
       if (isLost) return;
-      await store.write(key, encodeLease(owner, beat, now));
+      await store.write(key, encodeLease(owner, beat, now, work));
     }
   })().catch((cause: unknown) => {
     if (!stopped.aborted) onFault(cause);
@@ -154,6 +174,7 @@ function keepLease(
     release(isDone) {
       released ??= (async () => {
         stop.abort();
+        retireOwner(owner); // even where the store does not let go of the lease
         await beating;
         if (isLost) return;
         if (isDone) await forgetHead(store, id, epoch).catch(onFault);
@@ -164,8 +185,28 @@ function keepLease(
   };
 }
 
-function encodeLease(owner: string, beat: number, now: () => number): Uint8Array<ArrayBuffer> {
-  return encodeJson({ owner, beat, renewedAt: now() } satisfies LeaseRecord);
+const idle: Work = { quietMs: 0, progress: () => 0 };
+
+/** Only whether it moves counts: clocks of other machines are never compared with ours. */
+function lookedAt(
+  seen: SeenLease | undefined,
+  epoch: number,
+  { owner, beat, progress }: LeaseRecord,
+  nowMs: number,
+): SeenLease {
+  const isSame = seen?.epoch === epoch && seen.owner === owner;
+  const sinceMs = isSame && seen.beat === beat ? seen.sinceMs : nowMs;
+  const movedMs = isSame && seen.progress === progress ? seen.movedMs : nowMs;
+  return { epoch, owner, beat, sinceMs, progress, movedMs };
+}
+
+function encodeLease(
+  owner: string,
+  beat: number,
+  now: () => number,
+  { progress, quietMs }: Work,
+): Uint8Array<ArrayBuffer> {
+  return encodeJson({ owner, beat, progress: progress(), quietMs, renewedAt: now() } satisfies LeaseRecord);
 }
 
 /** A lease that can't be read is one that never beats. */
@@ -178,4 +219,9 @@ async function readLease(store: ByteStore, id: string, epoch: number): Promise<L
 
 /** Also asked by `prune`. */
 export const isLeaseRecord = (value: unknown): value is LeaseRecord =>
-  isRecord(value) && isName(value["owner"]) && isCount(value["beat"]) && isTime(value["renewedAt"]);
+  isRecord(value) &&
+  isName(value["owner"]) &&
+  isCount(value["beat"]) &&
+  isOptional(isCount, value["progress"]) &&
+  isOptional(isCount, value["quietMs"]) &&
+  isTime(value["renewedAt"]);

@@ -12,6 +12,8 @@ import type { TransferWindow } from "./window.ts";
 export interface ResumeContext extends ChunkPlace {
   readonly memory: MemoryBudget;
   readonly signal: AbortSignal;
+  /** Told of each chunk that was looked at. */
+  moved(): void;
   open(conditions: RequestConditions): Promise<OpenedFile>;
 }
 
@@ -65,7 +67,10 @@ async function soundChunks(
   const image = { chunkBytes, size: digests.length * chunkBytes, chunks: digests };
   const source = readImage(context, image, known, digests.length);
   try {
-    while (await source.next()) context.signal.throwIfAborted();
+    while (await source.next()) {
+      context.signal.throwIfAborted();
+      context.moved();
+    }
     return digests.length;
   } catch (failure) {
     if (failure instanceof ChunkUnavailable) return failure.index;

@@ -18,6 +18,7 @@ import {
   type LeaseTimes,
   type SeenLease,
   type Turn,
+  type Work,
 } from "./lease.ts";
 import type { TransferWindow } from "./window.ts";
 
@@ -29,6 +30,7 @@ export interface ShareOptions {
   readonly signal: AbortSignal;
   readonly window: TransferWindow;
   readonly seenLeases: Map<string, SeenLease>;
+  readonly work: Work;
   now(): number;
   onFault(operation: string, cause: unknown): void;
 }
@@ -47,11 +49,11 @@ export class Share {
 
   /** `isOff`: a transfer that is not stored, or a store that can't hold leases. */
   constructor(options: ShareOptions, isOff: boolean) {
-    const { store, id, times, signal, now, seenLeases } = options;
+    const { store, id, times, signal, now, seenLeases, work } = options;
     this.#options = options;
     this.#isOff = isOff;
     const onFault = (cause: unknown) => options.onFault("lease", cause);
-    this.#contest = createContest(store, id, times, signal, now, onFault, seenLeases);
+    this.#contest = createContest(store, id, times, signal, now, onFault, seenLeases, work);
   }
 
   /** Takes the turn, or says whom to follow. */

@@ -8,7 +8,7 @@ import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { isKnownDisk } from "./disk-signatures.ts";
-import { type DownloadResult, downloadImage } from "./download.ts";
+import { type DownloadResult, type DownloadSink, downloadImage } from "./download.ts";
 import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard as discardResponse, type RequestConditions } from "./request.ts";
@@ -34,6 +34,8 @@ export class Transfer implements RunningTransfer {
   readonly #sink: ChunkSink;
   readonly #share: Share;
   #users = 0;
+  /** Grows with all that moves, for those who watch the lease. */
+  #moves = 0;
   #discarding: Promise<void> | undefined;
 
   constructor(context: ManagerContext, options: TransferOptions) {
@@ -45,7 +47,7 @@ export class Transfer implements RunningTransfer {
       options.expected,
     );
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
-    this.#upstream = createUpstream(context, options, this.#signal);
+    this.#upstream = createUpstream(context, options, this.#signal, this.#moved);
     this.#share = this.#createShare();
     this.#committer = new Committer(context, options, this.#share, () => this.#discard());
     this.written = this.#committer.written;
@@ -159,7 +161,7 @@ export class Transfer implements RunningTransfer {
     await this.#committer.makeRoom(body);
     const { identity } = this.options;
     this.#share.keepJournal(journalHeader(identity, opened, this.window.chunkBytes, this.#context.now()));
-    return this.#finish(await downloadImage(this.#upstream.job, opened, this.#sink));
+    return this.#finish(await downloadImage(this.#upstream.job, opened, this.#watchedSink()));
   }
 
   /** The rest of what an earlier transfer left, where its file can be read on. */
@@ -176,6 +178,7 @@ export class Transfer implements RunningTransfer {
       hash,
       memory,
       signal: this.#signal,
+      moved: this.#moved,
       open,
     });
     if (!opened) return undefined;
@@ -223,13 +226,25 @@ export class Transfer implements RunningTransfer {
     if (isRaw && !isKnownDisk(start)) this.#context.emit({ type: "unrecognized", image: id });
   }
 
+  readonly #moved = (): void => {
+    this.#moves += 1;
+  };
+
+  #watchedSink(): DownloadSink {
+    const write: ChunkSink["write"] = (piece) => {
+      this.#moved();
+      return this.#sink.write(piece);
+    };
+    return { ...this.#sink, write };
+  }
+
   #unregister(): void {
     const { transfers } = this.#context;
     if (transfers.get(this.options.id) === this) transfers.delete(this.options.id);
   }
 
   #createShare(): Share {
-    const { store, lease, seenLeases } = this.#context;
+    const { store, lease, seenLeases, retry } = this.#context;
     return new Share(
       {
         store,
@@ -238,6 +253,8 @@ export class Transfer implements RunningTransfer {
         signal: this.#signal,
         window: this.window,
         seenLeases,
+        // Each wait for the upstream, and each pause before another try, ends by then; and then something moves.
+        work: { quietMs: retry.idleTimeoutMs + retry.maxDelayMs, progress: () => this.#moves },
         now: this.#context.now,
         onFault: (operation, cause) => this.#context.emit({ type: "store-fault", operation, cause }),
       },

@@ -18,18 +18,22 @@ export interface Upstream {
   openUnlessFresh(): Promise<OpenedFile | undefined>;
 }
 
-/** Makes it. Nothing is asked yet. */
+/** Makes it. Nothing is asked yet. `onRequest` is told of each attempt. */
 export function createUpstream(
   context: ManagerContext,
   options: TransferOptions,
   signal: AbortSignal,
+  onRequest: () => void,
 ): Upstream {
   const { identity, id, previous, isImpatient } = options;
   const { source, fetch, inflater, retry, emit, lookUpTimeoutMs } = context;
   const job: DownloadJob = {
     image: { deviceType: identity.deviceType, version: identity.version, variant: identity.variant },
     fileTypes: fileTypesToAsk(identity.variant.fileType, previous?.validators.fileType),
-    request: (image) => source.request(image),
+    request: (image) => {
+      onRequest();
+      return source.request(image);
+    },
     fetch,
     inflater,
     retry,

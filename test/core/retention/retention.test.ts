@@ -189,3 +189,41 @@ describe("list", () => {
       .toMatchObject({ version: "6.0.10", size: imageBytes, variant: { fileType: ".img" } });
   });
 });
+
+describe("prune sweeps what nobody is ever going to take up", () => {
+  const partial = (id: string, rest: string) => `balena-images:v1:partials:${id}:${rest}`;
+  const others = ["images", "leases", "uses"].map((kind) => `balena-images:v1:${kind}:`);
+
+  test("a journal and a lease from the future", async () => {
+    const storage = memoryAdapter();
+    const { manager, clock } = createTestManager(api, { storage });
+    clock.advance(10 * 24 * hourMs); // the clock of the one that writes them is ahead
+    api.faults.stall = { atPercent: 50 };
+    const stream = await manager.get(slug, version, { fileType: ".img" });
+    await stream.getReader().read();
+    await manager.close();
+    const renewedAt = clock.now();
+    const lease = new TextEncoder().encode(JSON.stringify({ owner: "dead", beat: 1, renewedAt }));
+    await storage.setItemRaw?.(`${others[1]}a~1~b:1`, lease, {});
+    const sober = createTestManager(api, { storage });
+    expect(await sober.manager.prune()).toMatchObject({ partials: 1, leases: 1 });
+    expect(await storage.getKeys("balena-images:v1:partials:", {})).toEqual([]);
+    expect(await chunkKeys(storage)).toEqual([]);
+  });
+
+  test("keys among the journals that are none of a journal's", async () => {
+    const storage = memoryAdapter();
+    const { manager } = createTestManager(api, { storage });
+    await manager.prefetch(slug, version);
+    const stray = [
+      partial("a~1~b", "x:0"),
+      partial("a~1~b", "0:0"),
+      partial("a~1~b", "99999999999:0"),
+      partial("a~1~b", "1"),
+    ];
+    for (const key of stray) await storage.setItemRaw?.(key, new Uint8Array(3), {});
+    await manager.prune();
+    expect(await storage.getKeys("balena-images:v1:partials:", {})).toEqual([]);
+    expect(await versions(manager)).toEqual([version]);
+  });
+});
