@@ -1,5 +1,6 @@
 // Real HTTP clients against the handler on every runtime, from the built package: `npm run test:conformance`. Arguments narrow it
 // to the runtimes whose names begin so, `--rows TEXT` to the rows that contain a text: `npm run test:conformance -- Bun --rows aria2c`.
+// Without arguments, or with `--rows etcher-sdk` alone, the loopback balena API is compared with balena's own code as well.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ import { curlWhole } from "./clients/curl-whole.ts";
 import { nginx } from "./clients/nginx.ts";
 import { nginxSlices } from "./clients/nginx-slices.ts";
 import { wget } from "./clients/wget.ts";
+import { type Comparison, compareWithEtcher, comparisonTable } from "./etcher/compare.ts";
 import type { Checks } from "./run/check.ts";
 import { testColumn } from "./run/column.ts";
 import { requirements } from "./run/requirements.ts";
@@ -36,28 +38,39 @@ const runtimes = siteRuntimes.filter(
   ({ name }) => positionals.length === 0 || positionals.some((start) => name.startsWith(start)),
 );
 const rows = Object.entries(checks).filter(([name]) => name.includes(values.rows));
-
-ensureInstalled(requirements);
-const project = await mkdtemp(join(tmpdir(), "conformance-"));
+const withEtcher = positionals.length === 0 && "etcher-sdk".includes(values.rows);
 const matrix = new Map(runtimes.map(({ name }) => [name, [] as Result[]]));
-try {
-  await installPackage(project);
-  await installEntries(project);
-  await inLanes(
-    2,
-    runtimes.map((runtime) => () => test(runtime)),
+
+const comparisons: Comparison[] = withEtcher ? await compareWithEtcher() : [];
+if (withEtcher) console.log(`The loopback API and balena's code\n${comparisonTable(comparisons)}\n`);
+const different = comparisons.filter(({ isEqual }) => !isEqual).length;
+if (different > 0 || (rows.length * runtimes.length === 0 && !withEtcher)) process.exitCode = 1;
+if (rows.length * runtimes.length > 0) await testRuntimes();
+
+async function testRuntimes(): Promise<void> {
+  ensureInstalled(requirements);
+  const project = await mkdtemp(join(tmpdir(), "conformance-"));
+  try {
+    await installPackage(project);
+    await installEntries(project);
+    await inLanes(
+      2,
+      runtimes.map((runtime) => () => test(runtime, project)),
+    );
+  } finally {
+    await rm(project, { recursive: true });
+  }
+  console.log(`\n${tableOf(matrix)}\n`);
+  for (const note of notesOf(matrix)) console.log(note);
+  const failed = countOf(matrix, "failed");
+  console.log(
+    `\n${countOf(matrix, "passed")} passed, ${failed} failed, ${countOf(matrix, "skipped")} skipped`,
   );
-} finally {
-  await rm(project, { recursive: true });
+  if (failed > 0) process.exitCode = 1;
 }
-console.log(`\n${tableOf(matrix)}\n`);
-for (const note of notesOf(matrix)) console.log(note);
-const failed = countOf(matrix, "failed");
-console.log(`\n${countOf(matrix, "passed")} passed, ${failed} failed, ${countOf(matrix, "skipped")} skipped`);
-if (failed > 0 || rows.length * runtimes.length === 0) process.exitCode = 1;
 
 /** A runtime that does not even come up is a failure, and the others still run. */
-async function test(runtime: SiteRuntime): Promise<void> {
+async function test(runtime: SiteRuntime, project: string): Promise<void> {
   const startMs = performance.now();
   const own = rows.filter(([name]) => runtime.rows?.test(name) ?? true);
   const results = await testColumn(runtime, project, own).catch((error) =>
