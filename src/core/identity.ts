@@ -52,6 +52,13 @@ export function carriesCredentials(variant: ImageVariant): boolean {
   return variant.appId !== undefined || variant.wifiKey !== undefined;
 }
 
+/** Whether balena makes the image for each download, with the time in it: then its bytes, and its `.gz`'s size, are never the same twice. */
+export function isMadeEachTime(variant: ImageVariant): boolean {
+  const { developmentMode, appId, network, wifiSsid, wifiKey, appUpdatePollInterval } = variant;
+  const settings = [appId, wifiSsid, wifiKey, appUpdatePollInterval];
+  return developmentMode === true || network === "wifi" || settings.some((value) => value !== undefined);
+}
+
 type VariantKey = Exclude<keyof ImageVariant, "scope">;
 
 const isText = (value: unknown) => typeof value === "string" && value.length > 0 && value.length <= 256;

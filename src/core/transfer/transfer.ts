@@ -1,10 +1,12 @@
 /** One upstream transfer of one image, from the first request to the commit, shared by all who read along. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError, TruncatedDownloadError } from "../errors.ts";
+import { isMadeEachTime } from "../identity.ts";
 import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
 import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
+import type { ImageVariant } from "../types.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { isKnownDisk } from "./disk-signatures.ts";
@@ -112,7 +114,8 @@ export class Transfer implements RunningTransfer {
       if (!outcome.manifest) this.#discard();
       this.window.end();
       return outcome;
-    } catch (failure) {
+    } catch (cause) {
+      const failure = explained(cause, this.options.identity.variant);
       this.window.fail(failure);
       await this.#sink.settled();
       await this.#share.leave(failure instanceof ImageChangedError);
@@ -286,4 +289,13 @@ export class Transfer implements RunningTransfer {
     const { obstacle } = this.#committer;
     return obstacle ? { obstacle } : this.#committer.commit(this.window, opened);
   }
+}
+
+/** Other bytes are a riddle, unless one knows that they are new each time. */
+function explained(failure: unknown, variant: ImageVariant): unknown {
+  if (!(failure instanceof ImageChangedError) || !isMadeEachTime(variant)) return failure;
+  return new ImageChangedError(
+    "The upstream makes this image again for each download (development mode or other settings), so one that broke can't be continued: get it again",
+    { cause: failure },
+  );
 }

@@ -1,7 +1,8 @@
 /** Asks the upstream for one transfer's file: which file types, with which conditions, how often. */
 import type { ManagerContext } from "../context.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
-import type { Validators } from "../store/manifest.ts";
+import { isMadeEachTime } from "../identity.ts";
+import type { Manifest, Validators } from "../store/manifest.ts";
 import { type DownloadJob, type Opening, openFile, openUnlessUnsatisfiable } from "./download.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
@@ -61,7 +62,7 @@ export function createUpstream(
     // Only `unless` is answered by anything else.
     open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as OpenedFile,
     async openUnlessFresh() {
-      const stored = previous?.validators;
+      const stored = previous && validatorsOf(previous);
       if (stored && (await isConfirmedByHead(stored))) return undefined;
       const opened = await ask({ unless: stored }, job.fileTypes);
       if (!("request" in opened)) return undefined;
@@ -70,6 +71,11 @@ export function createUpstream(
       return undefined;
     },
   };
+}
+
+/** The size of an image that is made each time says nothing of another one. */
+function validatorsOf({ identity, validators }: Manifest): Validators {
+  return isMadeEachTime(identity.variant) ? { ...validators, size: undefined } : validators;
 }
 
 function fileTypesToAsk(
