@@ -1,16 +1,20 @@
 /** `prefetch`: gets an image into the cache without handing it out. */
 import type { ManagerContext } from "../context.ts";
-import { InvalidArgumentError } from "../errors.ts";
+import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { carriesCredentials } from "../identity.ts";
 import { unlessAborted } from "../source.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import { guessOf } from "../transfer/opened.ts";
-import { createProgress } from "../transfer/progress.ts";
+import { createProgress, type ProgressReporter } from "../transfer/progress.ts";
+import { retryDelayMs, sleep } from "../transfer/retry.ts";
 import { shareOf } from "../transfer/share-of-file.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
-import { findImage, type Way } from "./get.ts";
+import { type FoundImage, findImage, type Way } from "./get.ts";
 import { checkedGetOptions } from "./get-options.ts";
 import { checkedRequest } from "./resolve-request.ts";
+
+/** More transfers of an image that changes on its way: who only wants it stored has nothing that the new bytes would contradict. */
+const maxMoreTransfers = 2;
 
 /** See {@link ImageManager.prefetch}. */
 export async function prefetch(
@@ -26,12 +30,29 @@ export async function prefetch(
   if (options.range)
     throw new InvalidArgumentError('"range" makes no sense for a prefetch: an image is stored whole');
   const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
-  const { id, way } = await findImage(context, request, variant, cache);
+  const progress = onProgress && createProgress(onProgress, context.now);
+  for (let more = 0; ; more++) {
+    const found = await findImage(context, request, variant, cache);
+    try {
+      return await stored(found, progress, request.signal, waitUntil);
+    } catch (failure) {
+      if (!(failure instanceof ImageChangedError) || more === maxMoreTransfers) throw failure;
+      await sleep(retryDelayMs(context.retry, more + 1, failure, Math.random()), request.signal);
+    }
+  }
+}
+
+async function stored(
+  { id, way }: FoundImage,
+  progress: ProgressReporter | undefined,
+  signal: AbortSignal,
+  waitUntil: GetOptions["waitUntil"],
+): Promise<ImageInfo> {
   if (way.kind === "cached") return toImageInfo(id, way.manifest);
   try {
     waitUntil?.(way.transfer.outcome.catch(() => undefined));
-    const reporting = report(context, way, onProgress);
-    const { manifest, obstacle } = await unlessAborted(request.signal, () => way.transfer.outcome);
+    const reporting = progress && report(way, progress);
+    const { manifest, obstacle } = await unlessAborted(signal, () => way.transfer.outcome);
     if (!manifest) throw obstacle;
     await reporting;
     return toImageInfo(id, manifest);
@@ -40,14 +61,8 @@ export async function prefetch(
   }
 }
 
-async function report(
-  context: ManagerContext,
-  way: Extract<Way, { kind: "transfer" }>,
-  onProgress: GetOptions["onProgress"],
-): Promise<void> {
-  if (!onProgress) return;
+async function report(way: Extract<Way, { kind: "transfer" }>, progress: ProgressReporter): Promise<void> {
   const { window } = way.transfer;
-  const progress = createProgress(onProgress, context.now);
   progress.setTotal(way.opened.size);
   // Not waited for: an estimate may be late, or never come.
   void guessOf(way.opened).then(progress.setGuess);
