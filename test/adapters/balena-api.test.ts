@@ -113,7 +113,7 @@ describe("balena API source", () => {
     };
     const source = balenaApiSource({ apiUrl: api.url, token: api.token, fetch: redirecting });
     const error = await rejection(source.versions(slug, {}));
-    expect(error).toMatchObject({ code: "UPSTREAM", status: 302, unavailable: false });
+    expect(error).toMatchObject({ code: "UPSTREAM", status: 302, unavailable: true });
     expect(requests.map(({ redirect }) => redirect)).toEqual(["manual"]);
     expect(api.counters.requests).toBe(0);
   });
@@ -150,7 +150,7 @@ describe("balena API source", () => {
   ])("an answer of %s is UPSTREAM, and nothing of it gets out", async (_, text) => {
     const source = balenaApiSource({ apiUrl: api.url, fetch: async () => new Response(text) });
     const attempt = text.includes("slug") ? source.resolveDeviceType(slug, {}) : source.versions(slug, {});
-    expect(await rejection(attempt)).toMatchObject({ code: "UPSTREAM", unavailable: false });
+    expect(await rejection(attempt)).toMatchObject({ code: "UPSTREAM", unavailable: true });
   });
 
   test("a version that is no semver is told by tags; one without tags is left out", async () => {

@@ -81,7 +81,7 @@ describe("balena SDK source", () => {
   test("a device type that the API makes up never gets out", async () => {
     api.deviceTypes.push({ slug: "../../etc", name: "Evil", aliases: ["evil"] });
     const attempt = balenaSdkSource({ apiUrl: api.url }).resolveDeviceType("evil", {});
-    await expect(attempt).rejects.toMatchObject({ code: "UPSTREAM", unavailable: false });
+    await expect(attempt).rejects.toMatchObject({ code: "UPSTREAM", unavailable: true });
   });
 
   test("an expired session is UNAUTHORIZED and its token stays out of the error", async () => {

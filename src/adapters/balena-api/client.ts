@@ -52,7 +52,7 @@ export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClien
       try {
         return read(JSON.parse(new TextDecoder().decode(answer.body)));
       } catch (cause) {
-        throw failureError({ ...facts, isNonsense: true, cause });
+        throw failureError({ ...facts, cause: notTheApi(cause) });
       }
     },
   };
@@ -91,7 +91,13 @@ function refusal({ status, words = "The request was unsuccessful" }: Answer): Er
 
 function tooLarge(facts: Omit<Failure, "cause">): ImageManagerError {
   const cause = new Error(`the answer has more than ${bounds.lookUpBytes / 2 ** 20} MiB`);
-  return failureError({ ...facts, isNonsense: true, cause });
+  return failureError({ ...facts, isEndless: true, cause });
+}
+
+/** A page that somebody in between puts in the answer's place, most likely. */
+function notTheApi(cause: unknown): Error {
+  const message = "what answered is not the API. Is there a sign-in or maintenance page in between?";
+  return new Error(message, { cause });
 }
 
 async function usableToken(ask: () => unknown): Promise<string | undefined> {

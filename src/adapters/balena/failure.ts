@@ -23,8 +23,8 @@ export interface Failure {
   readonly words?: string | undefined;
   /** The answer's headers, for Retry-After. */
   readonly headers?: Headers | undefined;
-  /** An answer came, but made no sense: nothing that a cached copy should stand in for. */
-  readonly isNonsense?: boolean | undefined;
+  /** The answer is too large to be one: asking again would bring as much. */
+  readonly isEndless?: boolean | undefined;
   /** The token that was sent, to keep it out of the error. */
   readonly token?: string | undefined;
   /** The original error. */
@@ -57,10 +57,13 @@ export function unauthorizedError(failure: Failure): UnauthorizedError {
   return new UnauthorizedError(message, status, { cause: foreignError(cause, tokenOf(failure)) });
 }
 
-function factsOf({ status, headers, isNonsense }: Failure): UpstreamErrorFacts {
+function factsOf({ status, headers, isEndless }: Failure): UpstreamErrorFacts {
   const retryAfterMs = parseRetryAfter(headers?.get("retry-after") ?? null, headers?.get("date") ?? null);
-  return { status, retryAfterMs, unavailable: isNonsense ? false : undefined };
+  return { status, retryAfterMs, unavailable: isEndless ? false : isRedirect(status) || undefined };
 }
+
+/** An API redirects nobody; who asks for a sign-in does. */
+const isRedirect = (status = 0) => status >= 300 && status < 400;
 
 const answered = ({ status, words }: Failure) =>
   `it answered ${status}${words === undefined ? "" : ` and says ${JSON.stringify(words)}`}`;

@@ -49,15 +49,17 @@ export const errorCases: Record<string, Case> = {
     const { retryAfterMs = 0 } = await rejection(source({ apiUrl: api.url }).versions(slug, {}));
     assert.ok(retryAfterMs > 50_000 && retryAfterMs <= 60_000, `${retryAfterMs} ms`);
   },
-  "an answer that makes no sense is UPSTREAM, but nothing is down": async (api, { source, assert }) => {
-    await api.failMetadata({ status: 200 });
+  "a page in place of the answer is UPSTREAM, unavailable": async (api, { source, assert }) => {
     const anonymous = source({ apiUrl: api.url });
-    for (const error of await rejections([
-      anonymous.resolveDeviceType(slug, {}),
-      anonymous.versions(slug, {}),
-    ])) {
-      assert.equal(error.code, "UPSTREAM");
-      assert.equal(error.unavailable, false);
+    for (const status of [200, 302]) {
+      await api.failMetadata({ status });
+      for (const error of await rejections([
+        anonymous.resolveDeviceType(slug, {}),
+        anonymous.versions(slug, {}),
+      ])) {
+        assert.equal(error.code, "UPSTREAM");
+        assert.equal(error.unavailable, true);
+      }
     }
   },
   "a lost and a refused connection are UPSTREAM without status": async (api, { source, assert, inspect }) => {

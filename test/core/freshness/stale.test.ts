@@ -34,6 +34,21 @@ describe("stale-if-error", () => {
     expect(api.counters.downloads).toBe(1); // somebody waits, and there is something to give
   });
 
+  test.each([
+    [200, "<html>Sign in</html>"],
+    [200, { error: "maintenance" }],
+    [302, ""],
+  ])("a copy is served when a page answers the look-ups: %d %j", async (status, body) => {
+    const { manager } = await filled();
+    api.faults.metadata.refuse = { status, body };
+    for (const wanted of ["^6.0.0", "latest"]) {
+      const stream = await manager.get(slug, wanted);
+      expect(stream).toMatchObject({ origin: "stale", version });
+      await stream.cancel();
+    }
+    expect(await manager.resolve(slug, "^6.0.0")).toBe(version);
+  });
+
   test("a copy is served when nobody answers at all", async () => {
     const storage = memoryAdapter();
     await filled({ storage });
