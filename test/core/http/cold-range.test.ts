@@ -140,26 +140,10 @@ test("a suffix of a known size is answered when its bytes have come", async () =
   expect(await bytesOf(response.body!)).toEqual(content.slice(-5));
 });
 
-describe("an image of no bytes", () => {
-  test.each([
-    ["cold", 1],
-    ["cached", 2],
-  ])("%s", async (_, rounds) => {
-    const { source, fetch } = scriptedUpstream({ respond: () => fileResponse(gzip(new Uint8Array())) });
-    const { send } = createTestHandler({ url: "" }, { source, fetch, freshness: { maxAgeMs: 1e6 } });
-    for (let round = 0; round < rounds; round++) {
-      const response = await send(path);
-      expect(summaryOf(response, "content-length")).toEqual({
-        status: 200,
-        ...(round > 0 && { "content-length": "0" }),
-      });
-      expect(await bytesOf(response.body!)).toHaveLength(0);
-    }
-    expect(await statusOf(send, "bytes=0-0")).toBe(416);
-    expect(await statusOf(send, "bytes=-1")).toBe(200);
-  });
-
-  async function statusOf(send: ReturnType<typeof heldHandler>["send"], range: string): Promise<number> {
-    return (await send(path, { headers: { range } })).status;
-  }
+test("a file without a byte of an image is no image: a bad gateway, and nothing is stored", async () => {
+  const { source, fetch } = scriptedUpstream({ respond: () => fileResponse(gzip(new Uint8Array())) });
+  const { send, manager } = createTestHandler({ url: "" }, { source, fetch });
+  const response = await send(path);
+  expect([response.status, await response.json()]).toMatchObject([502, { code: "UPSTREAM" }]);
+  expect(await manager.inspect("intel-nuc", "1.0.0")).toBeUndefined();
 });
