@@ -31,6 +31,8 @@ export interface ShareOptions {
   readonly window: TransferWindow;
   readonly seenLeases: Map<string, SeenLease>;
   readonly work: Work;
+  /** Called when the journal is done with, and before others may take the turn: they must not meet what it does. */
+  onLeaving(): Promise<void>;
   now(): number;
   onFault(operation: string, cause: unknown): void;
 }
@@ -107,12 +109,13 @@ export class Share {
     this.#isOff = true;
     await this.#journal?.stop();
     const lease = this.#lease;
-    if (!lease) return;
     const hasStored = this.#options.window.storedCount > 0;
-    if (isDone || !hasStored) await this.#tolerant("remove", () => this.#removeJournals(lease.epoch, isDone));
+    const isToGo = isDone || !hasStored;
+    if (lease && isToGo) await this.#tolerant("remove", () => this.#removeJournals(lease.epoch, isDone));
     const isPreviousLeft = !this.#journal && this.#previous.length > 0;
-    this.isJournalLeft = !isDone && (hasStored || isPreviousLeft);
-    await lease.release(!this.isJournalLeft);
+    this.isJournalLeft = lease !== undefined && !isDone && (hasStored || isPreviousLeft);
+    await this.#options.onLeaving();
+    await lease?.release(!this.isJournalLeft);
   }
 
   /** Where nothing came of this transfer, an earlier one's journal may still be of use. */

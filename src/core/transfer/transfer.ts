@@ -38,7 +38,7 @@ export class Transfer implements RunningTransfer {
   #users = 0;
   /** Grows with all that moves, for those who watch the lease. */
   #moves = 0;
-  #discarding: Promise<void> | undefined;
+  #isCommitted = false;
 
   constructor(context: ManagerContext, options: TransferOptions) {
     this.#context = context;
@@ -51,7 +51,7 @@ export class Transfer implements RunningTransfer {
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
     this.#upstream = createUpstream(context, options, this.#signal, this.#moved);
     this.#share = this.#createShare();
-    this.#committer = new Committer(context, options, this.#share, () => this.#discard());
+    this.#committer = new Committer(context, options, this.#share, () => this.#leave(true));
     this.written = this.#committer.written;
     this.#sink = createChunkSink(
       this.window,
@@ -101,7 +101,7 @@ export class Transfer implements RunningTransfer {
   async stopStoring(): Promise<void> {
     this.#committer.obstacle ??= new StoreError("The cache was cleaned while the image was on its way");
     this.#sink.stopStoring();
-    await this.#share.leave(false);
+    await this.#leave(false);
     await this.#sink.settled();
     await this.#context.serially(async () => undefined); // a commit that is under way is done first
   }
@@ -110,22 +110,21 @@ export class Transfer implements RunningTransfer {
     this.#context.running.add(this);
     try {
       const outcome = await this.#obtain(setOpened);
-      await this.#share.leave(true);
-      if (!outcome.manifest) this.#discard();
+      this.#isCommitted = outcome.manifest !== undefined;
+      const leaving = this.#leave(true);
+      if (this.#isCommitted) await leaving; // else nobody need wait for what was written to go
       this.window.end();
       return outcome;
     } catch (cause) {
       const failure = explained(cause, this.options.identity.variant);
       this.window.fail(failure);
       await this.#sink.settled();
-      await this.#share.leave(failure instanceof ImageChangedError);
-      if (!this.#isAllNamed) this.#discard();
+      await this.#leave(failure instanceof ImageChangedError);
       throw failure;
     } finally {
       this.#abort.abort(); // closes whatever response is still open
       this.#unregister();
-      if (this.#discarding) void this.#discarding.finally(() => this.#leaveRoom());
-      else this.#leaveRoom();
+      void this.#leave(true).finally(() => this.#leaveRoom());
       this.#context.endedTransfers.count += 1;
     }
   }
@@ -202,18 +201,21 @@ export class Transfer implements RunningTransfer {
     return this.#share.isJournalLeft && [...this.written.keys()].every((digest) => named.has(digest));
   }
 
-  /** Nothing is going to name what was written, or a part of it. Nobody waits for it to go, but closing the manager. */
-  #discard(): void {
-    this.#discarding ??= (async () => {
-      await this.#share.leave(true);
-      await this.#sink.settled();
-      this.window.forgetStore();
-      await discard(this.#context, this);
-    })();
+  /** Lets others take the turn, once. Closing the manager waits for it. */
+  #leave(isDone: boolean): Promise<void> {
+    const leaving = this.#share.leave(isDone);
     const { background } = this.#context;
-    const work = this.#discarding;
-    background.add(work);
-    void work.finally(() => background.delete(work));
+    background.add(leaving);
+    void leaving.finally(() => background.delete(leaving));
+    return leaving;
+  }
+
+  /** What nothing is going to name goes before others take the turn: they may be about to write the same chunks. */
+  async #discard(): Promise<void> {
+    if (this.#isCommitted || this.#isAllNamed) return;
+    await this.#sink.settled();
+    this.window.forgetStore();
+    await discard(this.#context, this);
   }
 
   #leaveRoom(): void {
@@ -256,6 +258,7 @@ export class Transfer implements RunningTransfer {
         signal: this.#signal,
         window: this.window,
         seenLeases,
+        onLeaving: () => this.#discard(),
         // Each wait for the upstream, and each pause before another try, ends by then; and then something moves.
         work: { quietMs: retry.idleTimeoutMs + retry.maxDelayMs, progress: () => this.#moves },
         now: this.#context.now,
