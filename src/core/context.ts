@@ -3,7 +3,7 @@ import type { FreshnessPolicy } from "./freshness/plan.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Room } from "./retention/room.ts";
 import type { Source } from "./source.ts";
-import type { ByteStore } from "./store/byte-store.ts";
+import type { ByteStore, Manner } from "./store/byte-store.ts";
 import type { CatalogEntry } from "./store/catalog.ts";
 import type { Inventory } from "./store/inventory.ts";
 import type { Manifest } from "./store/manifest.ts";
@@ -23,6 +23,7 @@ export interface ManagerContext {
   readonly freshness: FreshnessPolicy;
   readonly retry: RetryPolicy;
   readonly lease: LeaseTimes;
+  readonly storeTimeoutMs: number;
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
   readonly hash: Hasher;
@@ -45,6 +46,8 @@ export interface ManagerContext {
   readonly room: Room;
   /** A look at all that is stored, shared by those who ask at once. What can't be read is told as a `store-fault`. */
   inventory(): Promise<Inventory>;
+  /** The same, by how the store is asked. */
+  readonly inventories: Readonly<Record<Manner, () => Promise<Inventory>>>;
   /** Runs changes of manifests one after the other. */
   serially<T>(change: () => Promise<T>): Promise<T>;
   /** Work that nobody waits for, until the manager is closed. */

@@ -18,11 +18,13 @@ import { verify } from "./operations/verify.ts";
 import { versions } from "./operations/versions.ts";
 import { checkedOptions } from "./options.ts";
 import { checkedSource } from "./source.ts";
-import { createByteStore } from "./store/byte-store.ts";
+import { createByteStore, type Manner } from "./store/byte-store.ts";
 import { readInventory } from "./store/inventory.ts";
+import { isLeftAlone } from "./store/recess.ts";
 import { shareInventory } from "./store/shared-inventory.ts";
 import { createUseRecorder } from "./store/uses.ts";
-import type { ImageManager, ImageManagerOptions } from "./types.ts";
+import { sparingStore } from "./store-fault.ts";
+import type { GetOptions, ImageManager, ImageManagerOptions } from "./types.ts";
 
 /**
  * Makes a cache of balenaOS images in front of a source. Nothing is asked or read yet.
@@ -44,10 +46,11 @@ import type { ImageManager, ImageManagerOptions } from "./types.ts";
 export function createImageManager(options: ImageManagerOptions): ImageManager {
   const { context, close } = createContext(options);
   const manager: ImageManager = {
-    get: (...args) => get(context, ...args),
-    prefetch: (...args) => prefetch(context, ...args),
-    resolve: (...args) => resolve(context, ...args),
-    versions: (...args) => versions(context, ...args),
+    get: (...args) => sparingStore(context, isStoreNeeded(args[2]), (sparing) => get(sparing, ...args)),
+    prefetch: (...args) =>
+      sparingStore(context, isStoreNeeded(args[2]), (sparing) => prefetch(sparing, ...args)),
+    resolve: (...args) => sparingStore(context, false, (sparing) => resolve(sparing, ...args)),
+    versions: (...args) => sparingStore(context, false, (sparing) => versions(sparing, ...args)),
     inspect: (...args) => inspect(context, ...args),
     isFresh: (...args) => isFresh(context, ...args),
     list: () => list(context),
@@ -63,27 +66,31 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
   return withFacts(manager, createFacts(context));
 }
 
+const isStoreNeeded = (options: GetOptions | undefined) => options?.cache === "only-if-cached";
+
 function createContext(options: ImageManagerOptions): {
   context: ManagerContext;
   close: () => Promise<void>;
 } {
   const { prefix, chunkBytes, memoryBytes, onEvent, ...checked } = checkedOptions(options);
+  const emit = emitterOf(onEvent);
   const source = checkedSource(options.source, checked.lookUpTimeoutMs);
-  const store = createByteStore(options.storage, prefix);
+  const onBack = (operation: string) => emit({ type: "store-back", operation });
+  const store = createByteStore(options.storage, prefix, { storeTimeoutMs: checked.storeTimeoutMs, onBack });
   if (checked.maxBytes !== undefined && !store.completeListing) {
     throw new ListingIncompleteError(
       '"maxBytes" needs a store whose listing is complete (capabilities.completeListing)',
     );
   }
   const closing = new AbortController();
-  const emit: ManagerContext["emit"] = (event) => {
-    try {
-      onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
-    } catch {
-      // A listener's fault must not become a download's.
-    }
-  };
   const onUnreadable = (cause: unknown) => emit({ type: "store-fault", operation: "read", cause });
+  const inventoryBy = (manner: Manner) =>
+    shareInventory(() => readInventory(store.asked(manner), onUnreadable));
+  const inventories = {
+    patiently: inventoryBy("patiently"),
+    briefly: inventoryBy("briefly"),
+    "unless-hung": inventoryBy("unless-hung"),
+  };
   const context: ManagerContext = {
     ...checked,
     source,
@@ -99,9 +106,10 @@ function createContext(options: ImageManagerOptions): {
     reading: new Map(),
     lookUps: new Map(),
     accounts: new Map(),
-    uses: createUseRecorder(store, checked.now),
+    uses: createUseRecorder(store.asked("unless-hung"), checked.now),
     room: { usedBytes: Number.NaN, justWritten: new Set() },
-    inventory: shareInventory(() => readInventory(store, onUnreadable)),
+    inventory: inventories.patiently,
+    inventories,
     serially: createQueue(),
     background: new Set(),
   };
@@ -111,6 +119,18 @@ function createContext(options: ImageManagerOptions): {
     await Promise.allSettled(context.background);
   };
   return { context, close };
+}
+
+function emitterOf(onEvent: ImageManagerOptions["onEvent"]): ManagerContext["emit"] {
+  return (event) => {
+    // Why a store is left alone was told when that began.
+    if (event.type === "store-fault" && isLeftAlone(event.cause)) return;
+    try {
+      onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
+    } catch {
+      // A listener's fault must not become a download's.
+    }
+  };
 }
 
 /** One after the other, whatever becomes of each. */

@@ -37,6 +37,7 @@ export function checkedOptions(options: ImageManagerOptions) {
       idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),
     },
     lookUpTimeoutMs: inRange("lookUpTimeoutMs", options.lookUpTimeoutMs, 10_000, 1, 300_000_000),
+    storeTimeoutMs: timer("storeTimeoutMs", options.storeTimeoutMs, 5_000, 1),
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,

@@ -380,6 +380,11 @@ export interface StoreCapabilities {
   readonly maxValueBytes?: number | undefined;
   /** `getKeys(prefix)` returns every key under the prefix, and no other. */
   readonly completeListing: boolean;
+  /**
+   * Reads call {@link StoreReadOptions.onProgress}, so that a value that comes slowly is told from one that does not come.
+   * Default `false`: a value may take as long as its size and the rate measured so far let expect.
+   */
+  readonly tellsProgress?: boolean | undefined;
 }
 
 /** How {@link StoreDriver} reads a value. */
@@ -390,6 +395,13 @@ export interface StoreReadOptions {
    * rejects.
    */
   maxBytes?: number | undefined;
+  /**
+   * To be called whenever bytes of the value have come, or of values that come before it on the same connection: at least once a second
+   * while there are any.
+   */
+  onProgress?: (() => void) | undefined;
+  /** Aborts when the value is not wanted any more. To hear it is optional: nobody waits for it then. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What {@link StoreDriver.createIfAbsent} found; `unsupported` where the store can't make sure. */
@@ -431,7 +443,9 @@ export type ImageManagerEvent =
   /** Delivered, but nothing proved it complete: not stored. */
   | { readonly type: "unproven"; readonly image: string; readonly size: number }
   /** The store failed in an `operation` such as `read` or `write`; what needed it goes on without. */
-  | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown };
+  | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown }
+  /** The store answers again, within `storeTimeoutMs`, after an `operation` of it had hung and gets had left it alone. */
+  | { readonly type: "store-back"; readonly operation: string };
 
 /** Options of {@link createImageManager}. */
 export interface ImageManagerOptions {
@@ -460,6 +474,13 @@ export interface ImageManagerOptions {
    * 10,000; 1 to 300,000,000.
    */
   lookUpTimeoutMs?: number | undefined;
+  /**
+   * Longest wait of a get for the store, in milliseconds: for a small value in all, for a chunk without progress. After that the
+   * get goes on by the upstream, and the store is left alone by gets for a while, this long at first and up to 5 minutes; the
+   * events `store-fault` and `store-back` tell both. Gets that nothing but the store can serve, and methods whose whole point is the
+   * store, ask it all the same. Default 5,000; a whole number from 1.
+   */
+  storeTimeoutMs?: number | undefined;
   /** How processes that share a store take turns. */
   lease?: LeaseOptions | undefined;
   /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */

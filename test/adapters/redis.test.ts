@@ -52,7 +52,7 @@ describe("options", () => {
 
   test("chunks are 1 MiB unless maxValueBytes says otherwise", () => {
     const limitOf = (maxValueBytes?: number) => redisAdapter({ url, maxValueBytes }).capabilities;
-    expect(limitOf()).toEqual({ maxValueBytes: KiB * KiB, completeListing: true });
+    expect(limitOf()).toEqual({ maxValueBytes: KiB * KiB, completeListing: true, tellsProgress: true });
     expect(limitOf(512 * KiB * KiB).maxValueBytes).toBe(512 * KiB * KiB);
   });
 

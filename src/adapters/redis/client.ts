@@ -8,9 +8,18 @@ export interface RedisClient {
   /** Sends a command; values come back as a `Buffer`. */
   callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
   /** Of a `Cluster`: its nodes. */
-  nodes?(role: "master"): RedisClient[];
+  nodes?(role: "master" | "all"): RedisClient[];
   /** Of a `Cluster`: asks it again which nodes there are. */
   refreshSlotsCache?(): void;
+  /** The socket, once there is one: how much went over it tells whether the connection gets on. */
+  readonly stream?: {
+    /** Bytes received. */
+    readonly bytesRead?: number;
+    /** Bytes given to be sent. */
+    readonly bytesWritten?: number;
+    /** Those of them that wait. */
+    readonly writableLength?: number;
+  };
   /** What it was made with. */
   readonly options?: {
     /** What ioredis puts before every key, and a scan has to put before its pattern itself. */

@@ -5,12 +5,15 @@ import type { OwnClient, RedisClient } from "./client.ts";
 import { assertNoClusterNode, untilReady } from "./cluster.ts";
 import { redisFailure } from "./failure.ts";
 import { type OwnServer, type RedisServer, secretsOf } from "./options.ts";
+import { createSocketWatch, whileMoving } from "./progress.ts";
 
 /** Ways to use a client; what fails, fails without secrets. */
 export interface Connection {
   /** Sends a command about a key. */
-  send(
-    reply: "text" | "buffer",
+  send(command: string, key: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  /** The same for one that answers with bytes. `onProgress` is told when the connection gets on. */
+  receive(
+    onProgress: (() => void) | undefined,
     command: string,
     key: string,
     ...args: (string | number | Buffer)[]
@@ -30,6 +33,9 @@ export function createConnection(server: RedisServer): Connection {
   let isClosed = false;
   /** Why the connection is down: ioredis tells it to listeners, and not to those whose commands fail. */
   let connectionError: Error | undefined;
+  let current: RedisClient | undefined;
+  const watch = createSocketWatch(() => current);
+  const timeoutMs = "client" in server ? undefined : server.timeoutMs;
 
   async function open(): Promise<RedisClient> {
     if ("client" in server) return server.client;
@@ -63,21 +69,28 @@ export function createConnection(server: RedisServer): Connection {
     return checking;
   }
 
-  async function use<T>(key: string, work: (client: RedisClient) => Promise<T>): Promise<T> {
+  async function use<T>(
+    key: string,
+    work: (client: RedisClient) => Promise<T>,
+    onProgress?: () => void,
+  ): Promise<T> {
     try {
       const client = await open();
-      await check(client, key);
-      return await work(client);
+      current = client;
+      const checked = async () => {
+        await check(client, key);
+        return work(client);
+      };
+      return await whileMoving(watch, timeoutMs, onProgress, checked());
     } catch (error) {
       throw redisFailure(error, secrets, connectionError);
     }
   }
 
   return {
-    send: (reply, command, key, ...args) =>
-      use(key, (client) =>
-        reply === "buffer" ? client.callBuffer(command, key, ...args) : client.call(command, key, ...args),
-      ),
+    send: (command, key, ...args) => use(key, (client) => client.call(command, key, ...args)),
+    receive: (onProgress, command, key, ...args) =>
+      use(key, (client) => client.callBuffer(command, key, ...args), onProgress),
     useWhole(prefix, work) {
       // Another server may have come in the place of the one that was asked: a listing must not go wrong, and can wait.
       checking = undefined;
@@ -96,7 +109,7 @@ async function makeClient(server: OwnServer): Promise<OwnClient> {
   const { url, cluster, connection, timeoutMs } = server;
   const options = {
     connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
+    // No commandTimeout: it counts from when a command was sent, and answers come in turn. See `whileMoving`.
     // A broken connection fails the commands under way and those that wait for it, while the client goes on trying: a
     // transfer must hear of a server that restarted, for its chunks may be gone; and SET NX sent twice would miss its own win.
     maxRetriesPerRequest: 0,

@@ -47,15 +47,18 @@ const largestValueBytes = 512 * 1024 * 1024;
  */
 export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { dispose(): Promise<void> } {
   const { keyPrefix, maxValueBytes, expireAfterMs, ...server } = checkedOptions(options);
-  const { send, useWhole, close } = createConnection(server);
+  const { send, receive, useWhole, close } = createConnection(server);
   const keyOf = keyPrefixer(keyPrefix);
 
-  async function read(key: string, { maxBytes }: StoreReadOptions = {}): Promise<Uint8Array | null> {
+  async function read(
+    key: string,
+    { maxBytes, onProgress }: StoreReadOptions = {},
+  ): Promise<Uint8Array | null> {
     const isBounded = maxBytes !== undefined && maxBytes < largestValueBytes;
     // One byte more than there may be tells that there are too many.
     const value = isBounded
-      ? await send("buffer", "GETRANGE", keyOf(key), "0", String(maxBytes))
-      : await send("buffer", "GET", keyOf(key));
+      ? await receive(onProgress, "GETRANGE", keyOf(key), "0", String(maxBytes))
+      : await receive(onProgress, "GET", keyOf(key));
     if (value === null) return null;
     // Copied: ioredis cuts its buffers out of larger ones, which it goes on to use.
     const bytes = new Uint8Array(value as Buffer);
@@ -67,12 +70,12 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
     const { buffer, byteOffset, byteLength } = bytesOf(value);
     // A view: ioredis would write out any other array as text.
     const view = Buffer.from(buffer, byteOffset, byteLength);
-    return send("text", "SET", keyOf(key), view, ...(await expiryOf(keyOf(key))), ...conditions);
+    return send("SET", keyOf(key), view, ...(await expiryOf(keyOf(key))), ...conditions);
   }
 
   async function expiryOf(fullKey: string): Promise<string[]> {
     if (expireAfterMs === undefined) return [];
-    const left = () => send("text", "PTTL", fullKey).then(Number);
+    const left = () => send("PTTL", fullKey).then(Number);
     return ["PX", String(await lifetimeMs(fullKey, expireAfterMs, left))];
   }
 
@@ -82,12 +85,12 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
     return keys.map((key) => key.slice(keyPrefix.length));
   }
 
-  const remove = (key: string) => send("text", "UNLINK", keyOf(key));
+  const remove = (key: string) => send("UNLINK", keyOf(key));
 
   return {
     name: "redis",
-    capabilities: { maxValueBytes, completeListing: true },
-    hasItem: async (key) => (await send("text", "EXISTS", keyOf(key))) === 1,
+    capabilities: { maxValueBytes, completeListing: true, tellsProgress: true },
+    hasItem: async (key) => (await send("EXISTS", keyOf(key))) === 1,
     getItem: async (key) => textOf(await read(key)),
     getItemRaw: read,
     setItem: async (key, text) => void (await write(key, text)),

@@ -66,7 +66,10 @@ export interface RedisServerOptions {
   cluster?: readonly string[] | undefined;
   /** Options for ioredis, beside the URLs or instead of one: TLS, sentinels, a socket's path, … */
   connection?: RedisOptions | undefined;
-  /** How long connecting, and each command, may take. Default 30,000; a whole number from 1. */
+  /**
+   * How long connecting may take, and how long a command may wait while nothing moves on the connection, in milliseconds. Default
+   * 30,000; a whole number from 1.
+   */
   timeoutMs?: number | undefined;
 }
 

@@ -6,6 +6,7 @@ import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
 import type { S3Config, S3Credentials } from "./options.ts";
+import { createPatience } from "./patience.ts";
 import { delayMsAfter } from "./retry.ts";
 
 /** Asks S3: fulfils with an answer that is a success, and rejects with an `S3Failure` else. */
@@ -19,7 +20,8 @@ export function createS3Client(config: S3Config): S3Client {
   return async (request) => {
     for (let attempts = 1; ; attempts++) {
       const signed = await signedRequest(config, request, signingKeys);
-      const outcome = await exchange(config, signed, attempts, request.maxBytes);
+      const outcome = await exchange(config, request, signed, attempts);
+      request.signal?.throwIfAborted();
       if (!(outcome instanceof LostAnswer) && isSuccess(outcome.status)) return outcome;
       const mayPass = outcome instanceof LostAnswer || isTransient(outcome);
       if (attempts === config.maxAttempts || !mayPass) throw failureOf(config, request, signed, outcome);
@@ -97,29 +99,46 @@ function headersOf({ headers, body }: S3Request): Record<string, string> {
 }
 
 async function exchange(
-  config: S3Config,
+  { timeoutMs, fetch }: S3Config,
+  { body, maxBytes = bounds.errorPageBytes, onProgress, signal }: S3Request,
   { url, init }: SignedRequest,
   attempts: number,
-  maxBytes: number = bounds.errorPageBytes,
 ): Promise<S3Answer | LostAnswer> {
+  const patience = createPatience(timeoutMs + uploadMs(body), timeoutMs, signal);
+  const onBytes = () => {
+    patience.renew();
+    onProgress?.();
+  };
   try {
-    const response = await config.fetch(url, { ...init, signal: AbortSignal.timeout(config.timeoutMs) });
+    const response = await fetch(url, { ...init, signal: patience.signal });
+    onBytes();
     const { status, headers } = response;
     // To its end where that may be reached: only then is the connection free, and only then is nothing missing.
-    const body = isSuccess(status)
-      ? await bodyOf(response, maxBytes)
-      : await readAtMost(response.body, bounds.errorPageBytes);
-    return { status, ...body, attempts, retryAfter: headers.get("retry-after") };
+    const answer = isSuccess(status)
+      ? await bodyOf(response, maxBytes, onBytes)
+      : await readAtMost(response.body, bounds.errorPageBytes, { onBytes });
+    return { status, ...answer, attempts, retryAfter: headers.get("retry-after") };
   } catch (cause) {
     return new LostAnswer(attempts, cause);
+  } finally {
+    patience.end();
   }
 }
 
 /** What says that it is too large is not read. */
-async function bodyOf({ body, headers }: Response, maxBytes: number): Promise<BoundedBody> {
-  if (Number(headers.get("content-length")) <= maxBytes) return readAtMost(body, maxBytes);
+async function bodyOf(
+  { body, headers }: Response,
+  maxBytes: number,
+  onBytes: () => void,
+): Promise<BoundedBody> {
+  if (Number(headers.get("content-length")) <= maxBytes) return readAtMost(body, maxBytes, { onBytes });
   await body?.cancel();
   return { bytes: new Uint8Array(), isWhole: false };
+}
+
+/** `fetch` does not tell how far an upload has come, so it gets the time that a slow line takes: 64 KiB a second. */
+function uploadMs(body: Uint8Array | undefined): number {
+  return (body?.length ?? 0) / 64;
 }
 
 function sleep(delayMs: number): Promise<void> {

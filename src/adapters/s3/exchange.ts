@@ -9,7 +9,11 @@ export interface S3Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
   /** The most bytes that a success may answer. Default: so many as a refusal may, of which nothing is needed. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
+  /** Told whenever a part of the answer has come. */
+  readonly onProgress?: (() => void) | undefined;
+  /** Aborts when the answer is not wanted any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An answer, as far as it may be. */

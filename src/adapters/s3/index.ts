@@ -73,7 +73,7 @@ export function s3Adapter(options: S3AdapterOptions): StoreDriver {
     name: "s3",
     // Not the options themselves: unstorage hands them out, and there are secrets in them.
     options: { bucket: options.bucket, region: config.region, keyPrefix: config.keyPrefix },
-    capabilities: { completeListing: true },
+    capabilities: { completeListing: true, tellsProgress: true },
     hasItem: async (key) => hasObject(ask, keyOf(key)),
     getItem: async (key) => textOf(await read(key)),
     getItemRaw: read,
@@ -96,7 +96,10 @@ async function readObject(
   name: string,
   options: StoreReadOptions,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const found = await findObject(ask, name, options.maxBytes ?? bounds.unboundedReadBytes);
+  const found = await findObject(ask, name, {
+    ...options,
+    maxBytes: options.maxBytes ?? bounds.unboundedReadBytes,
+  });
   if (found === undefined) return null;
   return found.isWhole || withinBound(Number.POSITIVE_INFINITY, options) ? found.bytes : null;
 }
@@ -108,13 +111,17 @@ async function hasObject(ask: S3Client, name: string): Promise<boolean> {
   } catch (error) {
     if (!isRefusal(error, 404)) throw error;
     // Its answer has no body to tell what is missing, the object or the bucket: reading does.
-    return (await findObject(ask, name, 0)) !== undefined;
+    return (await findObject(ask, name, { maxBytes: 0 })) !== undefined;
   }
 }
 
-async function findObject(ask: S3Client, name: string, maxBytes: number): Promise<S3Answer | undefined> {
+async function findObject(
+  ask: S3Client,
+  name: string,
+  { maxBytes, onProgress, signal }: StoreReadOptions,
+): Promise<S3Answer | undefined> {
   try {
-    return await ask({ method: "GET", name, maxBytes });
+    return await ask({ method: "GET", name, maxBytes, onProgress, signal });
   } catch (error) {
     // A missing bucket is 404 too, and no missing value but a fault.
     if (isRefusal(error, "NoSuchKey")) return undefined;

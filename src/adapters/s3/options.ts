@@ -43,7 +43,10 @@ export interface S3ServerOptions {
   style?: "path" | "virtual" | undefined;
   /** Tries of a request that meets a busy or lost server. Default 4; a whole number from 1; 1 means no retry. */
   maxAttempts?: number | undefined;
-  /** How long one try may take, with its body. Default 30,000; 1 to 2,147,483,647. */
+  /**
+   * How long one try may go without anything of its answer, in milliseconds; an upload may take a second longer for each 64 KiB. A large
+   * object over a slow line comes as long as it gets on. Default 30,000; 1 to 2,147,483,647.
+   */
   timeoutMs?: number | undefined;
   /** Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;

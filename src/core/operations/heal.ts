@@ -1,6 +1,6 @@
 /** How a stream of a cached image goes on when a chunk is missing or damaged: the chunk is fetched again, checked and rewritten. */
 import type { ManagerContext } from "../context.ts";
-import { ImageChangedError, type ImageManagerError, IntegrityError, isImageManagerError } from "../errors.ts";
+import { ImageChangedError, IntegrityError, isImageManagerError } from "../errors.ts";
 import { readChunk } from "../store/chunk-store.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
@@ -8,6 +8,7 @@ import { type ChunkSource, ChunkUnavailable, readImage } from "../store/read-ima
 import { orStoreFault } from "../store-fault.ts";
 import { type FetchedChunks, fetchChunks } from "../transfer/heal-range.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
+import { createWayAround, storeFaultOf } from "./around-store.ts";
 import { followNew } from "./join-transfer.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
 
@@ -26,27 +27,24 @@ export function createHealer(
 ): (index: number, failure: unknown) => Promise<ChunkSource> {
   let runs = 0;
   let transfers = 0;
+  let isAround = false;
+  const aroundStore = createWayAround(context, read, manifest, end);
   return async (index, failure) => {
-    if (failure instanceof ImageChangedError) await forget(context, read.id);
+    if (failure instanceof ImageChangedError && !isAround) await forget(context, read.id);
     if (!(failure instanceof ChunkUnavailable)) throw failure;
-    const fault = storeFaultIn(failure);
-    if (fault) context.emit({ type: "store-fault", operation: "read", cause: fault });
-    const nowhere = fault ?? new IntegrityError(read.id, index, { cause: failure });
+    const fault = storeFaultOf(failure);
+    isAround = fault !== undefined; // then nothing is known to be wrong with what is stored
+    if (fault) return aroundStore(index, fault);
+    const nowhere = new IntegrityError(read.id, index, { cause: failure });
     if (read.mode === "only-if-cached") throw nowhere;
     const run = await badRun(context, manifest, index, end);
     runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
-    const ranged =
-      runs < maxRuns ? await byRange(context, read, manifest, index, run, end, fault) : undefined;
+    const ranged = runs < maxRuns ? await byRange(context, read, manifest, index, run, end) : undefined;
     if (ranged) return ranged;
     transfers += 1;
     if (transfers > maxTransfers) throw nowhere;
-    return byTransfer(context, read, manifest, index, run, transfers === 1, fault);
+    return byTransfer(context, read, manifest, index, run, transfers === 1);
   };
-}
-
-/** The chunk could not be read, which says nothing of what it is. */
-function storeFaultIn({ cause }: ChunkUnavailable): ImageManagerError | undefined {
-  return isImageManagerError(cause) && cause.code === "STORE" ? cause : undefined;
 }
 
 /** The ranged request was answered, but not with the right bytes. */
@@ -65,10 +63,11 @@ async function badRun(
   end: number,
 ): Promise<number> {
   for (let next = index + 1; next < end && next - index <= maxRunChunks; next++) {
-    const chunk = await readChunk(context, manifest.chunks[next]!, chunkLength(manifest, next)).catch(
-      () => undefined,
-    );
-    if (chunk) return next - index;
+    try {
+      if (await readChunk(context, manifest.chunks[next]!, chunkLength(manifest, next))) return next - index;
+    } catch {
+      return next - index; // what can't be read is not known to be damaged
+    }
   }
   return Math.min(end - index, maxRunChunks + 1);
 }
@@ -81,7 +80,6 @@ async function byRange(
   index: number,
   run: number,
   end: number,
-  fault: ImageManagerError | undefined,
 ): Promise<ChunkSource | undefined> {
   let fetched: FetchedChunks;
   try {
@@ -105,7 +103,7 @@ async function byRange(
       });
       position += 1;
       // Not with the next chunk: nobody may ask for it.
-      if (position === index + run && !fault) tellHealed(context, read.id, fetched.rewritten());
+      if (position === index + run) tellHealed(context, read.id, fetched.rewritten());
       return chunk;
     },
     close: () => source.close(),
@@ -120,7 +118,6 @@ async function byTransfer(
   index: number,
   run: number,
   isStored: boolean,
-  fault: ImageManagerError | undefined,
 ): Promise<ChunkSource> {
   const options: TransferOptions = {
     id,
@@ -132,11 +129,11 @@ async function byTransfer(
   };
   try {
     const { transfer, chunks } = await followNew(context, options, index, signal);
-    const isRewritten = transfer.options.isStored && !fault;
+    const isRewritten = transfer.options.isStored;
     return isRewritten ? tellingAfter(chunks, run, () => tellHealed(context, id, run)) : chunks;
   } catch (cause) {
     if (!isImageManagerError(cause) || cause.code !== "UPSTREAM") throw cause;
-    throw fault ?? new IntegrityError(id, index, { cause });
+    throw new IntegrityError(id, index, { cause });
   }
 }
 

@@ -4,7 +4,10 @@ import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, StoreCapabilities, StoreDriver, StoreReadOptions } from "../types.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
-import { maxBytesUnder } from "./keys.ts";
+import { folders, maxBytesUnder, probeKey } from "./keys.ts";
+import { createPace, type PacedCall } from "./pace.ts";
+import { createRecess, type StoreOperation } from "./recess.ts";
+import { withinTime } from "./time-limit.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix; faults are `STORE` errors. */
 export interface ByteStore {
@@ -16,25 +19,55 @@ export interface ByteStore {
   readonly canLease: boolean;
   /**
    * The value, in a buffer that is the caller's own; `undefined` where there is none, nothing that could be bytes, or more than
-   * `maxBytes`. Default: the bound of the key's kind.
+   * `maxBytes`. Default: the bound of the key's kind. `signal`: it is not wanted any more.
    */
-  read(key: string, maxBytes?: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  read(key: string, maxBytes?: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** The bytes must not change until it settles. */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
+  /** Deletes it whenever the store comes to that: nobody waits, and nobody hears of a failure. */
+  removeSometime(key: string): void;
   /** Keys below a folder (which ends in `:`), as far as the store lists them. */
   list(folder: string): Promise<string[]>;
   createIfAbsent(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult>;
+  /** Whether one more read of so many bytes would come soon, after those that are under way. */
+  hasRoomToRead(bytes: number): boolean;
+  /** The same store, asked in another manner. */
+  asked(manner: Manner): ByteStore;
+  /** Whether it does not answer at present: `unless-hung` does not read it. */
+  readonly isLeftAlone: boolean;
 }
 
-/** How long one store call may take: generous, since a chunk may be 64 MiB on a slow disk. */
-const callTimeoutMs = 60_000;
+/**
+ * How long a call may take, and whether it is made at all.
+ *
+ * - `patiently`: for calls whose whole point is the store
+ * - `briefly`: for what a get waits for
+ * - `unless-hung`: the same, but a store that hangs is left alone for a while
+ */
+export type Manner = "patiently" | "briefly" | "unless-hung";
 
-/** Puts a {@link ByteStore} on an unstorage driver or storage. `timeoutMs` is for tests: nobody waits a minute there. */
+/** Times, and whom to tell. */
+export interface ByteStoreOptions {
+  /** For calls made patiently. */
+  readonly timeoutMs?: number | undefined;
+  /** For the others. */
+  readonly storeTimeoutMs?: number | undefined;
+  onBack?(operation: StoreOperation): void;
+}
+
+/** How long a call whose whole point is the store may take: generous, for a listing may be long and a disk busy. */
+const patienceMs = 60_000;
+/** What a get waits for. */
+export const defaultStoreTimeoutMs = 5_000;
+/** Values from this size on are timed by their size and progress: the others are small, and are timed as a whole. */
+const largeBytes = 64 * 1024;
+
+/** Puts a {@link ByteStore} on an unstorage driver or storage. It is asked patiently. */
 export function createByteStore(
   storage: Driver | Storage,
   prefix: string,
-  timeoutMs: number = callTimeoutMs,
+  options: ByteStoreOptions = {},
 ): ByteStore {
   assertStorage(storage);
   const capabilities = (storage as Partial<StoreDriver>).capabilities;
@@ -44,33 +77,115 @@ export function createByteStore(
     : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
   const raw = rawAccess(storage as Driver);
   const fullKey = (key: string) => `${prefix}:${key}`;
-  const guarded = guardedBy(timeoutMs);
+  const {
+    timeoutMs = patienceMs,
+    storeTimeoutMs = defaultStoreTimeoutMs,
+    onBack = () => undefined,
+  } = options;
+  const pace = createPace(capabilities?.tellsProgress ?? false);
 
-  return {
-    ...limitsOf(capabilities),
-    isAdapter: capabilities !== undefined,
-    canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
-    read: (key, maxBytes = maxBytesUnder(key)) =>
-      guarded("read", async () => {
-        const bytes = asBytes(await raw.read(fullKey(key), { maxBytes }));
-        // Drivers that know no bound have read all of it by now; at least nobody goes on with it.
-        return bytes && bytes.length <= maxBytes ? own(bytes) : undefined;
-      }),
-    write: (key, bytes) =>
-      guarded("write", async () => assertDone(await raw.write(fullKey(key), own(bytes)))),
-    remove: (key) =>
-      guarded("remove", async () => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {}))),
-    list: (folder) =>
-      guarded("list", async () => {
-        const keys = await (storage as Driver).getKeys(fullKey(folder), {});
-        return ownKeys(keys, fullKey(folder), prefix);
-      }),
-    createIfAbsent: (key, bytes) =>
-      guarded(
-        "create",
-        async () => (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
-      ),
+  const calls = {
+    read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
+      const bytes = asBytes(await raw.read(fullKey(key), options));
+      // Drivers that know no bound have read all of it by now; at least nobody goes on with it.
+      return bytes && bytes.length <= options.maxBytes ? own(bytes) : undefined;
+    },
+    write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
+      assertDone(await raw.write(fullKey(key), own(bytes))),
+    remove: async (key: string) => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {})),
+    list: async (folder: string) =>
+      ownKeys(await (storage as Driver).getKeys(fullKey(folder), {}), fullKey(folder), prefix),
+    create: async (key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> =>
+      (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
   };
+
+  const probe = async (operation: StoreOperation) => {
+    if (operation === "read") return calls.read(probeKey, { maxBytes: 1 });
+    if (operation === "remove") return calls.remove(probeKey);
+    if (operation === "list") return calls.list(probeKey);
+    await (operation === "write" ? calls.write : calls.create)(probeKey, new Uint8Array(1));
+    return calls.remove(probeKey);
+  };
+  const recess = createRecess({ timeoutMs: storeTimeoutMs, probe, onBack });
+
+  const asked = (manner: Manner): ByteStore => {
+    const limitMs = manner === "patiently" ? timeoutMs : storeTimeoutMs;
+    const guarded = async <T>(
+      operation: StoreOperation,
+      call: (paced: PacedCall) => Promise<T>,
+      bytes = 0,
+      unwanted?: AbortSignal,
+    ): Promise<T> => {
+      if (manner === "unless-hung") recess.assertNone(operation);
+      const startedMs = performance.now();
+      const tookMs = () => performance.now() - startedMs;
+      const paced = pace.start(bytes);
+      let isLate = false;
+      const onLate = () => {
+        isLate = true;
+        // Of several chunks one may have a dead connection of its own.
+        if (bytes === 0 || paced.isAllSilent(limitMs)) recess.begin(operation);
+        return new StoreError(`The store did not finish a ${operation} within ${Math.round(tookMs())} ms`);
+      };
+      try {
+        return await withinTime(
+          () => call(paced),
+          () => paced.leftMs(limitMs),
+          onLate,
+        );
+      } catch (cause) {
+        if (isImageManagerError(cause)) throw cause;
+        const message = `The store failed to ${operation}: ${foreignMessage(cause)}`;
+        throw new StoreError(message, { cause: foreignError(cause) });
+      } finally {
+        // Even a fault is an answer.
+        const isAnswered = !isLate && !unwanted?.aborted;
+        if (isAnswered) paced.progressed();
+        paced.end(0);
+        if (isAnswered && (bytes > 0 || tookMs() <= storeTimeoutMs)) recess.answered(operation, startedMs);
+      }
+    };
+
+    return {
+      ...limitsOf(capabilities),
+      isAdapter: capabilities !== undefined,
+      canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
+      hasRoomToRead: pace.hasRoomFor,
+      asked,
+      get isLeftAlone() {
+        return recess.isOn;
+      },
+      async read(key, maxBytes = maxBytesUnder(key), signal = undefined) {
+        const isChunk = key.startsWith(folders.chunks);
+        const stop = new AbortController();
+        signal?.addEventListener("abort", () => stop.abort(), { once: true });
+        const call = async ({ progressed, end }: PacedCall) => {
+          const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
+          const bytes = await calls.read(key, watch);
+          if (isChunk) end(bytes?.length ?? 0);
+          return bytes;
+        };
+        try {
+          return await guarded("read", call, isChunk ? maxBytes : 0, stop.signal);
+        } finally {
+          stop.abort(); // nobody waits for it any more
+        }
+      },
+      write(key, bytes) {
+        const isLarge = bytes.length >= largeBytes;
+        const call = async ({ end }: PacedCall) => {
+          await calls.write(key, bytes);
+          if (isLarge) end(bytes.length);
+        };
+        return guarded("write", call, isLarge ? bytes.length : 0);
+      },
+      remove: (key) => guarded("remove", () => calls.remove(key)),
+      removeSometime: (key) => void calls.remove(key).catch(() => undefined),
+      list: (folder) => guarded("list", () => calls.list(folder)),
+      createIfAbsent: (key, bytes) => guarded("create", () => calls.create(key, bytes)),
+    };
+  };
+  return asked("patiently");
 }
 
 function limitsOf(capabilities: StoreCapabilities | undefined) {
@@ -132,25 +247,4 @@ function ownKeys(keys: unknown, folder: string, prefix: string): string[] {
     .map((key) => key.replace(/[/\\]/g, ":")) // unstorage's fs drivers list paths; no key of ours has a slash
     .filter((key) => key.startsWith(folder))
     .map((key) => key.slice(prefix.length + 1));
-}
-
-function guardedBy(timeoutMs: number) {
-  return async <T>(operation: string, call: () => Promise<T> | T): Promise<T> => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new StoreError(`The store did not finish a ${operation} within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-    });
-    try {
-      return await Promise.race([call(), timeout]);
-    } catch (cause) {
-      if (isImageManagerError(cause)) throw cause;
-      const message = `The store failed to ${operation}: ${foreignMessage(cause)}`;
-      throw new StoreError(message, { cause: foreignError(cause) });
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }

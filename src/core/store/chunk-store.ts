@@ -19,9 +19,10 @@ export async function readChunk(
   { store, hash }: ChunkPlace,
   digest: string | null,
   length: number,
+  signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const stored = await readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes);
+  const stored = await readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes, signal);
   if (stored?.length !== length) return undefined;
   const { sha256, bytes } = await hash(stored);
   return sha256 === digest ? bytes : undefined;
@@ -30,14 +31,14 @@ export async function readChunk(
 const secondReadDelayMs = 50;
 
 /** One read may fail where nothing is wrong with the chunk: too many open files, a stale handle. A store that is late is not asked again. */
-async function readTwice(store: ByteStore, key: string, maxBytes: number) {
+async function readTwice(store: ByteStore, key: string, maxBytes: number, signal?: AbortSignal) {
   try {
-    return await store.read(key, maxBytes);
+    return await store.read(key, maxBytes, signal);
   } catch (failure) {
     const isLate = (failure as StoreError).cause === undefined;
-    if (isLate) throw failure;
+    if (isLate || signal?.aborted) throw failure;
     await new Promise((resolve) => setTimeout(resolve, secondReadDelayMs));
-    return store.read(key, maxBytes);
+    return store.read(key, maxBytes, signal);
   }
 }
 

@@ -30,7 +30,7 @@ export const useKey = (id: string): string => `${folders.uses}${id}`;
 /** Chunks that nobody seemed to need when last looked. */
 export const orphansKey = `${format}:orphans`;
 
-/** Nothing is ever written there: a read of it tells whether the store answers at all. */
+/** Tells whether the store answers: by a read, or by a byte that is written and deleted again to see whether one that hung is back. */
 export const probeKey = `${format}:probe`;
 
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */

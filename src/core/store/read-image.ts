@@ -1,4 +1,4 @@
-/** Reads a stored image's chunks in order, a few ahead of the consumer, as far as the memory budget lets it. */
+/** Reads a stored image's chunks in order, a few ahead of the consumer, as far as memory and the store's pace let it. */
 import { chunksWithin, type MemoryBudget } from "../memory-budget.ts";
 import { type ChunkPlace, readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
@@ -14,7 +14,7 @@ export interface ChunkSource {
   close(): void;
 }
 
-/** Says that a chunk is missing or damaged in the store. */
+/** Says that a chunk is missing or damaged in the store; or, where the cause is a fault of the store, that it could not be read. */
 export class ChunkUnavailable extends Error {
   readonly index: number;
 
@@ -39,20 +39,29 @@ export function readImage(
   const account = place.memory.open();
   const readAheadChunks = chunksWithin(readAheadBytes, manifest.chunkBytes, readAheadLimits);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+  const leaving = new AbortController();
+  let underWay = 0;
   let position = from;
-  let isClosed = false;
+  let isOver = false;
 
   const start = (index: number) => {
-    const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index));
-    chunk.catch(() => undefined); // it is looked at when its turn comes, if ever
+    underWay += 1;
+    const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index), leaving.signal);
     pending.set(index, chunk);
+    const ended = () => {
+      underWay -= 1;
+      readAhead(false);
+    };
+    chunk.then(ended, ended); // a failure is looked at when its turn comes, if ever
   };
 
   /** `isAwaited`: somebody wants the next chunk now. What comes after it waits for room in the budget. */
   const readAhead = (isAwaited: boolean) => {
-    if (isClosed) return; // while a chunk was being read: nobody would give back what is taken now
+    if (isOver) return; // while a chunk was being read: nobody would give back what is taken now
     for (let index = position; index < Math.min(to, position + readAheadChunks); index++) {
       if (pending.has(index)) continue;
+      // More than a slow store can deliver soon would make all of it late.
+      if (underWay > 0 && !place.store.hasRoomToRead(chunkLength(manifest, index))) return;
       if (!account.tryTake(manifest.chunkBytes, isAwaited)) return;
       start(index);
     }
@@ -63,14 +72,18 @@ export function readImage(
       if (position >= to) return undefined;
       readAhead(true);
       const index = position;
-      const bytes = await takeChunk(pending, index);
+      const bytes = await takeChunk(pending, index).catch((failure: unknown) => {
+        isOver = true; // the rest is got in another way
+        throw failure;
+      });
       position = index + 1;
       account.give(manifest.chunkBytes);
       readAhead(false);
       return bytes;
     },
     close() {
-      isClosed = true;
+      isOver = true;
+      leaving.abort();
       account.close();
     },
   };

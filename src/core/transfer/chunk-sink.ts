@@ -1,9 +1,11 @@
 /** Cuts raw bytes into chunks, hashes several at a time, publishes them in order and sees them into the store. */
 
+import { StoreError } from "../errors.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { digestChunk, writeChunk } from "../store/chunk-store.ts";
 import type { Hasher } from "../types.ts";
 import type { DownloadSink } from "./download.ts";
+import { createHoldUp } from "./hold-up.ts";
 import type { TransferWindow } from "./window.ts";
 
 /** A sink into a window, and into a store for as long as that works. */
@@ -21,6 +23,7 @@ export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,
   hash: Hasher,
+  storeTimeoutMs: number,
   mayStore: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
   onFirstChunk: (chunk: Uint8Array) => void = () => undefined,
@@ -32,6 +35,15 @@ export function createChunkSink(
   let nextIndex = 0;
   let publishing: Promise<void> = Promise.resolve();
   let failure: { readonly cause: unknown } | undefined;
+
+  const giveUpStoring = () => {
+    if (!isStoring) return;
+    isStoring = false;
+    writes.clear(); // nobody waits for them any more
+    window.abandonWrites();
+    onStoreFault(new StoreError("The store held up the delivery for longer than the download itself took"));
+  };
+  const holdUp = createHoldUp(storeTimeoutMs, () => isStoring && window.isHeldUpByStore, giveUpStoring);
 
   const startWrite = (index: number, digest: string, bytes: Uint8Array<ArrayBuffer>) => {
     const write = writeChunk(store as ByteStore, digest, bytes).then(
@@ -77,7 +89,7 @@ export function createChunkSink(
       for (let taken = 0; taken < piece.length; ) {
         if (failure) throw failure.cause;
         if (!buffer) {
-          buffer = await window.room();
+          buffer = await holdUp.during(window.room());
           filledBytes = 0;
         }
         const part = piece.subarray(taken, taken + buffer.length - filledBytes);

@@ -178,7 +178,10 @@ function keepLease(
         await beating;
         if (isLost) return;
         if (isDone) await forgetHead(store, id, epoch).catch(onFault);
-        await store.remove(key).catch(onFault);
+        await store.remove(key).catch((cause: unknown) => {
+          onFault(cause);
+          store.removeSometime(key); // others would wait for a lease that nobody keeps
+        });
       })();
       return released;
     },

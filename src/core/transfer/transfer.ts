@@ -6,6 +6,7 @@ import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
 import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
+import { asking } from "../store-fault.ts";
 import type { ImageVariant } from "../types.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
@@ -40,7 +41,8 @@ export class Transfer implements RunningTransfer {
   #moves = 0;
   #isCommitted = false;
 
-  constructor(context: ManagerContext, options: TransferOptions) {
+  constructor(anyContext: ManagerContext, options: TransferOptions) {
+    const context = asking(anyContext, "unless-hung"); // whoever began it, gets may wait for it
     this.#context = context;
     this.options = options;
     this.window = new TransferWindow(
@@ -57,6 +59,7 @@ export class Transfer implements RunningTransfer {
       this.window,
       options.isStored ? context.store : undefined,
       context.hash,
+      context.storeTimeoutMs,
       (digest, bytes) => this.#committer.mayStore(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
       (start) => this.#lookAt(start),

@@ -189,6 +189,29 @@ export class TransferWindow {
       if (resident.residence === "stored") resident.residence = "unstored";
   }
 
+  /**
+   * Whether all readers wait for the next chunk while the store has not taken the earlier ones. One that lags behind is not held up: it
+   * lives on what the store has.
+   */
+  get isHeldUpByStore(): boolean {
+    const isWriting = [...this.#residents.values()].some(({ residence }) => residence === "writing");
+    return isWriting && this.#places.size > 0 && [...this.#places].every(({ isWaiting }) => isWaiting);
+  }
+
+  /** Nobody waits for the store any more: what is being written stays in memory for those who have not read it. */
+  abandonWrites(): void {
+    for (const [index, { residence }] of this.#residents) {
+      if (residence !== "writing") continue;
+      if ([...this.#places].some(({ position }) => position <= index)) {
+        this.settle(index, "unstored");
+        continue;
+      }
+      this.#residents.delete(index);
+      this.#buffers.forget(this.chunkBytes); // the write may still be reading it
+    }
+    this.#changed();
+  }
+
   /** Bytes published so far. */
   get size(): number {
     return this.digests.length === 0 ? 0 : (this.digests.length - 1) * this.chunkBytes + this.#lastLength;

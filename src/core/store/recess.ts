@@ -1,0 +1,132 @@
+/**
+ * Leaves a store alone that did not answer in time, for a growing while: a store that hangs costs one get a wait, and those after it
+ * none. While it is left alone it is asked in the background whether it is back, by one call at a time that nobody waits for.
+ */
+import { StoreError } from "../errors.ts";
+
+/** What a store can be asked. */
+export type StoreOperation = "read" | "write" | "remove" | "create" | "list";
+
+/** Says when a store is not to be asked. */
+export interface Recess {
+  /** @throws {StoreError} `STORE` where the store is left alone. */
+  assertNone(operation: StoreOperation): void;
+  /** Whether nothing is read at present. */
+  readonly isOn: boolean;
+  /** A call was not answered in time. */
+  begin(operation: StoreOperation): void;
+  /** A call that began then was answered in time. */
+  answered(operation: StoreOperation, startedMs: number): void;
+}
+
+/** How to ask, and whom to tell. */
+export interface RecessOptions {
+  /** How long an answer may take; and the first while. */
+  readonly timeoutMs: number;
+  /** Asks for a trial. */
+  probe(operation: StoreOperation): Promise<unknown>;
+  onBack(operation: StoreOperation): void;
+}
+
+const longestMs = 5 * 60 * 1000;
+
+const leftAlone = new WeakSet<object>();
+
+/** Whether an error says only that the store is left alone: why that is, was told when it began. */
+export function isLeftAlone(failure: unknown): boolean {
+  return typeof failure === "object" && failure !== null && leftAlone.has(failure);
+}
+
+/** A part of a store that may hang while another one answers. */
+type Part = "reading" | "writing" | "listing";
+
+const partOf = {
+  read: "reading",
+  write: "writing",
+  remove: "writing",
+  create: "writing",
+  list: "listing",
+} as const;
+/** A store that can't be read is not written either. Whether it can be written says nothing about reading. */
+const neededFor: Record<Part, readonly Part[]> = {
+  reading: ["reading"],
+  writing: ["reading", "writing"],
+  listing: ["reading", "listing"],
+};
+
+interface Pause {
+  /** The call that hung, which a trial repeats. */
+  readonly operation: StoreOperation;
+  readonly begunMs: number;
+  delayMs: number;
+  untilMs: number;
+  trialMs: number | undefined;
+}
+
+/** Makes one. */
+export function createRecess(options: RecessOptions): Recess {
+  const pauses = new Map<Part, Pause>();
+  const lastPauses = new Map<Part, { delayMs: number; endedMs: number }>();
+
+  const end = (part: Part, { operation, delayMs }: Pause) => {
+    pauses.delete(part);
+    lastPauses.set(part, { delayMs, endedMs: performance.now() });
+    options.onBack(operation);
+  };
+
+  const prolong = (pause: Pause) => {
+    pause.trialMs = undefined;
+    pause.delayMs = Math.min(2 * pause.delayMs, longestMs);
+    pause.untilMs = performance.now() + pause.delayMs;
+  };
+
+  const tryOut = (part: Part, pause: Pause) => {
+    const startedMs = performance.now();
+    pause.trialMs = startedMs;
+    const settled = () => {
+      const isInTime = performance.now() - startedMs <= options.timeoutMs;
+      if (isInTime && pauses.get(part) === pause && pause.trialMs === startedMs) end(part, pause);
+    };
+    // An answer that is a fault is an answer: the store does not hang.
+    options.probe(pause.operation).then(settled, settled);
+  };
+
+  /** No timer: whoever comes looks whether it is time. */
+  const lookAfter = (part: Part, pause: Pause) => {
+    const nowMs = performance.now();
+    if (pause.trialMs !== undefined) {
+      if (nowMs - pause.trialMs > options.timeoutMs) prolong(pause);
+    } else if (nowMs >= pause.untilMs) tryOut(part, pause);
+  };
+
+  return {
+    get isOn() {
+      return pauses.has("reading");
+    },
+    assertNone(operation) {
+      for (const part of neededFor[partOf[operation]]) {
+        const pause = pauses.get(part);
+        if (!pause) continue;
+        lookAfter(part, pause);
+        const failure = new StoreError(
+          `The store is left alone, since it did not finish a ${pause.operation} in time`,
+        );
+        leftAlone.add(failure);
+        throw failure;
+      }
+    },
+    begin(operation) {
+      const part = partOf[operation];
+      if (pauses.has(part)) return;
+      const last = lastPauses.get(part);
+      const isSoon = last && performance.now() - last.endedMs < 10 * last.delayMs;
+      const delayMs = isSoon ? Math.min(2 * last.delayMs, longestMs) : options.timeoutMs;
+      const begunMs = performance.now();
+      pauses.set(part, { operation, begunMs, delayMs, untilMs: begunMs + delayMs, trialMs: undefined });
+    },
+    answered(operation, startedMs) {
+      const pause = pauses.get(partOf[operation]);
+      if (pause?.operation === operation && startedMs >= pause.begunMs) end(partOf[operation], pause);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * Bounds how long a store may hold up those who wait for a download. Some slowness is worth a copy for the next get; a store that takes
+ * less than half of what the upstream brings would make a cache out of patience alone.
+ */
+
+/** Counts the time that is lost to the store. */
+export interface HoldUp {
+  /** Waits for room to download into, and counts. */
+  during<T>(room: Promise<T>): Promise<T>;
+}
+
+/** Less than anyone notices. */
+const lookEveryMs = 50;
+
+/**
+ * Makes one. `isHolding`: whether somebody waits, and the store is the reason. `giveUp` is called when that has lasted `limitMs` in all,
+ * and for longer than everything else.
+ */
+export function createHoldUp(limitMs: number, isHolding: () => boolean, giveUp: () => void): HoldUp {
+  let startedMs: number | undefined;
+  let heldMs = 0;
+  return {
+    async during(room) {
+      let seenMs = performance.now();
+      startedMs ??= seenMs;
+      const begunMs = startedMs;
+      const look = () => {
+        const nowMs = performance.now();
+        if (isHolding()) heldMs += nowMs - seenMs;
+        seenMs = nowMs;
+        if (heldMs >= limitMs && 2 * heldMs > nowMs - begunMs) giveUp();
+      };
+      const timer = setInterval(look, Math.min(lookEveryMs, limitMs));
+      try {
+        return await room;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}
