@@ -62,7 +62,7 @@ function createLine(onBytes: (bytes: number) => void) {
       if (to.destroyed) return;
       // By the clock, so that timers that are late on a busy machine do not make the line slower.
       freeMs = Math.max(freeMs, performance.now()) + (1000 * piece.length) / rate();
-      await sleep(freeMs - performance.now());
+      await sleep(Math.max(0, freeMs - performance.now()));
       onBytes(piece.length);
       to.write(piece);
     });
