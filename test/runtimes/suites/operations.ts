@@ -315,8 +315,8 @@ export const nodeOperations: Readonly<
 
 function withStoreFault(fault: StoreFault): Operation {
   return async ({ store, manager, abort }) => {
-    const storage = faultyDriver(store, fault);
-    const image = await manager({ storage }).get(slug, version, { signal: abort().signal });
+    const options = { storage: faultyDriver(store, fault), storeTimeoutMs: 200 };
+    const image = await manager(options).get(slug, version, { signal: abort().signal });
     await drain(image);
   };
 }
