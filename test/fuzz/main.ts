@@ -8,7 +8,7 @@ import { takeSnapshot } from "./snapshot.ts";
 
 const { seed, rounds, minutes, round: only } = readOptions();
 const endMs = performance.now() + 60_000 * minutes;
-const lanes = 16;
+const lanes = 8;
 const counts: Counts = new Map();
 const running = new Map<number, Plan>();
 const failed = new Set<number>();

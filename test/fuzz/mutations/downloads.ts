@@ -325,7 +325,7 @@ const otherTag: Draw = () => ({
 });
 
 const pieces: Draw = (random) => {
-  const bytes = random.pick([1_000, 4_097, 262_144, 262_145, 10_000_000]);
+  const bytes = random.pick([5_000, 65_537, 262_144, 262_145, 10_000_000]);
   return {
     says: `the body comes in pieces of ${bytes} bytes`,
     change: (answer) => Object.assign(answer, { pieceBytes: bytes }),

@@ -186,7 +186,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
       await using own = images;
       await own.resolve(slug, "latest");
     }
-    equal((await rejection(images.get(slug, version))).code, "INVALID_ARGUMENT");
+    equal((await rejection(images.get(slug, version))).code, "CLOSED");
   },
 };
 
