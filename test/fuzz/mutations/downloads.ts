@@ -35,15 +35,12 @@ export function drawDownloadMutation(random: Random): DownloadMutation {
     ]),
   ];
   const which = `download ${from + 1}${times === 1 ? "" : times > 2 ? " and all after it" : ` and ${from + 2}`}`;
-  const { isFor = () => true, ...facts } = mutation;
+  const { isFor = () => true, isLasting = false, ...facts } = mutation;
+  const isDue = (count: number) => isLasting || (count >= from && count < from + times);
   return {
     ...facts,
-    says: `${which}: ${mutation.says}`,
-    strikes: (question) =>
-      question.kind === "download" &&
-      question.count >= from &&
-      question.count < from + times &&
-      isFor(question),
+    says: isLasting ? mutation.says : `${which}: ${mutation.says}`,
+    strikes: (question) => question.kind === "download" && isDue(question.count) && isFor(question),
   };
 }
 
@@ -145,15 +142,22 @@ const goesOn: Draw = (random) => {
   };
 };
 
+/** So that there are answers to ranges, the first file is lost on the way. */
 const wrongRange: Draw = (random) => {
-  const [how, make] = random.pick(wrongRanges);
+  const [share, [how, make]] = [0.35 + 0.6 * random.next(), random.pick(wrongRanges)];
+  let isLost = false;
   return {
-    says: `Content-Range ${how}`,
+    isLasting: true,
+    says: `the body is lost after ${Math.floor(100 * share)} %; the Content-Range of what follows ${how}`,
     change(answer) {
       const [, first = "0", last = "0", total = "0"] =
         /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "") ?? [];
       if (answer.status === 206)
-        answer.headers.set("content-range", make(Number(first), Number(last), Number(total)));
+        return answer.headers.set("content-range", make(Number(first), Number(last), Number(total)));
+      if (answer.status !== 200 || isLost) return;
+      isLost = true;
+      answer.body = answer.body.subarray(0, Math.floor(share * answer.body.length));
+      answer.ending = "lost";
     },
   };
 };
