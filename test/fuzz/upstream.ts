@@ -20,6 +20,8 @@ export interface Answer {
   status: number;
   readonly headers: Headers;
   body: Uint8Array<ArrayBuffer>;
+  /** The file that the body is the whole or a part of. */
+  file?: Uint8Array<ArrayBuffer>;
   /** How the body ends once it has been sent. */
   ending: "clean" | "lost" | "silent" | "endless";
   /** Bytes of each piece of the body. */
@@ -122,7 +124,8 @@ function downloadAnswer({ url, headers }: Question, revision: 0 | 1): Answer {
   if (headers.get("if-none-match") === etag) return answerOf(304, new Uint8Array(0), facts);
   const ifMatch = headers.get("if-match");
   if (ifMatch !== null && ifMatch !== etag) return answerOf(412, new Uint8Array(0), {});
-  return rangeAnswer(file, headers, { ...facts, "content-type": "application/octet-stream" });
+  const answer = rangeAnswer(file, headers, { ...facts, "content-type": "application/octet-stream" });
+  return { ...answer, file };
 }
 
 function rangeAnswer(file: Uint8Array<ArrayBuffer>, headers: Headers, facts: Record<string, string>): Answer {

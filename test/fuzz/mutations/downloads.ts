@@ -17,7 +17,10 @@ export interface DownloadMutation extends AnswerMutation {
 
 type Draw = (
   random: Random,
-) => Omit<DownloadMutation, "strikes"> & { readonly isFor?: (question: Question) => boolean };
+) => Omit<DownloadMutation, "strikes"> & {
+  readonly isFor?: (question: Question) => boolean /** It strikes every download. */;
+  readonly isLasting?: boolean;
+};
 
 /** Draws one, and which of the downloads it strikes. */
 export function drawDownloadMutation(random: Random): DownloadMutation {
@@ -145,15 +148,16 @@ const goesOn: Draw = (random) => {
 /** So that there are answers to ranges, the first file is lost on the way. */
 const wrongRange: Draw = (random) => {
   const [share, [how, make]] = [0.35 + 0.6 * random.next(), random.pick(wrongRanges)];
+  const isTrue = random.chance(0.6);
   let isLost = false;
   return {
     isLasting: true,
-    says: `the body is lost after ${Math.floor(100 * share)} %; the Content-Range of what follows ${how}`,
+    says: `the body is lost after ${Math.floor(100 * share)} %; the Content-Range of what follows ${how}, ${isTrue ? "as its bytes do" : "unlike its bytes"}`,
     change(answer) {
       const [, first = "0", last = "0", total = "0"] =
         /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.headers.get("content-range") ?? "") ?? [];
       if (answer.status === 206)
-        return answer.headers.set("content-range", make(Number(first), Number(last), Number(total)));
+        return sayRange(answer, make(Number(first), Number(last), Number(total)), isTrue);
       if (answer.status !== 200 || isLost) return;
       isLost = true;
       answer.body = answer.body.subarray(0, Math.floor(share * answer.body.length));
@@ -161,6 +165,15 @@ const wrongRange: Draw = (random) => {
     },
   };
 };
+
+/** Says a range, and sends the bytes that it names where that is wanted and can be. */
+function sayRange(answer: Answer, contentRange: string, isTrue: boolean): void {
+  answer.headers.set("content-range", contentRange);
+  const [, first, last] = /^bytes (\d{1,9})-(\d{1,9})\//.exec(contentRange) ?? [];
+  if (!isTrue || first === undefined || !answer.file) return;
+  answer.body = answer.file.slice(Number(first), Number(last) + 1);
+  answer.headers.set("content-length", String(answer.body.length));
+}
 
 const wrongRanges: readonly (readonly [string, (first: number, last: number, total: number) => string])[] = [
   ["begins a byte later", (first, last, total) => `bytes ${first + 1}-${last}/${total}`],
