@@ -15,6 +15,7 @@ const failed = new Set<number>();
 let passed = 0;
 
 console.log(`fuzz: --seed ${seed} ${only === undefined ? `--rounds ${rounds}` : `--round ${only}`}`);
+process.stdout.on("error", () => process.exit(1)); // a pipe that is closed would be told into itself
 for (const event of ["unhandledRejection", "uncaughtException"] as const) process.on(event, onStray);
 const snapshot = await takeSnapshot();
 const startMs = performance.now();

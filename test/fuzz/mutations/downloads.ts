@@ -15,9 +15,7 @@ export interface DownloadMutation extends AnswerMutation {
   readonly fakesValidators?: boolean;
 }
 
-type Draw = (
-  random: Random,
-) => Omit<DownloadMutation, "strikes"> & {
+type Draw = (random: Random) => Omit<DownloadMutation, "strikes"> & {
   readonly isFor?: (question: Question) => boolean /** It strikes every download. */;
   readonly isLasting?: boolean;
 };
@@ -52,6 +50,9 @@ function laterOf(random: Random): () => Random {
   const seed = random.int(0, 2 ** 31 - 1);
   return () => createRandom(seed, "later");
 }
+
+/** How much comes. Where it is little, a download goes on for hundreds of requests, each of which brings it on. */
+const shareOf = (random: Random) => (random.chance(0.1) ? 0 : 0.15 + 0.85 * random.next());
 
 const isPacked = ({ url }: Question) => url.searchParams.get("fileType") === ".gz";
 const carriesFile = ({ status }: Answer) => status === 200 || status === 206;
@@ -108,7 +109,7 @@ const wrongLength: Draw = (random) => {
 };
 
 const brokenOff: Draw = (random) => {
-  const [share, ending] = [random.next(), random.pick(["lost", "silent", "clean"] as const)];
+  const [share, ending] = [shareOf(random), random.pick(["lost", "silent", "clean"] as const)];
   return {
     says: `the body is ${ending === "clean" ? "over" : ending} after ${Math.floor(100 * share)} %`,
     change(answer) {
@@ -120,7 +121,7 @@ const brokenOff: Draw = (random) => {
 };
 
 const endsUnframed: Draw = (random) => {
-  const share = random.next();
+  const share = shareOf(random);
   return {
     mayEndEarly: true,
     says: `the body has no length and ends after ${Math.floor(100 * share)} %, as if that were all`,
