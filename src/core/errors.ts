@@ -181,7 +181,7 @@ export class ImageChangedError extends ImageManagerError {
   readonly code = "IMAGE_CHANGED";
 }
 
-/** A stored chunk is missing or damaged and could not be fetched again. */
+/** A stored chunk is missing or damaged and could not be fetched again; or what the upstream hands out is not what it has summed. */
 export class IntegrityError extends ImageManagerError {
   readonly code = "INTEGRITY";
   /** Manifest id of the image. */
@@ -189,8 +189,9 @@ export class IntegrityError extends ImageManagerError {
   /** Index of the first bad chunk. */
   readonly chunk: number;
 
-  constructor(image: string, chunk: number, options?: ErrorOptions) {
-    super(`Chunk ${chunk} of ${image} is missing or damaged in the store`, options);
+  constructor(image: string, chunk: number, options: ErrorOptions & { message?: string } = {}) {
+    const { message = `Chunk ${chunk} of ${image} is missing or damaged in the store`, ...rest } = options;
+    super(message, rest);
     this.image = image;
     this.chunk = chunk;
   }

@@ -4,7 +4,9 @@ import { InvalidArgumentError, isImageManagerError, UpstreamError } from "./erro
 import { foreignError, foreignMessage } from "./foreign-error.ts";
 import { withinLookUpTime } from "./look-up-time.ts";
 import { isVersionList } from "./store/catalog.ts";
+import { isImageParts } from "./transfer/part-list.ts";
 import type {
+  ImageParts,
   ImageRequest,
   ImageSource,
   OsVersion,
@@ -22,7 +24,7 @@ export interface Source {
   confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
-  request(image: ResolvedImage): Promise<ImageRequest>;
+  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
 }
 
 /** Wraps a source. Nothing is asked of it yet. Each call of it has the time of a look-up. */
@@ -95,7 +97,8 @@ function isScope(answer: unknown): answer is string | SourceAccount | undefined 
   return typeof digest === "string" && /^[0-9a-f]{32,128}$/.test(digest) && typeof confirm === "function";
 }
 
-function isRequest(answer: unknown): answer is ImageRequest {
+function isRequest(answer: unknown): answer is ImageRequest | ImageParts {
+  if (isImageParts(answer)) return true;
   if (typeof answer !== "object" || answer === null) return false;
   const { url, gzip, exactBytes } = answer as Partial<ImageRequest>;
   const isSize = exactBytes === undefined || (Number.isSafeInteger(exactBytes) && exactBytes >= 0);

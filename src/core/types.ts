@@ -286,6 +286,8 @@ export interface ResolvedImage {
   readonly variant: Readonly<ImageVariant>;
   /** The file to ask the upstream for: the variant's, or the one that a raw image is best fetched as. */
   readonly fileType: ".img" | ".zip" | ".gz";
+  /** The whole file is wanted in one piece: its parts could not be had. Default `false`. */
+  readonly isWhole?: boolean | undefined;
   /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -371,7 +373,7 @@ export interface ImageSource {
     options: SourceOptions & { readonly includeDrafts?: boolean | undefined },
   ): Promise<OsVersion[]>;
   /** Asked anew for every attempt, so that a token is never older than that. */
-  request(image: ResolvedImage): Promise<ImageRequest>;
+  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
 }
 
 /** What a store can do, as data; the core branches on these, never on a name. */

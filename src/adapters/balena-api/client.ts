@@ -1,6 +1,11 @@
 /** Asks a balena API one question at a time, and turns whatever goes wrong into the library's errors. */
 import { bounds } from "../../core/bounds.ts";
-import { type ImageManagerError, isImageManagerError, UnauthorizedError } from "../../core/errors.ts";
+import {
+  type ImageManagerError,
+  isImageManagerError,
+  UnauthorizedError,
+  UpstreamError,
+} from "../../core/errors.ts";
 import { foreignError } from "../../core/foreign-error.ts";
 import { readAtMost } from "../../core/read-at-most.ts";
 import { wordsOf } from "../../core/server-words.ts";
@@ -14,8 +19,10 @@ import type { CheckedOptions } from "./options.ts";
 export interface Question {
   /** To follow "could not". */
   readonly action: string;
-  /** Path and query. */
-  readonly path: string;
+  /** Path and query at the API. */
+  readonly path?: string;
+  /** Another server's address, instead of a path. No token goes there. */
+  readonly url?: string;
   /** The device type that a 404 is about. */
   readonly deviceType?: string;
   readonly signal?: AbortSignal | undefined;
@@ -40,9 +47,10 @@ export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClien
     currentToken,
     async ask(question, read) {
       const { signal, onBytes } = question;
-      const secret = await currentToken(signal);
-      const facts = { ...question, apiOrigin, token: secret };
-      const request = { url: `${apiOrigin}${question.path}`, token: secret, fetch, signal, onBytes };
+      const secret = question.url === undefined ? await currentToken(signal) : undefined;
+      const url = question.url === undefined ? `${apiOrigin}${question.path}` : httpUrl(question.url);
+      const facts = { ...question, apiOrigin: new URL(url).origin, token: secret };
+      const request = { url, token: secret, fetch, signal, onBytes };
       const answer = await unlessAborted(signal, () => send(request)).catch((cause) => {
         signal?.throwIfAborted();
         throw failureError({ ...facts, cause });
@@ -83,6 +91,16 @@ async function send({ url, token, fetch, signal, onBytes }: ApiRequest): Promise
     return { ...answer, words: await wordsOf(response, token === undefined ? [] : [token]) };
   const { bytes, isWhole } = await readAtMost(response.body, bounds.lookUpBytes, { onBytes, signal });
   return isWhole ? { ...answer, body: bytes } : answer;
+}
+
+/** What an API names as an address is not trusted to be one. */
+function httpUrl(value: string): string {
+  const url = URL.parse(value);
+  const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
+  if (isHttp && url.username === "" && url.password === "") return url.href;
+  throw new UpstreamError("The upstream named an address that is no http(s) URL, or one with credentials", {
+    unavailable: true,
+  });
 }
 
 function refusal({ status, words = "The request was unsuccessful" }: Answer): Error {

@@ -1,6 +1,7 @@
 /** Reads the API's answers; one of another shape throws, and nothing of it gets out. */
 import { assertDeviceType } from "../../core/device-type.ts";
 import type { OsRelease } from "../balena/os-versions.ts";
+import type { ReleaseAsset } from "../balena/parts.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -23,6 +24,19 @@ export function releasesIn(json: unknown): OsRelease[] {
       return version === undefined ? [] : [osRelease(release, version, osType)];
     });
   });
+}
+
+/** The files of each release in an answer to a release query. */
+export function assetsIn(json: unknown): ReleaseAsset[][] {
+  return pineRows(json).map((release) => rows(release["release_asset"]).flatMap(assetIn));
+}
+
+/** One without an address is none that can be had. */
+function assetIn(entry: Row): ReleaseAsset[] {
+  const file = row(entry["asset"] ?? {});
+  const [key, href, size] = [entry["asset_key"], file["href"], file["size"]];
+  if (typeof key !== "string" || typeof href !== "string") return [];
+  return [{ key, href, size: typeof size === "number" ? size : undefined }];
 }
 
 function osRelease(release: Row, version: string, osType: string): OsRelease {

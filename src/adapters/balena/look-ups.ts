@@ -8,6 +8,7 @@ import { releasesIn, slugIn } from "../balena-api/rows.ts";
 import { accountOf, assertTokenAccepted } from "./account.ts";
 import { downloadRequest } from "./download.ts";
 import { osVersions } from "./os-versions.ts";
+import { partsOf } from "./release-parts.ts";
 
 /** A source over a client. Nothing is asked yet. */
 export function sourceOver(client: ApiClient): ImageSource {
@@ -40,7 +41,8 @@ export function sourceOver(client: ApiClient): ImageSource {
 
     async request(image) {
       assertDeviceType(image.deviceType);
-      return downloadRequest(client.apiOrigin, image, await client.currentToken(image.signal));
+      const parts = await partsOf(client, image);
+      return parts ?? downloadRequest(client.apiOrigin, image, await client.currentToken(image.signal));
     },
   };
 }

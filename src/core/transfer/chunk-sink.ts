@@ -101,6 +101,16 @@ export function createChunkSink(
         buffer = undefined;
       }
     },
+    mark() {
+      const head = buffer?.slice(0, filledBytes) ?? new Uint8Array(0);
+      return { chunk: nextIndex, head };
+    },
+    async rewind({ chunk, head }, how) {
+      this.begin(chunk * window.chunkBytes);
+      await this.settled();
+      if (how === "replace") window.takeBack(chunk);
+      if (head.length > 0) await this.write(head);
+    },
     noteFile: (position) => window.noteFile(position),
     async finish() {
       if (buffer) seal(buffer.slice(0, filledBytes));

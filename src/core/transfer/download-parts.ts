@@ -1,56 +1,29 @@
 /** Brings an image's raw bytes to a sink part by part: each read on through breaks, inflated, and proven by its length and CRC-32. */
 import { IntegrityError } from "../errors.ts";
-import type { ImageParts } from "../types.ts";
-import type { DownloadJob, DownloadResult, DownloadSink } from "./download.ts";
+import type { DownloadJob, DownloadResult, DownloadSink, SinkMark } from "./download.ts";
 import { inflatePart, PartDamaged } from "./inflate-part.ts";
-import { partAt, partsValidators, sum, wireBytesBefore } from "./part-list.ts";
-import { PartSupply } from "./part-supply.ts";
+import type { OpenedParts } from "./open-parts.ts";
+import { partAt, sum, wireBytesBefore } from "./part-list.ts";
+import type { PartSupply } from "./part-supply.ts";
 import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-upstream-file.ts";
 import type { RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 
-/** An image in parts, the first one that is needed already on its way. */
-export interface OpenedParts {
-  readonly kind: "parts";
-  readonly supply: PartSupply;
-  /** Bytes of the image. */
-  readonly size: number;
-  /** Where it begins: the image's first byte, or that of a chunk that is taken up. */
-  readonly fromByte: number;
-  readonly first: OpenedFile;
-}
-
-/** A place in the sink that it can be taken back to. */
-export interface SinkMark {
-  readonly chunk: number;
-  readonly head: Uint8Array;
-}
-
-/** A sink that can be taken back to the beginning of a part. */
-export interface PartSink extends DownloadSink {
-  mark(): SinkMark;
-  /** `compare`: what comes again must be the same. `replace`: what came since the mark was wrong. */
-  rewind(mark: SinkMark, how: "compare" | "replace"): Promise<void>;
-}
-
 /** Last bytes of a part that are on their way when the next one is asked for. */
 const nearEndBytes = 1024 * 1024;
 
-/** Opens the part that holds a byte of the image. */
-export async function openParts(job: DownloadJob, answer: ImageParts, fromByte: number): Promise<OpenedParts> {
-  const supply = new PartSupply(job, answer, await partsValidators(answer.parts));
-  const { index } = partAt(answer.parts, fromByte);
-  const first = await supply.open(index, {}, job.signal);
-  return { kind: "parts", supply, size: sum(answer.parts, "bytes"), fromByte, first };
-}
-
 /** All parts from the opened one on. Settles when the last byte is in the sink, proven. */
-export async function downloadParts(job: DownloadJob, opened: OpenedParts, sink: PartSink): Promise<DownloadResult> {
-  const { supply, fromByte } = opened;
+export async function downloadParts(
+  job: DownloadJob,
+  opened: OpenedFile & { readonly parts: OpenedParts },
+  sink: DownloadSink,
+): Promise<DownloadResult> {
+  const { supply, first } = opened.parts;
+  const fromByte = opened.response.fromByte ?? 0;
   const { index, start } = partAt(supply.parts, fromByte);
   sink.begin(fromByte);
   try {
-    let early: OpenedFile | undefined = opened.first;
+    let early: OpenedFile | undefined = first;
     for (let next = index, skipBytes = fromByte - start; next < supply.parts.length; next++, skipBytes = 0) {
       const task: PartTask = { job, supply, index: next, skipBytes, sink, retries: createRetries(job.retry) };
       const isBrought = await bringPart(task, early);
@@ -74,7 +47,7 @@ interface PartTask {
   readonly index: number;
   /** Bytes at the part's beginning that the sink has already. */
   readonly skipBytes: number;
-  readonly sink: PartSink;
+  readonly sink: DownloadSink;
   readonly retries: Retries;
 }
 
@@ -95,7 +68,7 @@ async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise
       } else if (failure instanceof PartDamaged) {
         damages += 1;
         // Twice the address gave bytes that are not those which the upstream has summed.
-        if (damages > 1) throw unsound(failure);
+        if (damages > 1) throw unsound(job, mark, failure);
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure);
         if (skipBytes > 0) return false;
         await sink.rewind(mark, "replace");
@@ -106,7 +79,10 @@ async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise
 }
 
 /** The part's bytes to the sink, from the file's first on. */
-async function pour({ job, supply, index, skipBytes, sink, retries }: PartTask, file: OpenedFile): Promise<void> {
+async function pour(
+  { job, supply, index, skipBytes, sink, retries }: PartTask,
+  file: OpenedFile,
+): Promise<void> {
   const part = supply.parts[index]!;
   const before = wireBytesBefore(supply.parts, index);
   const totalBytes = sum(supply.parts, "wireBytes");
@@ -152,6 +128,6 @@ async function openUnlessChanged(
   }
 }
 
-function unsound(cause: PartDamaged): UpstreamError {
-  return new UpstreamError(`${cause.message}, and again when it was fetched anew`, { unavailable: false }, { cause });
+function unsound({ id }: DownloadJob, { chunk }: SinkMark, cause: PartDamaged): IntegrityError {
+  return new IntegrityError(id, chunk, { cause, message: `${cause.message}, and it was fetched twice` });
 }

@@ -1,7 +1,11 @@
 /** Brings an image's raw bytes to a sink, from the first to the last, through as many attempts as that takes. */
 import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
-import type { ImageRequest, ResolvedImage } from "../types.ts";
+import type { ImageParts, ImageRequest, ResolvedImage } from "../types.ts";
+import { downloadParts } from "./download-parts.ts";
 import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
+import { openParts } from "./open-parts.ts";
+import { isImageParts } from "./part-list.ts";
+import { PartsRefusedError } from "./part-supply.ts";
 import { assertPlausible } from "./plausible.ts";
 import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-upstream-file.ts";
 import { type RequestConditions, requestFile } from "./request.ts";
@@ -20,16 +24,31 @@ export interface DownloadSink {
   begin(fromByte: number): void;
   /** Takes a piece (only until it settles); slow ones slow the download. */
   write(piece: Uint8Array): Promise<void>;
+  /** Where it stands now. */
+  mark(): SinkMark;
+  /** Goes back. `compare`: what comes again must be the same. `replace`: what came since the mark was wrong. */
+  rewind(mark: SinkMark, how: "compare" | "replace"): Promise<void>;
   /** Told how far the upstream's file has come, where its length is known. */
   noteFile(position: FilePosition): void;
 }
 
+/** A place in the sink that it can be taken back to. */
+export interface SinkMark {
+  readonly chunk: number;
+  /** Bytes of that chunk that came before the mark. */
+  readonly head: Uint8Array<ArrayBuffer>;
+}
+
 /** What a download is made of. */
 export interface DownloadJob {
+  /** The manifest's id. */
+  readonly id: string;
   readonly image: Omit<ResolvedImage, "fileType" | "signal">;
   /** The file to ask for first; another one that is stored or was asked for. */
   readonly fileTypes: readonly ResolvedImage["fileType"][];
-  request(image: ResolvedImage): Promise<ImageRequest>;
+  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  /** Whether the whole file may be asked for where the addresses of its parts are refused. */
+  readonly mayAskForWhole: boolean;
   readonly fetch: typeof fetch;
   readonly inflater: Inflater;
   readonly retry: RetryPolicy;
@@ -58,7 +77,7 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
       if (index === job.fileTypes.length - 1 || !isRefusal(failure)) throw failure;
       continue;
     }
-    return "request" in opening ? plausible(job, opening, conditions) : opening;
+    return "request" in opening && !opening.parts ? plausible(job, opening, conditions) : opening;
   }
   throw new UpstreamError("There is no file type to ask for", { unavailable: false });
 }
@@ -75,6 +94,7 @@ export async function downloadImage(
   let attempt = new AbortController();
   for (;;) {
     const signal = AbortSignal.any([job.signal, attempt.signal]);
+    if (opened.parts) return downloadParts(job, { ...opened, parts: opened.parts }, sink);
     const { fileBytes, validators } = opened.response;
     const { fileType } = validators;
     try {
@@ -211,13 +231,29 @@ async function openFileType(
   fileType: ResolvedImage["fileType"],
   conditions: RequestConditions,
 ): Promise<Opening> {
-  const signal = job.signal;
-  const image = { ...job.image, fileType, signal };
-  const request = await job.request(image);
+  const image = { ...job.image, fileType, signal: job.signal };
   // Validators of another file say nothing about this one.
   const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
-  const response = await withinTimeout(job.retry.idleTimeoutMs, signal, (timed) =>
-    requestFile(job.fetch, image, request, { ...conditions, unless }, timed),
+  const answer = await job.request(image);
+  if (!isImageParts(answer)) return openWhole(job, image, answer, { ...conditions, unless });
+  try {
+    return await openParts(job, answer, { ...conditions, unless });
+  } catch (failure) {
+    if (!(failure instanceof PartsRefusedError) || !job.mayAskForWhole) throw failure;
+    const whole = await job.request({ ...image, isWhole: true });
+    if (isImageParts(whole)) throw failure;
+    return openWhole(job, image, whole, { ...conditions, unless });
+  }
+}
+
+async function openWhole(
+  job: DownloadJob,
+  image: ResolvedImage,
+  request: ImageRequest,
+  conditions: RequestConditions,
+): Promise<Opening> {
+  const response = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
+    requestFile(job.fetch, image, request, conditions, timed),
   );
   return response.kind === "body" ? { request, response } : { response };
 }

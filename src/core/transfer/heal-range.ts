@@ -10,6 +10,7 @@ import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { orStoreFault } from "../store-fault.ts";
 import { withinTimeout } from "./download.ts";
+import { isImageParts } from "./part-list.ts";
 import { readUpstreamFile } from "./read-upstream-file.ts";
 import { discard, type FileBody, requestFile } from "./request.ts";
 import { createRetries } from "./retry.ts";
@@ -77,6 +78,8 @@ async function requestSpan(
   const { deviceType, version, variant } = manifest.identity;
   const image = { deviceType, version, variant, fileType: variant.fileType ?? ".img", signal } as const;
   const request = await context.source.request(image);
+  if (isImageParts(request))
+    throw new UpstreamError("The upstream hands the image out in parts", { unavailable: false });
   const span = {
     fromByte: from * manifest.chunkBytes,
     toByte: Math.min(to * manifest.chunkBytes, manifest.size),

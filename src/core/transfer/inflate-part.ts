@@ -40,7 +40,11 @@ async function* checked(part: ImagePart, wire: AsyncIterable<Bytes>): AsyncGener
   if (checksum !== part.crc32) throw new PartDamaged(`Part ${part.name} has another checksum`);
 }
 
-async function* inflated(part: ImagePart, wire: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
+async function* inflated(
+  part: ImagePart,
+  wire: AsyncIterable<Bytes>,
+  inflater: Inflater,
+): AsyncGenerator<Bytes> {
   const stream = inflater();
   const isToFree = arePiecesOurs(stream.readable);
   const writer = stream.writable.getWriter();
@@ -48,7 +52,10 @@ async function* inflated(part: ImagePart, wire: AsyncIterable<Bytes>, inflater: 
   for (const closed of [writer.closed, reader.closed]) closed.catch(() => undefined);
   let failure: { readonly cause: unknown } | undefined;
   const feeding = (async () => {
-    for await (const piece of gzipMember(part, watched(wire, (cause) => (failure = { cause })))) {
+    for await (const piece of gzipMember(
+      part,
+      watched(wire, (cause) => (failure = { cause })),
+    )) {
       await writer.ready;
       writer.write(piece as Uint8Array<ArrayBuffer>).catch(() => undefined);
     }
@@ -75,7 +82,10 @@ async function* inflated(part: ImagePart, wire: AsyncIterable<Bytes>, inflater: 
 }
 
 /** Keeps apart what goes wrong on the wire from what goes wrong with inflating. */
-async function* watched(wire: AsyncIterable<Bytes>, onFailure: (cause: unknown) => void): AsyncGenerator<Bytes> {
+async function* watched(
+  wire: AsyncIterable<Bytes>,
+  onFailure: (cause: unknown) => void,
+): AsyncGenerator<Bytes> {
   try {
     yield* wire;
   } catch (cause) {

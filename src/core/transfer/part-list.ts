@@ -15,9 +15,14 @@ const gzipFrameBytes = 20;
 /** Whether a source's answer is a list of parts, and one that can be. */
 export function isImageParts(answer: unknown): answer is ImageParts {
   const parts = isRecord(answer) ? answer["parts"] : undefined;
-  if (!Array.isArray(parts) || parts.length === 0 || parts.length > maxParts || !parts.every(isPart)) return false;
+  if (!Array.isArray(parts) || parts.length === 0 || parts.length > maxParts || !parts.every(isPart))
+    return false;
   const names = new Set(parts.map(({ name }) => name));
-  return names.size === parts.length && sum(parts, "bytes") <= maxImageBytes && sum(parts, "wireBytes") <= maxImageBytes;
+  return (
+    names.size === parts.length &&
+    sum(parts, "bytes") <= maxImageBytes &&
+    sum(parts, "wireBytes") <= maxImageBytes
+  );
 }
 
 function isPart(value: unknown): value is ImagePart {

@@ -1,7 +1,7 @@
 /** Opens an image's parts one by one, each at the address that the source gives it; the next one's request is under way early. */
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../store/manifest.ts";
-import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
+import type { ImagePart, ImageParts, ImageRequest } from "../types.ts";
 import { type DownloadJob, withinTimeout } from "./download.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
@@ -52,7 +52,11 @@ export class PartSupply {
 
   /** Lets go of what was asked for early. */
   close(): void {
-    for (const opening of this.#ahead.values()) void opening.then(({ response }) => discard(response), () => undefined);
+    for (const opening of this.#ahead.values())
+      void opening.then(
+        ({ response }) => discard(response),
+        () => undefined,
+      );
     this.#ahead.clear();
   }
 
@@ -71,21 +75,35 @@ export class PartSupply {
 
   async #request(part: ImagePart, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile> {
     const { fetch, image, retry } = this.#job;
-    const request: ImageFile = { url: part.url, headers: part.headers, gzip: false, exactBytes: part.wireBytes };
+    const request: ImageRequest = {
+      url: part.url,
+      headers: part.headers,
+      gzip: false,
+      exactBytes: part.wireBytes,
+    };
     const asked = { ...image, fileType: ".gz" as const };
+    // Object stores hear If-Match, and not all of them If-Range.
+    const resume = conditions.resume && { ...conditions.resume, isMatch: true };
     const response = await withinTimeout(retry.idleTimeoutMs, signal, (timed) =>
-      requestFile(fetch, asked, request, conditions, timed),
+      requestFile(fetch, asked, request, { resume }, timed),
     );
-    if (response.kind === "body" && !response.isCoded && (response.fileBytes ?? part.wireBytes) === part.wireBytes)
+    if (
+      response.kind === "body" &&
+      !response.isCoded &&
+      (response.fileBytes ?? part.wireBytes) === part.wireBytes
+    )
       return { request, response };
     if (response.kind === "body") await discard(response);
-    throw new UpstreamError(`The upstream has another file under the address of part ${part.name}`, { unavailable: true });
+    throw new UpstreamError(`The upstream has another file under the address of part ${part.name}`, {
+      unavailable: true,
+    });
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
     const { image, request } = this.#job;
     const answer = await request({ ...image, fileType: ".gz", signal });
-    const isSame = isImageParts(answer) && (await partsValidators(answer.parts)).etag === this.validators.etag;
+    const isSame =
+      isImageParts(answer) && (await partsValidators(answer.parts)).etag === this.validators.etag;
     if (!isSame) throw new ImageChangedError("The upstream's parts changed under the same version");
     this.#parts = answer.parts;
   }
@@ -96,6 +114,10 @@ function isRefusedAddress(failure: unknown): boolean {
   return failure.code === "UNAUTHORIZED" || failure.code === "VERSION_NOT_FOUND";
 }
 
+/** The addresses of parts are refused, new ones too: another way to the image may still be open. */
+export class PartsRefusedError extends UpstreamError {}
+
 function refused({ name }: ImagePart, cause: unknown): UpstreamError {
-  return new UpstreamError(`The upstream does not hand out part ${name}, not at a new address either`, { unavailable: true }, { cause });
+  const message = `The upstream does not hand out part ${name}, not at a new address either`;
+  return new PartsRefusedError(message, { unavailable: true }, { cause });
 }

@@ -4,6 +4,7 @@ import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { free } from "../piece-memory.ts";
 import type { ImageRequest } from "../types.ts";
+import type { OpenedParts } from "./open-parts.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
 import type { Retries } from "./retry.ts";
@@ -12,6 +13,8 @@ import type { Retries } from "./retry.ts";
 export interface OpenedFile {
   readonly request: ImageRequest;
   readonly response: FileBody;
+  /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
+  readonly parts?: OpenedParts;
 }
 
 /** What reading needs from the download that it is part of. */

@@ -14,7 +14,14 @@ export interface RequestConditions {
   /** Answer 304 if it is still this one. */
   readonly unless?: Validators | undefined;
   /** From this byte on, if it still has this strong ETag. */
-  readonly resume?: { readonly fromByte: number; readonly etag: string } | undefined;
+  readonly resume?:
+    | {
+        readonly fromByte: number;
+        readonly etag: string;
+        /** Refuse it (412) if it is another one by now, instead of sending that one whole. */
+        readonly isMatch?: boolean;
+      }
+    | undefined;
   /** Only these bytes (`toByte` exclusive), of whatever file it is now: for who can tell right bytes from wrong ones. */
   readonly span?: { readonly fromByte: number; readonly toByte: number } | undefined;
   /** HEAD: what the answer would say of itself, without a body. */
@@ -90,7 +97,7 @@ function addConditions(headers: Headers, { unless, resume, span }: RequestCondit
   if (span) headers.set("range", `bytes=${span.fromByte}-${span.toByte - 1}`);
   if (!resume) return;
   headers.set("range", `bytes=${resume.fromByte}-`);
-  headers.set("if-range", resume.etag);
+  headers.set(resume.isMatch ? "if-match" : "if-range", resume.etag);
 }
 
 /** A request but for its address. */

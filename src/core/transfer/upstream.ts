@@ -29,6 +29,8 @@ export function createUpstream(
   const { identity, id, previous, isImpatient } = options;
   const { source, fetch, inflater, retry, emit, lookUpTimeoutMs } = context;
   const job: DownloadJob = {
+    id,
+    mayAskForWhole: !isImpatient,
     image: { deviceType: identity.deviceType, version: identity.version, variant: identity.variant },
     fileTypes: fileTypesToAsk(identity.variant.fileType, previous?.validators.fileType),
     request: (image) => {

@@ -44,6 +44,8 @@ interface Resident {
 interface Place {
   position: number;
   isWaiting: boolean;
+  /** Set once a chunk that it was given turned out to be a wrong one. */
+  failure?: ImageChangedError;
 }
 
 export class TransferWindow {
@@ -61,6 +63,8 @@ export class TransferWindow {
   #lastLength: number;
   #end: { readonly failure: unknown } | { readonly failure?: never } | undefined;
   #waiters: Array<() => void> = [];
+  /** Digests of chunks that were taken back, by index: who was given one is told if the right one differs. */
+  readonly #takenBack = new Map<number, string | null>();
 
   /** `expected`: what the chunks must turn out to be, as far as it goes, because somebody already has some of them. */
   constructor(chunkBytes: number, memory: MemoryBudget, expected: ChunkDigests = []) {
@@ -141,10 +145,38 @@ export class TransferWindow {
       throw new ImageChangedError(`The upstream's bytes changed under the same version (chunk ${index})`);
     }
     if (index !== this.digests.length) return false;
+    this.#tellMisled(index, digest);
     this.digests.push(digest);
     this.#positions.push(this.#position);
     this.#lastLength = length;
     return true;
+  }
+
+  /** Forgets all chunks from an index on, because they were wrong; nothing may be on its way to the store. */
+  takeBack(index: number): void {
+    for (let last = this.digests.length - 1; last >= index; last--) {
+      // What was handed out first is what readers may hold.
+      if (!this.#takenBack.has(last)) this.#takenBack.set(last, this.digests[last]!);
+      const resident = this.#residents.get(last);
+      this.#residents.delete(last);
+      this.#unstored.delete(last);
+      if (resident) this.#discard(resident.bytes);
+    }
+    this.digests.length = Math.min(index, this.digests.length);
+    this.#positions.length = this.digests.length;
+    this.#lastLength = this.chunkBytes;
+    this.#changed();
+  }
+
+  #tellMisled(index: number, digest: string | null): void {
+    const before = this.#takenBack.get(index);
+    if (before === undefined || before === digest) return;
+    for (const place of this.#places) {
+      if (place.position > index)
+        place.failure = new ImageChangedError(
+          `Chunk ${index} was handed out before its part failed its proof, and is another one now`,
+        );
+    }
   }
 
   /**
@@ -255,6 +287,7 @@ export class TransferWindow {
     try {
       for (;;) {
         if (this.#end?.failure) throw this.#end.failure;
+        if (place.failure) throw place.failure;
         if (place.position < this.digests.length) return this.#hand(place);
         if (this.#end) return undefined;
         this.#beginToWait(place);
