@@ -23,7 +23,7 @@ describe("source contract", () => {
     test,
     assert,
     inspect: print,
-    start: async () => steer(await startBalenaApi({ imageBytes }), imageBytes),
+    start: async () => steer(await startBalenaApi({ assets: false, imageBytes }), imageBytes),
     source: balenaApiSource,
   });
 });
@@ -31,7 +31,7 @@ describe("source contract", () => {
 describe("balena API source", () => {
   let api: BalenaApi;
   beforeEach(async () => {
-    api = await startBalenaApi({ imageBytes });
+    api = await startBalenaApi({ assets: false, imageBytes });
   });
   afterEach(() => api.close());
 

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
 import { DeviceTypeNotFoundError, InvalidArgumentError, UnauthorizedError } from "../../src/core/errors.ts";
 import type { SourceAccount } from "../../src/core/types.ts";
-import { rejections } from "../contract/source/support.ts";
+import { fileOf, rejections } from "../contract/source/support.ts";
 import { sourceContract } from "../contract/source-contract.ts";
 import { type BalenaApi, startBalenaApi } from "../support/balena-api/index.ts";
 import { steer } from "../support/steered-api.ts";
@@ -29,7 +29,7 @@ describe("source contract", () => {
     test,
     assert,
     inspect: print,
-    start: async () => steer(await startBalenaApi({ imageBytes }), imageBytes),
+    start: async () => steer(await startBalenaApi({ assets: false, imageBytes }), imageBytes),
     source: balenaSdkSource,
   });
 });
@@ -37,7 +37,7 @@ describe("source contract", () => {
 describe("balena SDK source", () => {
   let api: BalenaApi;
   beforeEach(async () => {
-    api = await startBalenaApi({ imageBytes });
+    api = await startBalenaApi({ assets: false, imageBytes });
   });
   afterEach(() => api.close());
 
@@ -70,10 +70,12 @@ describe("balena SDK source", () => {
     const stream = await sdk.models.os.download({ ...image, ...variant });
     stream.on("error", () => {}).resume();
     const asked = api.counters.requestLog.find((request) => request.url.startsWith("/download?"));
-    const { url } = await balenaSdkSource({ sdk }).request({
-      ...image,
-      variant: { ...variant, fileType: ".zip" },
-    });
+    const { url } = fileOf(
+      await balenaSdkSource({ sdk }).request({
+        ...image,
+        variant: { ...variant, fileType: ".zip" },
+      }),
+    );
     expect(parameters(String(url))).toEqual(parameters(`${api.url}${asked?.url}`));
     expect(parameters(String(url))).toHaveLength(10);
   });
@@ -151,11 +153,14 @@ describe("balena SDK source", () => {
     await writeFile(join(dataDirectory, "token"), "stored-api-key");
     const byDefault = balenaSdkSource();
     expect(byDefault.id).toBe("https://api.balena-cloud.com");
-    const image = { deviceType: "intel-nuc", version: "6.3.2", fileType: ".gz", variant: {} } as const;
-    expect((await byDefault.request(image)).headers).toEqual({ authorization: "Bearer stored-api-key" });
+    const release = { deviceType: "intel-nuc", version: "6.3.2", variant: {} } as const;
+    const image = { ...release, fileType: ".gz", isWhole: true } as const;
+    expect(fileOf(await byDefault.request(image)).headers).toEqual({
+      authorization: "Bearer stored-api-key",
+    });
 
     const elsewhere = balenaSdkSource({ apiUrl: api.url });
-    expect((await elsewhere.request(image)).headers).toEqual({});
+    expect(fileOf(await elsewhere.request(image)).headers).toEqual({});
     await elsewhere.versions("intel-nuc", {});
     expect(api.counters.requestLog.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });

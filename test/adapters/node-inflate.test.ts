@@ -141,7 +141,7 @@ describe("nodeInflate", () => {
 describe("as the manager's inflate", () => {
   let api: BalenaApi;
   beforeEach(async () => {
-    api = await startBalenaApi({ imageBytes: 8 * MiB });
+    api = await startBalenaApi({ assets: false, imageBytes: 8 * MiB });
   });
   afterEach(() => api.close());
 

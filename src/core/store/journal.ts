@@ -28,7 +28,7 @@ export interface JournalHeader {
 export interface JournalSegment {
   readonly owner: string;
   readonly header?: JournalHeader | undefined;
-  /** Index of the first of `digests`. */
+  /** Index of the first of `digests`. What earlier segments say of chunks from it on does not count any more. */
   readonly from: number;
   readonly digests: ChunkDigests;
   /** How far the upstream's file had come with them: followers' progress. */
@@ -53,7 +53,8 @@ export async function readJournal(
     let owner: string | undefined;
     for (let index = 0; ; index++) {
       const segment = await readSegment(store, id, epoch, index, owner);
-      if (!segment || segment.from !== digests.length) break;
+      if (!segment || segment.from > digests.length) break;
+      digests.length = segment.from; // what came since was taken back
       if (!isWithinSize(header ?? segment.header, digests.length + segment.digests.length)) break;
       owner = segment.owner;
       header ??= segment.header;

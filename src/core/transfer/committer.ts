@@ -3,10 +3,17 @@ import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
-import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import {
+  chunkLength,
+  type Manifest,
+  readManifest,
+  type Validators,
+  writeManifest,
+} from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
+import { areOfParts } from "./part-list.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import type { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
@@ -33,16 +40,19 @@ export class Committer {
   }
 
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
-  async confirm(): Promise<Outcome> {
+  async confirm(seen: Validators | undefined): Promise<Outcome> {
     const { id, previous } = this.#options;
     const { store, emit, now, serially } = this.#context;
-    const manifest: Manifest = { ...(previous as Manifest), validatedAt: now() };
+    const stored = previous as Manifest;
+    // A copy that came as one file is known by its parts from now on: they tell more.
+    const validators = seen && areOfParts(seen) ? seen : stored.validators;
+    const manifest: Manifest = { ...stored, validators, validatedAt: now() };
     emit({ type: "revalidated", image: id });
     try {
       await serially(async () => {
         const current = await readManifest(store, id);
         if (current?.digest !== manifest.digest || this.obstacle) return;
-        await writeManifest(store, id, { ...current, validatedAt: manifest.validatedAt });
+        await writeManifest(store, id, { ...current, validators, validatedAt: manifest.validatedAt });
       });
     } catch (cause) {
       this.storeFault("write", cause);

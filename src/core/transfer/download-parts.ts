@@ -18,20 +18,15 @@ export async function downloadParts(
   opened: OpenedFile & { readonly parts: OpenedParts },
   sink: DownloadSink,
 ): Promise<DownloadResult> {
-  const { supply, first } = opened.parts;
-  const fromByte = opened.response.fromByte ?? 0;
-  const { index, start } = partAt(supply.parts, fromByte);
-  sink.begin(fromByte);
+  const { supply, first, mark } = opened.parts;
+  const { index } = partAt(supply.parts, opened.response.fromByte ?? 0);
+  if (mark) await sink.rewind(mark, "compare");
+  else sink.begin(0);
   try {
     let early: OpenedFile | undefined = first;
-    for (let next = index, skipBytes = fromByte - start; next < supply.parts.length; next++, skipBytes = 0) {
-      const task: PartTask = { job, supply, index: next, skipBytes, sink, retries: createRetries(job.retry) };
-      const isBrought = await bringPart(task, early);
+    for (let next = index; next < supply.parts.length; next++) {
+      await bringPart({ job, supply, index: next, sink, retries: createRetries(job.retry) }, early);
       early = undefined;
-      if (isBrought) continue;
-      // Bytes that were taken up from an earlier transfer are in doubt as well: all of it comes again.
-      await sink.rewind(start0, "replace");
-      next = -1;
     }
     return { isProven: true, opened };
   } finally {
@@ -39,27 +34,22 @@ export async function downloadParts(
   }
 }
 
-const start0: SinkMark = { chunk: 0, head: new Uint8Array(0) };
-
 interface PartTask {
   readonly job: DownloadJob;
   readonly supply: PartSupply;
   readonly index: number;
-  /** Bytes at the part's beginning that the sink has already. */
-  readonly skipBytes: number;
   readonly sink: DownloadSink;
   readonly retries: Retries;
 }
 
-/** One part, through breaks, a change under its address, and one failed proof. `false` if what was skipped is in doubt. */
-async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise<boolean> {
-  const { job, supply, sink, skipBytes } = task;
+/** One part, through breaks, a change under its address, and one failed proof. */
+async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise<void> {
+  const { job, supply, sink } = task;
   const mark = sink.mark();
   let file = early ?? (await open(task));
   for (let damages = 0; ; ) {
     try {
-      await pour(task, file);
-      return true;
+      return await pour(task, file);
     } catch (failure) {
       if (failure instanceof FileRestarted) {
         file = failure.opened;
@@ -70,7 +60,6 @@ async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise
         // Twice the address gave bytes that are not those which the upstream has summed.
         if (damages > 1) throw unsound(job, mark, failure);
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure);
-        if (skipBytes > 0) return false;
         await sink.rewind(mark, "replace");
         file = await open(task);
       } else throw failure;
@@ -79,10 +68,7 @@ async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise
 }
 
 /** The part's bytes to the sink, from the file's first on. */
-async function pour(
-  { job, supply, index, skipBytes, sink, retries }: PartTask,
-  file: OpenedFile,
-): Promise<void> {
+async function pour({ job, supply, index, sink, retries }: PartTask, file: OpenedFile): Promise<void> {
   const part = supply.parts[index]!;
   const before = wireBytesBefore(supply.parts, index);
   const totalBytes = sum(supply.parts, "wireBytes");
@@ -101,12 +87,7 @@ async function pour(
       if (part.wireBytes - offset <= nearEndBytes) supply.openAhead(index, job.signal);
     },
   });
-  let toSkip = skipBytes;
-  for await (const piece of inflatePart(part, wire, job.inflater)) {
-    const skipped = Math.min(toSkip, piece.length);
-    toSkip -= skipped;
-    if (skipped < piece.length) await sink.write(piece.subarray(skipped));
-  }
+  for await (const piece of inflatePart(part, wire, job.inflater)) await sink.write(piece);
 }
 
 const open = ({ supply, index, retries, job }: PartTask) =>

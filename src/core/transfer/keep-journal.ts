@@ -8,6 +8,8 @@ import type { TransferWindow } from "./window.ts";
 export interface KeptJournal {
   /** How many segments of it there are. */
   readonly segments: number;
+  /** Settles when it is written down that chunks from an index on do not count any more. */
+  takeBack(index: number): Promise<void>;
   /** Settles when all that is stored by then is written down. */
   stop(): Promise<void>;
 }
@@ -27,7 +29,16 @@ export function keepJournal(
   let isFaulty = false;
   const stopping = Promise.withResolvers<"stop">();
 
-  const append = async () => {
+  // Segments are numbered, so they are written one after the other.
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = (write: () => Promise<void>): Promise<void> => {
+    const result = last.then(write);
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  const append = () => inTurn(appendNow);
+  const appendNow = async () => {
     const until = wholeStoredChunks(window);
     const digests = window.digests.slice(written, until);
     const entry: JournalSegment = {
@@ -57,6 +68,17 @@ export function keepJournal(
   return {
     get segments() {
       return segment;
+    },
+    takeBack(index) {
+      return inTurn(async () => {
+        if (isFaulty || index >= written) return;
+        await writeSegment(store, id, lease.epoch, segment, { owner: lease.owner, from: index, digests: [] });
+        written = index;
+        segment += 1;
+      }).catch((cause: unknown) => {
+        isFaulty = true;
+        onFault(cause);
+      });
     },
     async stop() {
       stopping.resolve("stop");

@@ -1,9 +1,13 @@
 /** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
+import { crc32 } from "../crc32.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import type { MemoryBudget } from "../memory-budget.ts";
-import type { ChunkPlace } from "../store/chunk-store.ts";
+import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
+import type { ImagePart } from "../types.ts";
+import type { OpenedParts } from "./open-parts.ts";
+import { partAt } from "./part-list.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import type { TransferWindow } from "./window.ts";
@@ -39,10 +43,77 @@ export async function resumeFrom(
     await discard(response);
     return undefined;
   }
+  // Chunks of a part are journaled before the part's own checksum is known.
+  if (opened.parts && !(await arePartsSound(opened.parts.supply.parts, journal, fromByte, context))) {
+    await discard(response);
+    opened.parts.supply.close();
+    return undefined;
+  }
   // Only now: had the file changed, these chunks would be none of it.
   for (let index = 0; index < chunks; index++)
     window.adopt(index, journal.digests[index]!, journal.header.chunkBytes);
-  return opened;
+  return opened.parts ? withMark(opened, opened.parts, journal, fromByte, context) : opened;
+}
+
+/** The part that was under way is proven as a whole, so it begins again within a chunk whose first bytes are those of the part before. */
+async function withMark(
+  opened: OpenedFile,
+  parts: OpenedParts,
+  { header: { chunkBytes }, digests }: Journal,
+  fromByte: number,
+  context: ResumeContext,
+): Promise<OpenedFile> {
+  const { start } = partAt(parts.supply.parts, fromByte);
+  const chunk = Math.floor(start / chunkBytes);
+  const headBytes = start - chunk * chunkBytes;
+  const stored = headBytes > 0 ? await readChunk(context, digests[chunk]!, chunkBytes) : new Uint8Array(0);
+  const head = (stored as Uint8Array<ArrayBuffer>).slice(0, headBytes);
+  return { ...opened, parts: { ...parts, mark: { chunk, head } } };
+}
+
+/** Whether the parts that lie wholly before a byte have the checksums that they should have. */
+async function arePartsSound(
+  parts: readonly ImagePart[],
+  { header, digests }: Journal,
+  end: number,
+  context: ResumeContext,
+): Promise<boolean> {
+  const chunks = digests.slice(0, end / header.chunkBytes);
+  const source = readImage(context, { ...header, size: end, chunks }, 0, chunks.length);
+  const check = checkParts(parts);
+  try {
+    for (let chunk = await source.next(); chunk; chunk = await source.next()) {
+      context.signal.throwIfAborted();
+      context.moved();
+      if (!check(chunk)) return false;
+    }
+    return true;
+  } catch (failure) {
+    if (failure instanceof ChunkUnavailable) return false;
+    throw failure;
+  } finally {
+    source.close();
+  }
+}
+
+/** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. */
+function checkParts(parts: readonly ImagePart[]): (piece: Uint8Array) => boolean {
+  let index = 0;
+  let bytes = 0;
+  let checksum = 0;
+  return (piece) => {
+    for (let at = 0; at < piece.length && index < parts.length; ) {
+      const part = parts[index]!;
+      const slice = piece.subarray(at, at + part.bytes - bytes);
+      checksum = crc32(slice, checksum);
+      bytes += slice.length;
+      at += slice.length;
+      if (bytes < part.bytes) continue;
+      if (checksum !== part.crc32) return false;
+      [index, bytes, checksum] = [index + 1, 0, 0];
+    }
+    return true;
+  };
 }
 
 /** The image's bytes must be the file's, and the chunks those that readers already have. */

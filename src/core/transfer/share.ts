@@ -94,6 +94,11 @@ export class Share {
     this.#journal = keepJournal(store, id, this.#lease, this.#previous, window, header, onJournalFault);
   }
 
+  /** Tells those who read along that chunks from an index on were wrong. */
+  async takeBack(index: number): Promise<void> {
+    await this.#journal?.takeBack(index);
+  }
+
   /** Whether nobody has taken or deleted the lease, if there ever was one. Rejects when the store fails. */
   async stands(): Promise<boolean> {
     return (await this.#lease?.stands()) ?? true;

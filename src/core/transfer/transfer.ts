@@ -134,11 +134,15 @@ export class Transfer implements RunningTransfer {
 
   /** From the upstream, or along with another process that is at it already. */
   async #obtain(setOpened: (opened: Opened) => void): Promise<Outcome> {
-    let first = this.options.isConditional ? await this.#upstream.openUnlessFresh() : undefined;
-    if (this.options.isConditional && !first) {
-      const outcome = await this.#committer.confirm();
-      setOpened({ kind: "cached" });
-      return outcome;
+    let first: OpenedFile | undefined;
+    if (this.options.isConditional) {
+      const opened = await this.#upstream.openUnlessFresh();
+      if ("fresh" in opened) {
+        const outcome = await this.#committer.confirm(opened.fresh);
+        setOpened({ kind: "cached" });
+        return outcome;
+      }
+      first = opened;
     }
     for (;;) {
       const turn = await this.#share.contend();
@@ -239,11 +243,17 @@ export class Transfer implements RunningTransfer {
   };
 
   #watchedSink(): DownloadSink {
-    const write: ChunkSink["write"] = (piece) => {
-      this.#moved();
-      return this.#sink.write(piece);
+    return {
+      ...this.#sink,
+      write: (piece) => {
+        this.#moved();
+        return this.#sink.write(piece);
+      },
+      rewind: async (mark, how) => {
+        await this.#sink.rewind(mark, how);
+        if (how === "replace") await this.#share.takeBack(mark.chunk);
+      },
     };
-    return { ...this.#sink, write };
   }
 
   #unregister(): void {

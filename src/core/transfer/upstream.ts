@@ -4,6 +4,7 @@ import { judgeFreshness } from "../freshness/judge.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest, Validators } from "../store/manifest.ts";
 import { type DownloadJob, type Opening, openFile, openUnlessUnsatisfiable } from "./download.ts";
+import { areOfParts } from "./part-list.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";
 import { createRetries, isUpstreamUnavailable, withRetries } from "./retry.ts";
@@ -15,8 +16,8 @@ type FileTypes = readonly Validators["fileType"][];
 export interface Upstream {
   readonly job: DownloadJob;
   open(conditions: RequestConditions, fileTypes?: FileTypes): Promise<OpenedFile>;
-  /** The upstream's newer file; `undefined` where the stored copy is still right. */
-  openUnlessFresh(): Promise<OpenedFile | undefined>;
+  /** The upstream's newer file; or that the stored copy is still right, and what the upstream says of it now. */
+  openUnlessFresh(): Promise<OpenedFile | { readonly fresh: Validators | undefined }>;
 }
 
 /** Makes it. Nothing is asked yet. `onRequest` is told of each attempt. */
@@ -53,10 +54,10 @@ export function createUpstream(
     retried(() => openUnlessUnsatisfiable({ ...opening, fileTypes }, conditions));
 
   /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
-  const isConfirmedByHead = async (stored: Validators): Promise<boolean> => {
-    if (stored.etag !== undefined || stored.lastModified !== undefined) return false;
+  const confirmedByHead = async (stored: Validators): Promise<Validators | undefined> => {
+    if (stored.etag !== undefined || stored.lastModified !== undefined) return undefined;
     const seen = await retried(() => askHead({ ...opening, fileTypes: [stored.fileType] }));
-    return seen !== undefined && isComparable(stored, seen) && isStillFresh(stored, seen);
+    return seen && isComparable(stored, seen) && isStillFresh(stored, seen) ? seen : undefined;
   };
 
   return {
@@ -65,12 +66,13 @@ export function createUpstream(
     open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as OpenedFile,
     async openUnlessFresh() {
       const stored = previous && validatorsOf(previous);
-      if (stored && (await isConfirmedByHead(stored))) return undefined;
+      const head = stored && (await confirmedByHead(stored));
+      if (head) return { fresh: head };
       const opened = await ask({ unless: stored }, job.fileTypes);
-      if (!("request" in opened)) return undefined;
+      if (!("request" in opened)) return { fresh: undefined };
       if (!stored || !isStillFresh(stored, opened.response.validators)) return opened;
       await discard(opened.response);
-      return undefined;
+      return { fresh: opened.response.validators };
     },
   };
 }
@@ -112,5 +114,9 @@ function isUnknownMethod(failure: unknown): boolean {
 }
 
 function isStillFresh(stored: Validators, upstream: Validators): boolean {
-  return stored.fileType === upstream.fileType && judgeFreshness(stored, upstream) === "fresh";
+  if (stored.fileType !== upstream.fileType) return false;
+  // The parts make the very gzip file that `/download` hands out: between these two ways, the file's length is what can be compared.
+  if (areOfParts(stored) !== areOfParts(upstream))
+    return stored.size === undefined || stored.size === upstream.size;
+  return judgeFreshness(stored, upstream) === "fresh";
 }

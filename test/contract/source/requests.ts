@@ -1,6 +1,6 @@
 // Source contract: the request for an image, and that it fetches one.
 import type { ImageVariant, ResolvedImage } from "../../../src/core/types.ts";
-import { type Case, image } from "./support.ts";
+import { type Case, fileOf, image } from "./support.ts";
 
 export const requestCases: Record<string, Case> = {
   "the request names every field of the variant as the SDK does": async (api, { source, assert }) => {
@@ -14,7 +14,9 @@ export const requestCases: Record<string, Case> = {
       appUpdatePollInterval: 30,
       scope: "mine",
     };
-    const { url } = await source({ apiUrl: api.url }).request(image(variant, { version: "6.0.10+rev1" }));
+    const { url } = fileOf(
+      await source({ apiUrl: api.url }).request(image(variant, { version: "6.0.10+rev1" })),
+    );
     assert.equal(
       String(url),
       `${api.url}/download?deviceType=raspberrypi4-64&version=6.0.10%2Brev1&developmentMode=true&fileType=.gz` +
@@ -22,16 +24,18 @@ export const requestCases: Record<string, Case> = {
     );
   },
   "the defaults are said once and nothing is invented": async (api, { source, assert }) => {
-    const { url } = await source({ apiUrl: api.url }).request(image({}));
+    const { url } = fileOf(await source({ apiUrl: api.url }).request(image({})));
     assert.equal(
       String(url),
       `${api.url}/download?deviceType=raspberrypi4-64&version=6.1.0&developmentMode=false&fileType=.gz`,
     );
   },
   "the token goes into Authorization alone": async (api, { source, assert, inspect }) => {
-    const anonymous = await source({ apiUrl: api.url }).request(image({}));
+    const anonymous = fileOf(await source({ apiUrl: api.url }).request(image({})));
     assert.equal(new Headers(anonymous.headers).get("authorization"), null);
-    const { headers, ...rest } = await source({ apiUrl: api.url, token: api.token }).request(image({}));
+    const { headers, ...rest } = fileOf(
+      await source({ apiUrl: api.url, token: api.token }).request(image({})),
+    );
     assert.deepEqual([...new Headers(headers)], [["authorization", `Bearer ${api.token}`]]);
     assert.ok(!inspect(rest).includes(api.token));
   },
@@ -41,7 +45,7 @@ export const requestCases: Record<string, Case> = {
   ) => {
     const anonymous = source({ apiUrl: api.url });
     const bytesOf = async (variant: ImageVariant, fileType: ResolvedImage["fileType"]) => {
-      const { url, headers = {}, gzip } = await anonymous.request(image(variant, { fileType }));
+      const { url, headers = {}, gzip } = fileOf(await anonymous.request(image(variant, { fileType })));
       const response = await fetch(url, { headers: { ...headers, "accept-encoding": "identity" } });
       assert.equal(response.status, 200);
       const body = gzip ? response.body?.pipeThrough(new DecompressionStream("gzip")) : response.body;
@@ -57,14 +61,14 @@ export const requestCases: Record<string, Case> = {
   },
   "a private image is fetched with the headers given": async (api, { source, assert }) => {
     const asked = image({}, { deviceType: "acme-gateway", version: "6.1.1" });
-    const { url, headers = {} } = await source({ apiUrl: api.url, token: api.token }).request(asked);
+    const { url, headers = {} } = fileOf(await source({ apiUrl: api.url, token: api.token }).request(asked));
     const response = await fetch(url, { headers });
     await response.body?.cancel();
     assert.equal(response.status, 200);
   },
   // The size that the API tells is that of the `.gz`, which the response's Content-Length tells anyway.
   "no size is guessed, and none is asked for": async (api, { source, assert }) => {
-    const { exactBytes, estimatedBytes } = await source({ apiUrl: api.url }).request(image({}));
+    const { exactBytes, estimatedBytes } = fileOf(await source({ apiUrl: api.url }).request(image({})));
     assert.deepEqual([exactBytes, estimatedBytes], [undefined, undefined]);
     assert.equal((await api.takeRequests()).length, 0);
   },

@@ -1,6 +1,13 @@
 // What the cases of the source contract share: the host's and the API's ports, and small helpers.
 import type { ImageManagerError } from "../../../src/core/errors.ts";
-import type { ImageSource, ImageVariant, OsVersion, ResolvedImage } from "../../../src/core/types.ts";
+import type {
+  ImageParts,
+  ImageRequest,
+  ImageSource,
+  ImageVariant,
+  OsVersion,
+  ResolvedImage,
+} from "../../../src/core/types.ts";
 
 /** What the runner brings. `node:assert/strict` fits `assert`. */
 export interface SourceContractHost {
@@ -94,3 +101,9 @@ export const nowSeconds = () => Math.floor(Date.now() / 1000);
 export const nameOf = ({ version }: OsVersion) => version;
 /** Whether an entry is of an ESR line. */
 export const isEsr = ({ line }: OsVersion) => line === "esr";
+
+/** A request for one file, which is what an API without release assets gives. */
+export function fileOf(answer: ImageRequest | ImageParts): ImageRequest {
+  if ("parts" in answer) throw new Error("The source gave parts in place of a file");
+  return answer;
+}

@@ -95,7 +95,7 @@ describe("anonymous clients of the handler", () => {
 
 test("an image above `maxBytes` takes no other image with it, if the upstream says its size", async () => {
   const { storage } = meteredStore();
-  const large = await startBalenaApi({ imageBytes: 3 * imageBytes, holeFree: true });
+  const large = await startBalenaApi({ assets: false, imageBytes: 3 * imageBytes, holeFree: true });
   try {
     const { manager } = processOver(api, { storage, maxBytes: 2 * imageBytes });
     await manager.prefetch(slug, version);

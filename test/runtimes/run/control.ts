@@ -49,7 +49,7 @@ async function handle(apis: Map<string, Calls>, request: IncomingMessage): Promi
 }
 
 async function start(apis: Map<string, Calls>): Promise<RemoteApiFacts> {
-  const api = await startBalenaApi({ ...repeatableImages, imageBytes });
+  const api = await startBalenaApi({ assets: false, ...repeatableImages, imageBytes });
   const id = String(apis.size);
   apis.set(id, callsOf(api));
   return { id, url: api.url, filesUrl: api.filesUrl, token: api.token, imageBytes };

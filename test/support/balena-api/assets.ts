@@ -19,6 +19,8 @@ export interface AssetContext extends BodyContext, Pick<ImageMaker, "imageOf"> {
   readonly catalog: Catalog;
   /** Origin of the files listener. */
   readonly filesUrl: () => string;
+  /** `false`: an API of before there were any. */
+  readonly hasAssets: boolean;
 }
 
 /** Path of all assets, on the files listener. */
@@ -28,8 +30,9 @@ export const assetsPath = "/assets/";
 export async function assetRows(
   type: DeviceTypeFixture,
   release: ReleaseFixture,
-  { imageOf, filesUrl, faults, catalog }: AssetContext,
+  { imageOf, filesUrl, faults, catalog, hasAssets }: AssetContext,
 ): Promise<Record<string, unknown>[]> {
+  if (!hasAssets) return [];
   const assets = await assetsOf(type, release, imageOf);
   return assets.map(({ key, contentType, file }) => {
     const path = `${assetsPath}${catalog.releases.indexOf(release)}/${key}`;

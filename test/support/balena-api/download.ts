@@ -17,6 +17,8 @@ export interface DownloadContext extends BodyContext, ImageMaker {
   readonly catalog: Catalog;
   /** Origin of the files listener. */
   readonly filesUrl: () => string;
+  /** `false`: an API of before there were release assets. */
+  readonly hasAssets: boolean;
 }
 
 /** Path that redirects lead to, on either listener; it wants no authorization. */

@@ -29,6 +29,11 @@ export interface BalenaApiOptions {
    */
   readonly downloads?: DownloadKind;
   /**
+   * Whether releases have assets. Default: they do `as-balena`, and do not `with-validators`. `false` is an API of before there were any,
+   * whose images come by `/download` alone.
+   */
+  readonly assets?: boolean;
+  /**
    * `faults.imageMakerClock` while no test sets another: a fixed time, as in `repeatableImages`, makes configured images the same bytes
    * each time. Default: none, so that they never are, as at balena.
    */
@@ -98,6 +103,7 @@ export async function startBalenaApi(options: BalenaApiOptions = {}): Promise<Ba
     makeAt: clock.makeAt,
     link,
     filesUrl: () => filesUrl,
+    hasAssets: options.assets ?? downloads === "as-balena",
     token,
   };
 
