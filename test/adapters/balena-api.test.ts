@@ -50,7 +50,7 @@ describe("balena API source", () => {
     },
   );
 
-  test("each look-up is one request, and a request for an image is none", async () => {
+  test("each look-up is one request, and so is a request for an image that has no parts", async () => {
     const source = balenaApiSource({ apiUrl: api.url, token: api.token });
     const image = { deviceType: slug, version: "6.1.0", fileType: ".gz", variant: {} } as const;
     const requestsOf = async (run: () => Promise<unknown>) => {
@@ -60,7 +60,8 @@ describe("balena API source", () => {
     };
     expect(await requestsOf(() => source.resolveDeviceType("raspberry-pi4", {}))).toBe(1);
     expect(await requestsOf(() => source.versions(slug, {}))).toBe(1);
-    expect(await requestsOf(() => source.request(image))).toBe(0);
+    expect(await requestsOf(() => source.request(image))).toBe(1);
+    expect(await requestsOf(() => source.request({ ...image, isWhole: true }))).toBe(0);
     expect(await requestsOf(async () => source.scope?.({}))).toBe(0);
   });
 
