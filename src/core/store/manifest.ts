@@ -28,6 +28,8 @@ export interface Validators {
   readonly size?: number | undefined;
   /** The file that was asked for; validators of another one say nothing about it. */
   readonly fileType: ".img" | ".zip" | ".gz";
+  /** The source was asked, and had no parts of the image: it need not be asked for them again. */
+  readonly isWhole?: boolean | undefined;
 }
 
 /** Digest of each chunk; `null` for a chunk of zeros, which is not stored. */
@@ -137,7 +139,8 @@ function isManifestShape(value: unknown): value is Manifest {
 /** Whether a value is validators that can be sent with a request: also asked of a journal's. */
 export function isValidators(value: unknown): value is Validators {
   if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
-  const { etag, lastModified, date, size } = value;
+  const { etag, lastModified, date, size, isWhole } = value;
+  if (!isOptional((flag) => typeof flag === "boolean", isWhole)) return false;
   return (
     [etag, lastModified, date].every((text) => isOptional(isHeaderValue, text)) && isOptional(isCount, size)
   );

@@ -47,6 +47,8 @@ export interface DownloadJob {
   /** The file to ask for first; another one that is stored or was asked for. */
   readonly fileTypes: readonly ResolvedImage["fileType"][];
   request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  /** Ask for the whole file alone: the source is known to have no parts of it. */
+  readonly isWhole?: boolean | undefined;
   /** Whether the whole file may be asked for where the addresses of its parts are refused. */
   readonly mayAskForWhole: boolean;
   readonly fetch: typeof fetch;
@@ -231,11 +233,12 @@ async function openFileType(
   fileType: ResolvedImage["fileType"],
   conditions: RequestConditions,
 ): Promise<Opening> {
-  const image = { ...job.image, fileType, signal: job.signal };
+  const image: ResolvedImage = { ...job.image, fileType, signal: job.signal, isWhole: job.isWhole };
   // Validators of another file say nothing about this one.
   const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
   const answer = await job.request(image);
-  if (!isImageParts(answer)) return openWhole(job, image, answer, { ...conditions, unless });
+  if (!isImageParts(answer))
+    return havingNoParts(await openWhole(job, image, answer, { ...conditions, unless }));
   try {
     return await openParts(job, answer, { ...conditions, unless });
   } catch (failure) {
@@ -244,6 +247,12 @@ async function openFileType(
     if (isImageParts(whole)) throw failure;
     return openWhole(job, image, whole, { ...conditions, unless });
   }
+}
+
+function havingNoParts(opening: Opening): Opening {
+  if (!("request" in opening)) return opening;
+  const { request, response } = opening;
+  return { request, response: { ...response, validators: { ...response.validators, isWhole: true } } };
 }
 
 async function openWhole(

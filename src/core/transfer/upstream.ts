@@ -1,5 +1,6 @@
 /** Asks the upstream for one transfer's file: which file types, with which conditions, how often. */
 import type { ManagerContext } from "../context.ts";
+import { isImageManagerError } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest, Validators } from "../store/manifest.ts";
@@ -50,14 +51,24 @@ export function createUpstream(
   // A copy that is there need not wait for longer than for any other look-up.
   const idleTimeoutMs = isImpatient ? Math.min(retry.idleTimeoutMs, lookUpTimeoutMs) : retry.idleTimeoutMs;
   const opening = { ...job, retry: { ...retry, idleTimeoutMs } };
-  const ask = (conditions: RequestConditions, fileTypes: FileTypes): Promise<Opening> =>
-    retried(() => openUnlessUnsatisfiable({ ...opening, fileTypes }, conditions));
+  const ask = (conditions: RequestConditions, fileTypes: FileTypes, from: DownloadJob = opening) =>
+    retried(() => openUnlessUnsatisfiable({ ...from, fileTypes }, conditions));
 
   /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
-  const confirmedByHead = async (stored: Validators): Promise<Validators | undefined> => {
+  const confirmedByHead = async (stored: Validators, from: DownloadJob): Promise<Validators | undefined> => {
     if (stored.etag !== undefined || stored.lastModified !== undefined) return undefined;
-    const seen = await retried(() => askHead({ ...opening, fileTypes: [stored.fileType] }));
+    const seen = await retried(() => askHead({ ...from, fileTypes: [stored.fileType] }));
     return seen && isComparable(stored, seen) && isStillFresh(stored, seen) ? seen : undefined;
+  };
+
+  const openUnlessFresh = async (stored: Validators | undefined, from: DownloadJob) => {
+    const head = stored && (await confirmedByHead(stored, from));
+    if (head) return { fresh: head };
+    const opened = await ask({ unless: stored }, job.fileTypes, from);
+    if (!("request" in opened)) return { fresh: undefined };
+    if (!stored || !isStillFresh(stored, opened.response.validators)) return opened;
+    await discard(opened.response);
+    return { fresh: opened.response.validators };
   };
 
   return {
@@ -66,13 +77,14 @@ export function createUpstream(
     open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as OpenedFile,
     async openUnlessFresh() {
       const stored = previous && validatorsOf(previous);
-      const head = stored && (await confirmedByHead(stored));
-      if (head) return { fresh: head };
-      const opened = await ask({ unless: stored }, job.fileTypes);
-      if (!("request" in opened)) return { fresh: undefined };
-      if (!stored || !isStillFresh(stored, opened.response.validators)) return opened;
-      await discard(opened.response);
-      return { fresh: opened.response.validators };
+      if (!stored?.isWhole) return openUnlessFresh(stored, opening);
+      try {
+        return await openUnlessFresh(stored, { ...opening, isWhole: true });
+      } catch (failure) {
+        // What is not handed out as a whole any more may lie there in parts by now.
+        if (!isVersionNotFound(failure)) throw failure;
+        return openUnlessFresh(stored, opening);
+      }
     },
   };
 }
@@ -112,6 +124,9 @@ function isComparable(stored: Validators, upstream: Validators): boolean {
 function isUnknownMethod(failure: unknown): boolean {
   return (failure as { status?: number }).status === 501;
 }
+
+const isVersionNotFound = (failure: unknown) =>
+  isImageManagerError(failure) && failure.code === "VERSION_NOT_FOUND";
 
 function isStillFresh(stored: Validators, upstream: Validators): boolean {
   if (stored.fileType !== upstream.fileType) return false;

@@ -82,21 +82,41 @@ describe("a repeated get", () => {
 
   test("keeps a copy that came by /download, which is the same gzip file, and knows it by its parts from then on", async () => {
     const storage = memoryAdapter();
-    const whole = createTestManager(api, { storage });
-    const release = api.releases.findIndex((entry) => entry.deviceType === slug && entry.version === version);
-    const [before] = api.releases.splice(release, 1, { deviceType: slug, version, assets: false });
-    await collect(await whole.manager.get(slug, version));
-    api.releases.splice(release, 1, before!);
+    const refused = manager({ storage, fetch: refusing(/part-/, Number.POSITIVE_INFINITY, 403) });
+    await collect(await refused.manager.get(slug, version));
     expect(api.counters.downloads).toBe(1);
     api.counters.reset();
+    const { manager: images } = manager({ storage });
     for (let round = 0; round < 2; round++) {
-      const stream = await whole.manager.get(slug, version);
+      const stream = await images.get(slug, version);
       await collect(stream);
       expect(stream.origin).toBe("cache");
     }
     expect(partRequests()).toEqual([]);
     expect(api.counters.downloads).toBe(0);
-    await whole.manager.close();
+  });
+
+  test("of a release without parts asks for the file alone", async () => {
+    const { manager: images } = manager();
+    await collect(await images.get(slug, "2.88.4+rev1"));
+    api.counters.reset();
+    const stream = await images.get(slug, "2.88.4+rev1");
+    await collect(stream);
+    expect(stream.origin).toBe("cache");
+    expect(paths()).toEqual(["HEAD /download"]);
+  });
+
+  test("of a release without parts, whose file is gone since, finds its parts", async () => {
+    const { manager: images } = manager();
+    const release = api.releases.findIndex((entry) => entry.deviceType === slug && entry.version === version);
+    const [before] = api.releases.splice(release, 1, { deviceType: slug, version, assets: false });
+    await collect(await images.get(slug, version));
+    api.releases.splice(release, 1, before!);
+    api.faults.refuse = { status: 404 };
+    const stream = await images.get(slug, version);
+    await collect(stream);
+    expect(stream.origin).toBe("cache");
+    expect(partRequests()).toEqual([]);
   });
 });
 
