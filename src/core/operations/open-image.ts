@@ -135,7 +135,7 @@ function describe(
   return Object.assign(body, { deviceType, version, ...known }) as unknown as ImageStream;
 }
 
-async function committed(
+function committed(
   id: string,
   transfer: RunningTransfer,
   ended: Promise<{ failure?: unknown }>,
@@ -149,7 +149,7 @@ async function committed(
     if (outcome?.obstacle.code === "TRUNCATED_DOWNLOAD") throw outcome.obstacle;
     return undefined;
   })();
-  result.catch(() => undefined); // need not be awaited
+  result.catch(() => undefined); // need not be awaited; an `async` function would return another promise
   return result;
 }
 
