@@ -103,7 +103,10 @@ describe("an answer that comes slowly", () => {
     const { manager } = createTestManager(api, { source, lookUpTimeoutMs, retry: { attempts: 1 } });
     answer = (response) => trickle(response, lookUpTimeoutMs / 3, 6);
     // The device type is found; the next answer is no version list, but it is an answer.
-    expect(await rejection(manager.versions(slug))).toMatchObject({ code: "UPSTREAM", message: /Could not list/ });
+    expect(await rejection(manager.versions(slug))).toMatchObject({
+      code: "UPSTREAM",
+      message: /Could not list/,
+    });
     answer = (response) => trickle(response, lookUpTimeoutMs / 3, 1_000);
     const { result, ms } = await timed(() => rejection(manager.versions("intel-nuc")));
     expect(result).toMatchObject(late);

@@ -4,7 +4,7 @@ import { isImageManagerError } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest, Validators } from "../store/manifest.ts";
-import { type DownloadJob, type Opening, openFile, openUnlessUnsatisfiable } from "./download.ts";
+import { type DownloadJob, openFile, openUnlessUnsatisfiable } from "./download.ts";
 import { areOfParts } from "./part-list.ts";
 import type { OpenedFile } from "./read-upstream-file.ts";
 import { discard, type RequestConditions } from "./request.ts";

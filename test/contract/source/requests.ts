@@ -71,6 +71,9 @@ export const requestCases: Record<string, Case> = {
     const { exactBytes, estimatedBytes } = fileOf(await source({ apiUrl: api.url }).request(image({})));
     assert.deepEqual([exactBytes, estimatedBytes], [undefined, undefined]);
     // Whether the release has parts is asked; a size is not.
-    assert.deepEqual((await api.takeRequests()).map(({ url }) => url.split("?")[0]), ["/v7/release"]);
+    assert.deepEqual(
+      (await api.takeRequests()).map(({ url }) => url.split("?")[0]),
+      ["/v7/release"],
+    );
   },
 };
