@@ -56,7 +56,7 @@ async function test(file: string, project: string, run: Run): Promise<Result> {
   // What is there before is longer than the image: none of it may stay behind the image's end.
   for (const old of ["out.img", "balena.img"])
     await writeFile(join(cwd, old), Buffer.alloc(7 * 1024 * 1024, 1));
-  await using api = await startBalenaApi({ imageBytes: 6 * 1024 * 1024, downloads: "with-validators" });
+  await using api = await startBalenaApi({ imageBytes: 6 * 1024 * 1024 });
   try {
     for (const expectedTransfers of [1, 1]) {
       const bytes = await run({ api, examples, cwd });

@@ -60,8 +60,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
     deepEqual([size, sha256], [api.imageBytes, await api.sha256(slug, version)]);
     equal((await image.committed())?.size, api.imageBytes);
   },
-  "a repeated get costs one conditional request, none within maxAge": async ({ api, manager }) => {
-    await api.setFaults({ etag: "strong" });
+  "a repeated get costs one request without a body, none within maxAge": async ({ api, manager }) => {
     await manager().prefetch(slug, version);
     for (const [maxAgeMs, requests] of [
       [0, 1],
@@ -73,8 +72,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
       equal((await digestOf(image)).sha256, await api.sha256(slug, version));
       equal((await api.takeRequests()).length, requests, `requests with maxAgeMs ${maxAgeMs}`);
     }
-    const { transfers, notModified } = await api.counters();
-    deepEqual([transfers, notModified], [1, 1]);
+    equal((await api.counters()).transfers, 1);
   },
   "a range is those bytes, from the cache and from the network": async ({ manager }) => {
     const images = manager();
