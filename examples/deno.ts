@@ -1,6 +1,6 @@
 // Writes an image to a file with no more rights than that takes:
-//   deno run --allow-net=api.balena-cloud.com --allow-read=image-cache --allow-write=image-cache,balena.img deno.ts
-// Arguments: device type, version, file, API. Where the API redirects downloads, allow that host, too.
+//   deno run --allow-net --allow-read=image-cache --allow-write=image-cache,balena.img deno.ts
+// Arguments: device type, version, file, API. All hosts are allowed because the API says with each link where the files lie.
 import { createImageManager } from "balena-image-manager";
 import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
 import { fsAdapter } from "balena-image-manager/adapters/fs";

@@ -28,7 +28,10 @@ export async function loopbackUpstream(imageBytes: number): Promise<Upstream> {
   return {
     source: balenaSdkSource({ apiUrl: api.url }),
     steps,
-    traffic: () => ({ requests: api.counters.requests, wireBytes: api.counters.bytesSent }),
+    traffic: () => ({
+      requests: api.counters.requests,
+      wireBytes: api.counters.bytesSent + api.counters.assetBytes,
+    }),
     sha256: (step, version) => served(step, version).sha256,
     [Symbol.asyncDispose]: close,
   };
