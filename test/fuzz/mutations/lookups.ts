@@ -123,6 +123,17 @@ const thrown: Draw = (random) => {
   };
 };
 
+const unanswered: Draw = (random) => {
+  const how = random.pick(["nothing", "silent", "endless"] as const);
+  return {
+    says: how === "nothing" ? "fetch never settles" : `its body is ${how} after its end`,
+    change(answer) {
+      if (how === "nothing") answer.instead = "nothing";
+      else answer.ending = how;
+    },
+  };
+};
+
 const draws: readonly (readonly [number, Draw])[] = [
   [8, hostileJson],
   [2, damagedText],
@@ -130,4 +141,5 @@ const draws: readonly (readonly [number, Draw])[] = [
   [3, status],
   [2, brokenOff],
   [1, thrown],
+  [2, unanswered],
 ];

@@ -14,7 +14,7 @@ const { TEST_CONTROL_URL = "", TEST_DIRECTORY = "", TEST_TASK = "" } = process.e
 const { place, names } = JSON.parse(TEST_TASK) as LeftTask;
 const operations = allOperations(nodeParts(TEST_DIRECTORY));
 const base = (name: string) =>
-  place.kind === "fs" ? { ...place, base: `${place.base}/${name.replace(/\W/g, "-")}` } : place;
+  place.kind === "fs" ? { ...place, base: `${place.base}/${crypto.randomUUID()}` } : place;
 
 for (const name of names) {
   const operation = operations[name];
