@@ -7,6 +7,7 @@ import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, free } from "../piece-memory.ts";
 import type { ImagePart } from "../types.ts";
 import type { Inflater } from "./inflate.ts";
+import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -76,8 +77,7 @@ async function* inflated(
       cause: foreignError(cause),
     });
   } finally {
-    writer.abort().catch(() => undefined);
-    reader.cancel().catch(() => undefined);
+    leaveInflater(writer, reader);
   }
 }
 

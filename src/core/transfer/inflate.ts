@@ -8,6 +8,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, free } from "../piece-memory.ts";
+import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -282,8 +283,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     },
     abort(): void {
       isAborted = true;
-      writer.abort().catch(() => undefined);
-      reader.cancel().catch(() => undefined);
+      leaveInflater(writer, reader);
     },
   };
 }

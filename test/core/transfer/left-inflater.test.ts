@@ -1,9 +1,10 @@
 // A reader that leaves while a member of a gzip file is being looked at for its end must leave nothing running.
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
+import { constants, crc32, deflateRawSync, gzipSync } from "node:zlib";
 import { afterEach, expect, test, vi } from "vitest";
 import { inflateGzip } from "../../../src/core/transfer/inflate.ts";
+import { inflatePart } from "../../../src/core/transfer/inflate-part.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -33,4 +34,55 @@ test("no timer goes on after the reader has left, wherever that was", async () =
   const timers = vi.spyOn(globalThis, "setTimeout");
   await sleep(100);
   expect(timers.mock.calls.filter(([, delayMs]) => delayMs === 10)).toEqual([]);
+});
+
+/** What would have ended the process while something was done, and for a moment after it. */
+async function fatalErrorsDuring(work: () => Promise<unknown>): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", (error) => errors.push(error));
+  await work();
+  await sleep(50);
+  process.removeAllListeners("uncaughtException");
+  for (const listener of listeners) process.on("uncaughtException", listener);
+  return errors;
+}
+
+/** Everything at once, so that an inflater has more to give whenever it is left. */
+async function* inOnePiece(bytes: Uint8Array) {
+  yield bytes;
+}
+
+const contentBytes = 600_000;
+const content = randomBytes(contentBytes);
+
+/** Takes so many pieces, slowly, so that more are waiting each time; and leaves. */
+async function takeSome(pieces: AsyncIterable<Uint8Array>, wanted: number): Promise<void> {
+  let taken = 0;
+  for await (const _ of pieces) {
+    taken += 1;
+    if (taken === wanted) return;
+    await sleep(3);
+  }
+}
+
+// Node 22 and 24 die where the readable side of a DecompressionStream is cancelled right after a read.
+test("a reader that leaves does not end the process", async () => {
+  const packed = new Uint8Array(gzipSync(content, { level: 1 }));
+  const wire = new Uint8Array(deflateRawSync(content, { level: 1, finishFlush: constants.Z_SYNC_FLUSH }));
+  const part = {
+    name: "part",
+    url: "",
+    encoding: "deflate-raw",
+    wireBytes: wire.length,
+    bytes: contentBytes,
+  } as const;
+  const proof = { ...part, crc32: crc32(content) };
+  const errors = await fatalErrorsDuring(async () => {
+    for (let wanted = 1; wanted <= 8; wanted++) {
+      await takeSome(inflateGzip(inOnePiece(packed), inflater), wanted);
+      await takeSome(inflatePart(proof, inOnePiece(wire), inflater), wanted);
+    }
+  });
+  expect(errors).toEqual([]);
 });
