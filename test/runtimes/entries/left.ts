@@ -13,13 +13,12 @@ export interface LeftTask {
 const { TEST_CONTROL_URL = "", TEST_DIRECTORY = "", TEST_TASK = "" } = process.env;
 const { place, names } = JSON.parse(TEST_TASK) as LeftTask;
 const operations = allOperations(nodeParts(TEST_DIRECTORY));
-const base = (name: string) =>
-  place.kind === "fs" ? { ...place, base: `${place.base}/${crypto.randomUUID()}` } : place;
+const base = () => (place.kind === "fs" ? { ...place, base: `${place.base}/${crypto.randomUUID()}` } : place);
 
 for (const name of names) {
   const operation = operations[name];
   if (typeof operation !== "function") throw new Error(`There is no operation "${name}"`);
-  await leavesNothing({ controlUrl: TEST_CONTROL_URL, create: () => storeAt(base(name)) }, operation).catch(
+  await leavesNothing({ controlUrl: TEST_CONTROL_URL, create: () => storeAt(base()) }, operation).catch(
     (failure) => console.log(`${name}: ${failure}`),
   );
 }
