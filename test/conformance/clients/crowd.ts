@@ -12,7 +12,7 @@ const gzBytesPerSecond = 0.5 * 1024 * 1024; // some two seconds: time for everyb
 export const crowd: Checks = {
   "200 × curl: one cold image at once, one upstream transfer": async ({ runtime, project, directory }) => {
     const clients = runtime.crowd?.clients ?? 200;
-    await using api = await startBalenaApi({ imageBytes });
+    await using api = await startBalenaApi({ assets: false, imageBytes });
     await using site = await runtime.start(project, api.url);
     const image = imageAt(site, api, "6.1.0");
     await api.image("raspberrypi4-64", "6.1.0").prepare();
