@@ -1,5 +1,5 @@
 // The images of the fuzz's upstream: small ones of a few chunks, and the truth that every delivered byte is compared with.
-import { gzipSync } from "node:zlib";
+import { constants, crc32, deflateRawSync, gzipSync } from "node:zlib";
 import type { ImageVariant } from "../../src/core/index.ts";
 import { noise } from "../support/scripted-upstream.ts";
 
@@ -27,6 +27,42 @@ export type FileType = ".img" | ".zip" | ".gz";
 export function fileOf(name: ImageName, fileType: FileType): Uint8Array<ArrayBuffer> | undefined {
   if (name.deviceType !== slug || !(versions as readonly string[]).includes(name.version)) return undefined;
   return remembered(`${JSON.stringify(name)} ${fileType}`, () => packed(rawImage(name), fileType));
+}
+
+/** A file of a release: its path, and its bytes. */
+export interface ReleaseFile {
+  readonly key: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** An image as balena keeps it: a table of contents and packed parts; nothing for what only the image maker makes. */
+export function releaseFilesOf(name: ImageName): readonly ReleaseFile[] {
+  const image = name.developmentMode ? undefined : fileOf(name, ".img");
+  if (!image) return [];
+  const known = releases.get(image) ?? packedParts(image);
+  releases.set(image, known);
+  return known;
+}
+
+const releases = new WeakMap<Uint8Array, readonly ReleaseFile[]>();
+
+function packedParts(image: Uint8Array<ArrayBuffer>): ReleaseFile[] {
+  const cuts = [0, 1_000, 1.5 * chunkBytes, image.length];
+  const raw = cuts.slice(1).map((end, index) => image.subarray(cuts[index], end));
+  const packed = raw.map((bytes) => deflateRawSync(bytes, { level: 1, finishFlush: constants.Z_SYNC_FLUSH }));
+  const parts = raw.map((bytes, index) => ({
+    filename: `part-${index}.deflate`,
+    crc: crc32(bytes),
+    len: bytes.length,
+    zLen: packed[index]!.length,
+    partitionIndex: `(${index})`,
+  }));
+  const contents = new TextEncoder().encode(JSON.stringify({ "resin.img": { parts } }));
+  const files = packed.map((bytes, index) => ({
+    key: `compressed/part-${index}.deflate`,
+    bytes: new Uint8Array(bytes),
+  }));
+  return [{ key: "image.json", bytes: contents }, ...files];
 }
 
 /** What a get of an image may deliver, in both revisions. */

@@ -39,6 +39,7 @@ export function createManager(traits: ManagerTraits): ImageManager {
     ...(traits.hashesAtOnce && { hash: hashAtOnce }),
     freshness: { maxAgeMs, staleIfErrorMs },
     retry: { attempts: 3, minDelayMs: 0, maxDelayMs: 2, idleTimeoutMs: isPatient ? 20_000 : 60 },
+    storeTimeoutMs: isPatient ? 20_000 : 60,
     lookUpTimeoutMs: isPatient ? 20_000 : 60,
     lease: { heartbeatMs: 10, ttlMs: 60, pollMs: 3 },
   });

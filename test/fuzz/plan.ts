@@ -14,6 +14,8 @@ import type { AnswerMutation } from "./upstream.ts";
 /** A round, drawn. */
 export interface Plan {
   readonly isEmpty: boolean;
+  /** The upstream keeps images in parts too. */
+  readonly hasParts: boolean;
   /** Nothing goes wrong, so nothing may fail. */
   readonly isSound: boolean;
   readonly stored: readonly StoredMutation[];
@@ -50,11 +52,13 @@ export async function drawPlan(seed: number, round: number, snapshot: Snapshot):
   const faults = Array.from({ length: faultCount }, () => drawDriverFault(random));
   const isSound = stored.length + downloads.length + lookUps.length + faults.length === 0;
   const rules = {
+    isStoreSilent: faults.some(({ fault }) => fault.does === "hang"),
     mayBePacked: !downloads.some(({ needsInflating }) => needsInflating),
     mayChange: !isSound && !downloads.some(({ fakesValidators }) => fakesValidators),
   };
   return {
     ...{ isEmpty, isSound, stored, faults, random },
+    hasParts: random.chance(0.5),
     answers: [...downloads, ...lookUps],
     tolerance: {
       mayEndEarly: downloads.some(({ mayEndEarly }) => mayEndEarly),
@@ -82,7 +86,8 @@ export function wordsOf(plan: Plan): string[] {
     (group) => `  does     ${group.map(({ says }) => says).join("  |  at once: ")}`,
   );
   return [
-    `  store    ${plan.isEmpty ? "empty" : "two whole images, two halves"}; ${traitsInWords(plan.traits)}`,
+    `  begins   ${plan.isEmpty ? "with an empty store" : "with two whole images and two halves"}; the upstream has ${plan.hasParts ? "" : "no "}parts`,
+    `  manager  ${traitsInWords(plan.traits)}`,
     ...plan.stored.map(({ says }) => `  stored   ${says}`),
     ...plan.answers.map(({ says }) => `  upstream ${says}`),
     ...plan.faults.map(({ says }) => `  ${says}`),

@@ -23,7 +23,7 @@ export async function runRound(plan: Plan, snapshot: Snapshot, counts: Counts): 
   const storage = memoryAdapter();
   if (!plan.isEmpty) await load(storage, snapshot);
   for (const mutation of plan.stored) await mutation.apply(storage);
-  const upstream = createUpstream();
+  const upstream = createUpstream(plan.hasParts);
   upstream.mutations.push(...plan.answers);
   const driver = faultyDriver(storage, ...plan.faults.map(({ fault }) => fault));
   await runSteps(plan, driver, upstream, counts);

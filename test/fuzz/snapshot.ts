@@ -17,7 +17,7 @@ export const halfImages: readonly GetOptions[] = [
 
 /** Makes it, by managers whose process then "dies". */
 export async function takeSnapshot(): Promise<Snapshot> {
-  const [storage, upstream] = [memoryAdapter(), createUpstream()];
+  const [storage, upstream] = [memoryAdapter(), createUpstream(false)];
   const manager = createManager({ storage, upstream, maxAgeMs: 1e9, isPatient: true });
   for (const options of wholeImages) {
     await manager.prefetch(slug, versions[0], options);

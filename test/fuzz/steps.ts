@@ -29,12 +29,14 @@ export interface Step {
 export interface StepRules {
   readonly mayBePacked: boolean;
   readonly mayChange: boolean;
+  /** The store falls silent: what has no other way than the store waits for it for a minute, longer than a round. */
+  readonly isStoreSilent: boolean;
 }
 
 /** Draws one. */
 export function drawStep(random: Random, rules: StepRules): Step {
   const at = random.chance(0.7) ? 0 : 1;
-  const step = random.weighted(draws)(random, rules, at);
+  const step = random.weighted(rules.isStoreSilent ? deliveries : draws)(random, rules, at);
   return { ...step, says: `manager ${at + 1}: ${step.says}` };
 }
 
@@ -190,12 +192,16 @@ const change: Draw = (random, rules, at) =>
       }
     : get(random, rules, at);
 
-const draws: readonly (readonly [number, Draw])[] = [
+const deliveries: readonly (readonly [number, Draw])[] = [
   [24, get],
   [5, prefetch],
-  [12, request],
   [2, resolve],
   [2, change],
+];
+
+const draws: readonly (readonly [number, Draw])[] = [
+  ...deliveries,
+  [12, request],
   [1, onImage("inspect")],
   [2, onImage("isFresh")],
   [1, onImage("pin")],

@@ -1,9 +1,9 @@
 // An upstream behind a `fetch`: it answers as balena's API does, unless a mutation changes what it was about to say.
 import { createHash } from "node:crypto";
-import { alias, type FileType, fileOf, slug, versions } from "./images.ts";
+import { alias, type FileType, fileOf, releaseFilesOf, slug, versions } from "./images.ts";
 
 /** What a request asks for. */
-export type QuestionKind = "alias" | "versions" | "size" | "download" | "other";
+export type QuestionKind = "alias" | "versions" | "size" | "assets" | "contents" | "download" | "other";
 
 /** A request as the upstream sees it. */
 export interface Question {
@@ -46,11 +46,12 @@ export interface Upstream {
   revision: 0 | 1;
 }
 
-/** The API's origin. */
+/** The API's origin, and that of a release's files. */
 export const origin = "https://api.example.com";
+const filesOrigin = "https://files.example.com";
 
-/** Makes one without faults. */
-export function createUpstream(): Upstream {
+/** Makes one without faults; `hasParts`: it keeps images in parts too, as balena does now. */
+export function createUpstream(hasParts: boolean): Upstream {
   const counts = new Map<QuestionKind, number>();
   const upstream: Upstream = {
     mutations: [],
@@ -62,7 +63,7 @@ export function createUpstream(): Upstream {
       counts.set(kind, count + 1);
       const { method = "GET", headers, signal } = init ?? {};
       const question = { kind, method, url, headers: new Headers(headers), count };
-      const answer = honestAnswer(question, upstream.revision);
+      const answer = honestAnswer(question, upstream.revision, hasParts);
       for (const mutation of upstream.mutations)
         if (mutation.strikes(question)) mutation.change(answer, question);
       return send(answer, question, signal ?? undefined);
@@ -85,20 +86,29 @@ export function jsonBody(value: unknown): Uint8Array<ArrayBuffer> {
 }
 
 function kindOf({ origin: asked, pathname }: URL): QuestionKind {
+  if (asked === filesOrigin) return pathname.endsWith(".json") ? "contents" : "download";
   if (asked !== origin) return "other";
   if (pathname === "/download") return "download";
   if (pathname === "/v7/device_type") return "alias";
   if (pathname === "/v7/application") return "versions";
+  if (pathname === "/v7/release") return "assets";
   return pathname.endsWith("/download-size") ? "size" : "other";
 }
 
-function honestAnswer(question: Question, revision: 0 | 1): Answer {
+function honestAnswer(question: Question, revision: 0 | 1, hasParts: boolean): Answer {
   const { kind, url } = question;
-  if (kind === "download") return downloadAnswer(question, revision);
-  if (kind === "other") return answerOf(404, jsonBody("Not found"), { "content-type": "application/json" });
-  const value = { alias: aliasRows, versions: versionRows, size: () => ({ size: 500_000 }) }[kind](url);
-  return answerOf(200, jsonBody(value), { "content-type": "application/json; charset=utf-8" });
+  if (kind === "assets") return jsonAnswer(200, hasParts ? assetRows(url, revision) : { d: [] });
+  if (url.origin === filesOrigin) return releaseFileAnswer(question);
+  if (kind === "download" || kind === "contents") return downloadAnswer(question, revision);
+  if (kind === "other") return jsonAnswer(404, "Not found");
+  return jsonAnswer(
+    200,
+    { alias: aliasRows, versions: versionRows, size: () => ({ size: 500_000 }) }[kind](url),
+  );
 }
+
+const jsonAnswer = (status: number, value: unknown) =>
+  answerOf(status, jsonBody(value), { "content-type": "application/json; charset=utf-8" });
 
 function aliasRows({ search }: URL) {
   const isKnown = [slug, alias].some((name) => decodeURIComponent(search).includes(`'${name}'`));
@@ -114,15 +124,44 @@ function versionRows({ search }: URL) {
   return { d: [{ id: 1, application_tag: [], owns__release: releases }] };
 }
 
+/** The address of a file says the image and its revision: it goes on answering when there is another one. */
+function assetRows({ search }: URL, revision: 0 | 1) {
+  const asked = versions.find((version) => search.includes(`'${encodeURIComponent(version)}'`));
+  if (!asked || !search.includes(`'${slug}'`)) return { d: [] };
+  const files = releaseFilesOf({ deviceType: slug, version: asked, developmentMode: false, revision });
+  const assets = files.map(({ key, bytes }) => ({
+    asset_key: key,
+    asset: {
+      filename: key.split("/").at(-1),
+      href: `${filesOrigin}/${revision}/${encodeURIComponent(asked)}/${key}?signature=x`,
+      content_type: "application/octet-stream",
+      size: bytes.length,
+    },
+  }));
+  return { d: [{ id: 1, raw_version: asked, release_asset: assets }] };
+}
+
+function releaseFileAnswer({ url, headers }: Question): Answer {
+  const [, revision, version = "", ...key] = url.pathname.split("/");
+  const name = { deviceType: slug, version: decodeURIComponent(version), developmentMode: false };
+  const files = releaseFilesOf({ ...name, revision: revision === "1" ? 1 : 0 });
+  const file = files.find((one) => one.key === key.join("/"))?.bytes;
+  if (!file) return answerOf(404, jsonBody("NoSuchKey"), { "content-type": "application/xml" });
+  return fileAnswer(file, headers, { etag: etagOf(file), date: date() });
+}
+
 function downloadAnswer({ url, headers }: Question, revision: 0 | 1): Answer {
   const [query, developmentMode] = [url.searchParams, url.searchParams.get("developmentMode") === "true"];
   const name = { deviceType: query.get("deviceType") ?? "", version: query.get("version") ?? "" };
   const file = fileOf({ ...name, developmentMode, revision }, (query.get("fileType") ?? ".img") as FileType);
-  if (!file) return answerOf(404, jsonBody("No such version"), { "content-type": "application/json" });
-  const etag = etagOf(file);
-  const facts = { etag, "last-modified": `Mon, 0${2 + revision} Mar 2026 04:05:06 GMT`, date: date() };
+  if (!file) return jsonAnswer(404, "No such version");
+  const lastModified = `Mon, 0${2 + revision} Mar 2026 04:05:06 GMT`;
+  return fileAnswer(file, headers, { etag: etagOf(file), "last-modified": lastModified, date: date() });
+}
+
+function fileAnswer(file: Uint8Array<ArrayBuffer>, headers: Headers, facts: Record<string, string>): Answer {
+  const [etag, ifMatch] = [facts["etag"], headers.get("if-match")];
   if (headers.get("if-none-match") === etag) return answerOf(304, new Uint8Array(0), facts);
-  const ifMatch = headers.get("if-match");
   if (ifMatch !== null && ifMatch !== etag) return answerOf(412, new Uint8Array(0), {});
   const answer = rangeAnswer(file, headers, { ...facts, "content-type": "application/octet-stream" });
   return { ...answer, file };

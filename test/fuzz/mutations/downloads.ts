@@ -54,7 +54,8 @@ function laterOf(random: Random): () => Random {
 /** How much comes. Where it is little, a download goes on for hundreds of requests, each of which brings it on. */
 const shareOf = (random: Random) => (random.chance(0.1) ? 0 : 0.15 + 0.85 * random.next());
 
-const isPacked = ({ url }: Question) => url.searchParams.get("fileType") === ".gz";
+const isPacked = ({ url }: Question) =>
+  url.searchParams.get("fileType") === ".gz" || url.pathname.endsWith(".deflate");
 const carriesFile = ({ status }: Answer) => status === 200 || status === 206;
 
 const header =

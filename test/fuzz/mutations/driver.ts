@@ -17,8 +17,8 @@ export function drawDriverFault(random: Random): { readonly says: string; readon
   ]);
   const does = random.pick<Exclude<StoreFault["does"], Promise<unknown>>>(
     operation === "getItemRaw" || operation === "setItemRaw"
-      ? ["throw", "error", "string", "short", "flip", "nothing"]
-      : ["throw", "error"],
+      ? ["throw", "error", "string", "short", "flip", "nothing", "hang"]
+      : ["throw", "error", "hang"],
   );
   const key = random.pick([undefined, /:images:/, /:chunks:/, /:leases:/, /:partials:/, /:catalog:/]);
   const [at, times] = [random.int(1, 4), random.pick([1, 2, Number.POSITIVE_INFINITY])];

@@ -6,7 +6,7 @@ import { damagedJson } from "./json.ts";
 
 /** Draws one, and which of the look-ups it strikes. */
 export function drawLookUpMutation(random: Random): AnswerMutation {
-  const kind = random.pick<QuestionKind>(["alias", "versions", "versions", "size"]);
+  const kind = random.pick<QuestionKind>(["alias", "versions", "versions", "assets", "contents"]);
   const times = random.pick([1, 1_000]);
   const { says, change } = random.weighted(draws)(random);
   return {
@@ -19,7 +19,8 @@ export function drawLookUpMutation(random: Random): AnswerMutation {
 const names: Partial<Record<QuestionKind, string>> = {
   alias: "the device type",
   versions: "the versions",
-  size: "the size",
+  assets: "the files of a release",
+  contents: "the parts of an image",
 };
 
 type Draw = (random: Random) => Pick<AnswerMutation, "says" | "change">;
@@ -38,10 +39,14 @@ const hostileJson: Draw = (random) => {
     says: `its JSON is hostile (drawn from ${seed})`,
     change(answer) {
       const document = JSON.parse(new TextDecoder().decode(answer.body));
-      setText(answer, damagedJson(createRandom(seed, "json"), document).text);
+      setText(answer, damagedJson(createRandom(seed, "json"), document, isNoOtherImage).text);
     },
   };
 };
+
+/** A table of other parts, each of which is right, is that of another image: nobody could tell. */
+const isNoOtherImage = (path: readonly string[]) =>
+  !path.includes("parts") || ["filename", "crc", "len", "zLen", "partitionIndex"].includes(path.at(-1) ?? "");
 
 const damagedText: Draw = (random) => {
   const seed = random.int(0, 2 ** 31 - 1);
