@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/bench/**", "test/package/**", "test/services/**", "test/runtimes/**"],
+    exclude: ["bench/**", "test/package/**", "test/services/**", "test/runtimes/**"],
     testTimeout: 20_000,
     // What the matrices found is printed where they fail; `npm test -- --silent=false FILE` shows it always.
     silent: "passed-only",

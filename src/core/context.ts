@@ -1,18 +1,18 @@
 /** What every operation works with: the two ports, the checked options and the state of one manager. */
 import type { FreshnessPolicy } from "./freshness/plan.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { MemoryBudget } from "./memory/budget.ts";
 import type { Room } from "./retention/room.ts";
-import type { Source } from "./source.ts";
+import type { LeaseTimes, SeenLease } from "./sharing/lease.ts";
 import type { ByteStore, Manner } from "./store/byte-store.ts";
 import type { CatalogEntry } from "./store/catalog.ts";
 import type { Inventory } from "./store/inventory.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
-import type { Inflater } from "./transfer/inflate.ts";
-import type { LeaseTimes, SeenLease } from "./transfer/lease.ts";
-import type { RetryPolicy } from "./transfer/retry.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
 import type { Hasher, ImageManagerEvent, OsVersion } from "./types.ts";
+import type { Inflater } from "./upstream/inflate.ts";
+import type { RetryPolicy } from "./upstream/retry.ts";
+import type { Source } from "./upstream/source.ts";
 
 /** One manager's parts. */
 export interface ManagerContext {

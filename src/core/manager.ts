@@ -3,8 +3,8 @@ import type { ManagerContext } from "./context.ts";
 import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { foreignError } from "./foreign-error.ts";
 import { withFacts } from "./manager-facts.ts";
-import { createMemoryBudget } from "./memory-budget.ts";
-import { cleanCache } from "./operations/clean.ts";
+import { createMemoryBudget } from "./memory/budget.ts";
+import { cleanCache } from "./operations/clean-cache.ts";
 import { createFacts } from "./operations/facts.ts";
 import { get } from "./operations/get.ts";
 import { inspect, isFresh } from "./operations/inspect.ts";
@@ -17,7 +17,6 @@ import { resolve } from "./operations/resolve.ts";
 import { verify } from "./operations/verify.ts";
 import { versions } from "./operations/versions.ts";
 import { checkedOptions } from "./options.ts";
-import { checkedSource } from "./source.ts";
 import { createByteStore, type Manner } from "./store/byte-store.ts";
 import { readInventory } from "./store/inventory.ts";
 import { isLeftAlone } from "./store/recess.ts";
@@ -25,6 +24,7 @@ import { shareInventory } from "./store/shared-inventory.ts";
 import { createUseRecorder } from "./store/uses.ts";
 import { sparingStore } from "./store-fault.ts";
 import type { GetOptions, ImageManager, ImageManagerOptions } from "./types.ts";
+import { checkedSource } from "./upstream/source.ts";
 
 /**
  * Makes a cache of balenaOS images in front of a source. Nothing is asked or read yet.

@@ -1,7 +1,7 @@
 /** Checks the options of `createImageManager` and fills in the defaults. */
 import { webHash } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
-import type { LeaseTimes } from "./transfer/lease.ts";
+import type { LeaseTimes } from "./sharing/lease.ts";
 import type { ImageManagerOptions, LeaseOptions } from "./types.ts";
 
 const KiB = 1024;

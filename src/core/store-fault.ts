@@ -2,7 +2,7 @@
 import type { ManagerContext } from "./context.ts";
 import type { Manner } from "./store/byte-store.ts";
 import { probeKey } from "./store/keys.ts";
-import { isUpstreamUnavailable } from "./transfer/retry.ts";
+import { isUpstreamUnavailable } from "./upstream/retry.ts";
 
 /** Runs a store call whose failure must not fail the operation: it is told as an event, and counts as nothing found. */
 export async function orStoreFault<T>(

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { saveImage } from "../../src/adapters/node/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
-import { freeWhole } from "../../src/core/piece-memory.ts";
+import { freeWhole } from "../../src/core/memory/free.ts";
 import { bytesOf, sha256 } from "../support/collect.ts";
 import { fileResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";

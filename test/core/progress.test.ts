@@ -1,8 +1,8 @@
 /** `onProgress`: monotonic, ends at the total, and can break nothing. */
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
+import { progressAt } from "../../src/core/delivery/progress.ts";
 import type { GetOptions, Progress } from "../../src/core/index.ts";
-import { progressAt } from "../../src/core/transfer/progress.ts";
 import { collect } from "../support/collect.ts";
 import { chunkedResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";

@@ -1,7 +1,7 @@
 /** A version that is listed and a download that is refused: the error says what was refused, in the server's own words. */
 import { describe, expect, test } from "vitest";
 import type { GetOptions } from "../../src/core/index.ts";
-import { messageIn } from "../../src/core/server-words.ts";
+import { messageIn } from "../../src/core/upstream/server-words.ts";
 import { foreignFleet } from "../support/balena-api/index.ts";
 import { rejection } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
+import { createBodyStream } from "../../src/core/delivery/image-stream.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
-import { createBodyStream } from "../../src/core/transfer/image-stream.ts";
 import { collect, rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";

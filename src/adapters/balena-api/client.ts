@@ -7,9 +7,9 @@ import {
   UpstreamError,
 } from "../../core/errors.ts";
 import { foreignError } from "../../core/foreign-error.ts";
-import { readAtMost } from "../../core/read-at-most.ts";
-import { wordsOf } from "../../core/server-words.ts";
-import { unlessAborted } from "../../core/source.ts";
+import { readAtMost } from "../../core/upstream/read-at-most.ts";
+import { wordsOf } from "../../core/upstream/server-words.ts";
+import { unlessAborted } from "../../core/upstream/source.ts";
 import { type Failure, failureError } from "../balena/failure.ts";
 import { isToken } from "../balena/token.ts";
 

@@ -4,7 +4,7 @@
  * @module balena-image-manager/adapters/fs
  */
 import { dirname, join } from "node:path";
-import { eachOf } from "../../core/store/each.ts";
+import { eachOf } from "../../core/each.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
 import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
 import { pathOfKey, temporaryDirectoryName } from "./file-name.ts";

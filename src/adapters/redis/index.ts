@@ -4,7 +4,7 @@
  * @module balena-image-manager/adapters/redis
  */
 import { Buffer } from "node:buffer";
-import { eachOf } from "../../core/store/each.ts";
+import { eachOf } from "../../core/each.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
 import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../values.ts";
 import { createConnection } from "./connection.ts";

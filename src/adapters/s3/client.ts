@@ -1,7 +1,7 @@
 /** Sends signed requests to a bucket, and again where the server is busy or the answer got lost. */
 import { bounds } from "../../core/bounds.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import { type BoundedBody, readAtMost } from "../../core/read-at-most.ts";
+import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";

@@ -1,6 +1,6 @@
 /** Deletes objects by their names: many in batches where the server takes them, else one by one. */
 import { bounds } from "../../core/bounds.ts";
-import { eachOf } from "../../core/store/each.ts";
+import { eachOf } from "../../core/each.ts";
 import type { S3Client } from "./client.ts";
 import { isRefusal, malformedAnswer, textOf } from "./failure.ts";
 import { blocksOf, elementOf, escapeXml, isWhole } from "./xml.ts";

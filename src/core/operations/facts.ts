@@ -1,10 +1,10 @@
 /** What a manager tells the HTTP handler of itself. */
 import type { ManagerContext } from "../context.ts";
 import { normalizeVariant } from "../identity.ts";
+import { checkedRequest } from "../lookup/request.ts";
+import { scopeOf } from "../lookup/scope-of.ts";
 import type { ManagerFacts } from "../manager-facts.ts";
 import { resolveImage } from "./resolve.ts";
-import { checkedRequest } from "./resolve-request.ts";
-import { scopeOf } from "./scope-of.ts";
 
 /** The facts of the manager with this context. */
 export function createFacts(context: ManagerContext): ManagerFacts {

@@ -1,23 +1,23 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
 import type { ManagerContext } from "../context.ts";
+import { checkedGetOptions } from "../delivery/get-options.ts";
+import { joinTransfer } from "../delivery/join-transfer.ts";
+import { streamCached, streamTransfer } from "../delivery/open-image.ts";
+import type { ResolvedGet } from "../delivery/resolved-get.ts";
 import { isImageManagerError, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
 import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
-import { unlessAborted } from "../source.ts";
+import { checkedRequest, type ResolveRequest } from "../lookup/request.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import { orNothing, orStoreFault } from "../store-fault.ts";
 import type { OpenedBody } from "../transfer/opened.ts";
-import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { CacheMode, GetOptions, ImageStream, ImageVariant } from "../types.ts";
-import { checkedGetOptions } from "./get-options.ts";
-import { joinTransfer } from "./join-transfer.ts";
-import { streamCached, streamTransfer } from "./open-image.ts";
+import { isUpstreamUnavailable } from "../upstream/retry.ts";
+import { unlessAborted } from "../upstream/source.ts";
 import { type Resolved, resolveImage } from "./resolve.ts";
-import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
-import type { ResolvedGet } from "./resolved-get.ts";
 
 /** See {@link ImageManager.get}. */
 export async function get(

@@ -1,10 +1,10 @@
 /** `inspect` and `isFresh`: what the cache knows of one image, and whether that still holds. */
 import type { ManagerContext } from "../context.ts";
+import { joinTransfer } from "../delivery/join-transfer.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";
+import { findCached } from "../lookup/find-cached.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, ImageVariant } from "../types.ts";
-import { findCached } from "./find-cached.ts";
-import { joinTransfer } from "./join-transfer.ts";
 
 /** See {@link ImageManager.inspect}. */
 export async function inspect(

@@ -1,8 +1,8 @@
 /** `pin` and `unpin`. */
 import type { ManagerContext } from "../context.ts";
+import { findCached } from "../lookup/find-cached.ts";
 import { readManifest, writeManifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
-import { findCached } from "./find-cached.ts";
 
 /** See {@link ImageManager.pin} and {@link ImageManager.unpin}. */
 export async function setPinned(

@@ -1,17 +1,17 @@
 /** `prefetch`: gets an image into the cache without handing it out. */
 import type { ManagerContext } from "../context.ts";
+import { checkedGetOptions } from "../delivery/get-options.ts";
+import { createProgress, type ProgressReporter } from "../delivery/progress.ts";
+import { shareOf } from "../delivery/share-of-file.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { carriesCredentials } from "../identity.ts";
-import { unlessAborted } from "../source.ts";
+import { checkedRequest } from "../lookup/request.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import { guessOf } from "../transfer/opened.ts";
-import { createProgress, type ProgressReporter } from "../transfer/progress.ts";
-import { retryDelayMs, sleep } from "../transfer/retry.ts";
-import { shareOf } from "../transfer/share-of-file.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
+import { retryDelayMs, sleep } from "../upstream/retry.ts";
+import { unlessAborted } from "../upstream/source.ts";
 import { type FoundImage, findImage, type Way } from "./get.ts";
-import { checkedGetOptions } from "./get-options.ts";
-import { checkedRequest } from "./resolve-request.ts";
 
 /** More transfers of an image that changes on its way: who only wants it stored has nothing that the new bytes would contradict. */
 const maxMoreTransfers = 2;

@@ -1,11 +1,11 @@
 /** `prune`: evicts what the limits want to go, and sweeps what dead processes left. */
 import type { ManagerContext } from "../context.ts";
+import { eachOf } from "../each.ts";
 import { InvalidArgumentError, ListingIncompleteError } from "../errors.ts";
 import { evict } from "../retention/evict.ts";
 import { isLeased, runningIds } from "../retention/needed.ts";
 import { sweepOrphans } from "../retention/orphans.ts";
 import { shrink } from "../retention/room.ts";
-import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeJson } from "../store/json.ts";
 import { folders, isLeaseHeadKey } from "../store/keys.ts";

@@ -1,11 +1,11 @@
 /** `remove`: takes one image, and what is left of a transfer of it, out of the cache. */
 import type { ManagerContext } from "../context.ts";
+import { findCachedId } from "../lookup/find-cached.ts";
 import { evict, type Leaving } from "../retention/evict.ts";
 import { isLeased, runningIds } from "../retention/needed.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
 import type { ImageVariant } from "../types.ts";
-import { findCachedId } from "./find-cached.ts";
 
 /** See {@link ImageManager.remove}. */
 export async function remove(

@@ -3,15 +3,15 @@ import type { ManagerContext } from "../context.ts";
 import { NotCachedError } from "../errors.ts";
 import { mayServeStale } from "../freshness/plan.ts";
 import type { ImageIdentity } from "../identity.ts";
+import { bestCached, cachedExactly } from "../lookup/cached-versions.ts";
+import { fetchVersions, freshVersions, lookUpRetries, recall } from "../lookup/known-versions.ts";
+import { checkedRequest, type ResolveRequest } from "../lookup/request.ts";
+import { identityOf, selectFrom } from "../lookup/select-from.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import type { Manifest } from "../store/manifest.ts";
-import { isUpstreamUnavailable } from "../transfer/retry.ts";
 import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
+import { isUpstreamUnavailable } from "../upstream/retry.ts";
 import { parseVersion, selectVersion } from "../version/index.ts";
-import { bestCached, cachedExactly } from "./cached-versions.ts";
-import { fetchVersions, freshVersions, lookUpRetries, recall } from "./known-versions.ts";
-import { checkedRequest, type ResolveRequest } from "./resolve-request.ts";
-import { identityOf, selectFrom } from "./select-from.ts";
 
 /** What was asked for, found. */
 export interface Resolved {

@@ -1,19 +1,19 @@
 /** `verify`: reads all that is stored, reports what is damaged and, if asked, has it fetched again. */
 import type { ManagerContext } from "../context.ts";
+import { streamCached } from "../delivery/open-image.ts";
+import { createProgress } from "../delivery/progress.ts";
+import { eachOf } from "../each.ts";
 import { InvalidArgumentError, isImageManagerError, ListingIncompleteError } from "../errors.ts";
-import { chunksWithin } from "../memory-budget.ts";
+import { callSignal } from "../lookup/call-signal.ts";
+import { chunksWithin } from "../memory/budget.ts";
 import { findOrphans } from "../retention/orphans.ts";
-import { unlessAborted } from "../source.ts";
 import { isChunkSound, storedLength } from "../store/chunk-store.ts";
-import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
-import { createProgress } from "../transfer/progress.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
-import { callSignal } from "./call-signal.ts";
-import { streamCached } from "./open-image.ts";
+import { unlessAborted } from "../upstream/source.ts";
 
 /** See {@link ImageManager.verify}. */
 export async function verify(context: ManagerContext, options: VerifyOptions = {}): Promise<VerifyReport> {

@@ -1,10 +1,16 @@
 /** `versions`: all versions of a device type, newest first. */
 import type { ManagerContext } from "../context.ts";
-import { isUpstreamUnavailable } from "../transfer/retry.ts";
+import {
+  fetchVersions,
+  freshVersions,
+  lookUpRetries,
+  recall,
+  rememberedVersions,
+} from "../lookup/known-versions.ts";
+import { checkedRequest } from "../lookup/request.ts";
 import type { OsVersion, ResolveOptions } from "../types.ts";
+import { isUpstreamUnavailable } from "../upstream/retry.ts";
 import { sortVersions } from "../version/index.ts";
-import { fetchVersions, freshVersions, lookUpRetries, recall, rememberedVersions } from "./known-versions.ts";
-import { checkedRequest } from "./resolve-request.ts";
 
 /** See {@link ImageManager.versions}. */
 export async function versions(

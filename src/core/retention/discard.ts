@@ -1,7 +1,7 @@
 /** What a transfer wrote and nothing is ever going to name: it goes at once, or it would be in the way of every other image. */
 import type { ManagerContext } from "../context.ts";
+import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
-import { eachOf } from "../store/each.ts";
 import { chunkKey } from "../store/keys.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";

@@ -1,7 +1,7 @@
 /** Takes images, and what is left of transfers, out of the store: first what names the chunks, then those that nobody else needs. */
 import type { ManagerContext } from "../context.ts";
+import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
-import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { readJournal, removeAllJournals } from "../store/journal.ts";
 import { chunkKey, imageKey, leaseFolder, partialFolder, useKey } from "../store/keys.ts";

@@ -3,9 +3,9 @@
  * are seen twice, a grace period apart: another process may be about to name one.
  */
 import type { ManagerContext } from "../context.ts";
+import { eachOf } from "../each.ts";
 import { isChunkDigests, isRecord, isTime } from "../store/checks.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
-import { eachOf } from "../store/each.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
 import { chunkKey, digestOfChunkKey, folders, orphansKey } from "../store/keys.ts";

@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
-import { freeWhole } from "../piece-memory.ts";
+import { freeWhole } from "../memory/free.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";

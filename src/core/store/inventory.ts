@@ -1,8 +1,9 @@
 /** All that the store holds, as far as its listing goes: images, journals of transfers that did not end, leases, last uses. */
+
+import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { isTime } from "./checks.ts";
 import { type ChunkIds, chunkIdsOf } from "./chunk-ids.ts";
-import { eachOf } from "./each.ts";
 import { type JournalHeader, readJournal } from "./journal.ts";
 import { decodeJson } from "./json.ts";
 import { folders, isLeaseHeadKey } from "./keys.ts";

@@ -2,10 +2,11 @@
  * The journal of a transfer under way: which chunks are in the store already, appended in segments that are never rewritten.
  * Other processes read along by it, and what a dead one left is taken up from it.
  */
+
+import { eachOf } from "../each.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "./checks.ts";
-import { eachOf } from "./each.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
 import { type ChunkDigests, isValidators, maxChunkBytes, type Validators } from "./manifest.ts";

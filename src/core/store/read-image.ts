@@ -1,5 +1,5 @@
 /** Reads a stored image's chunks in order, a few ahead of the consumer, as far as memory and the store's pace let it. */
-import { chunksWithin, type MemoryBudget } from "../memory-budget.ts";
+import { chunksWithin, type MemoryBudget } from "../memory/budget.ts";
 import { type ChunkPlace, readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
 

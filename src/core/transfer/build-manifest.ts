@@ -1,9 +1,9 @@
 /** The manifest of a transfer that came to its end. */
 import type { ImageIdentity } from "../identity.ts";
+import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
+import type { OpenedFile } from "../upstream/read-file.ts";
 import { mimeOf } from "./opened.ts";
-import type { OpenedFile } from "./read-upstream-file.ts";
-import type { TransferWindow } from "./window.ts";
 
 /** Describes what the window holds, all of it. */
 export async function buildManifest(

@@ -1,12 +1,12 @@
 /** Cuts raw bytes into chunks, hashes several at a time, publishes them in order and sees them into the store. */
 
 import { StoreError } from "../errors.ts";
+import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { digestChunk, writeChunk } from "../store/chunk-store.ts";
 import type { Hasher } from "../types.ts";
-import type { DownloadSink } from "./download.ts";
+import type { DownloadSink } from "../upstream/download.ts";
 import { createHoldUp } from "./hold-up.ts";
-import type { TransferWindow } from "./window.ts";
 
 /** A sink into a window, and into a store for as long as that works. */
 export interface ChunkSink extends DownloadSink {

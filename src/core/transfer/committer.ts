@@ -1,7 +1,9 @@
 /** What of a transfer gets into the store as an image: the room that is made for it, the commit, and what stands in its way. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
+import type { TransferWindow } from "../memory/window.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
+import type { Share } from "../sharing/share.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
 import {
   chunkLength,
@@ -11,13 +13,11 @@ import {
   writeManifest,
 } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
+import { areOfParts } from "../upstream/part-list.ts";
+import type { OpenedFile } from "../upstream/read-file.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
-import { areOfParts } from "./part-list.ts";
-import type { OpenedFile } from "./read-upstream-file.ts";
-import type { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
-import type { TransferWindow } from "./window.ts";
 
 export class Committer {
   /** Why the image is not going to be committed. */

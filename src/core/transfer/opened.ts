@@ -3,7 +3,7 @@ import type { ImageIdentity } from "../identity.ts";
 import { isMediaType } from "../store/checks.ts";
 import type { JournalHeader } from "../store/journal.ts";
 import type { Validators } from "../store/manifest.ts";
-import type { OpenedFile } from "./read-upstream-file.ts";
+import type { OpenedFile } from "../upstream/read-file.ts";
 
 /** How a transfer began. */
 export type Opened =

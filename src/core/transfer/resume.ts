@@ -1,16 +1,16 @@
 /** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
 import { crc32 } from "../crc32.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
-import type { MemoryBudget } from "../memory-budget.ts";
+import type { MemoryBudget } from "../memory/budget.ts";
+import type { TransferWindow } from "../memory/window.ts";
 import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { ImagePart } from "../types.ts";
-import type { OpenedParts } from "./open-parts.ts";
-import { partAt } from "./part-list.ts";
-import type { OpenedFile } from "./read-upstream-file.ts";
-import { discard, type RequestConditions } from "./request.ts";
-import type { TransferWindow } from "./window.ts";
+import type { OpenedParts } from "../upstream/open-parts.ts";
+import { partAt } from "../upstream/part-list.ts";
+import type { OpenedFile } from "../upstream/read-file.ts";
+import { discard, type RequestConditions } from "../upstream/request.ts";
 
 /** What is looked at beyond the journal. */
 export interface ResumeContext extends ChunkPlace {

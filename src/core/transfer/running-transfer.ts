@@ -1,7 +1,8 @@
 /** A transfer under way, as those see it who read along or keep count of it. */
+
+import type { Cursor, TransferWindow } from "../memory/window.ts";
 import type { Opened } from "./opened.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
-import type { Cursor, TransferWindow } from "./window.ts";
 
 export interface RunningTransfer {
   readonly options: TransferOptions;

@@ -2,25 +2,25 @@
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError, TruncatedDownloadError } from "../errors.ts";
 import { isMadeEachTime } from "../identity.ts";
+import { type Cursor, TransferWindow } from "../memory/window.ts";
 import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
+import { Share } from "../sharing/share.ts";
 import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { asking } from "../store-fault.ts";
 import type { ImageVariant } from "../types.ts";
+import { isKnownDisk } from "../upstream/disk-signatures.ts";
+import { type DownloadResult, type DownloadSink, downloadImage } from "../upstream/download.ts";
+import type { OpenedFile } from "../upstream/read-file.ts";
+import { discard as discardResponse, type RequestConditions } from "../upstream/request.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
-import { isKnownDisk } from "./disk-signatures.ts";
-import { type DownloadResult, type DownloadSink, downloadImage } from "./download.ts";
+import { createUpstream, type Upstream } from "./open-upstream.ts";
 import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
-import type { OpenedFile } from "./read-upstream-file.ts";
-import { discard as discardResponse, type RequestConditions } from "./request.ts";
 import { resumeFrom } from "./resume.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
-import { Share } from "./share.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
-import { createUpstream, type Upstream } from "./upstream.ts";
-import { type Cursor, TransferWindow } from "./window.ts";
 
 /** See {@link RunningTransfer}. Its promises never become unhandled rejections. */
 export class Transfer implements RunningTransfer {

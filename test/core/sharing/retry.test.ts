@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { UpstreamError } from "../../../src/core/errors.ts";
-import { createRetries, isRetryable, retryDelayMs } from "../../../src/core/transfer/retry.ts";
+import { createRetries, isRetryable, retryDelayMs } from "../../../src/core/upstream/retry.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";

@@ -1,7 +1,7 @@
 // Whose a chunk buffer is: nobody gets one that a write may still be reading.
 import { expect, test } from "vitest";
-import { createMemoryBudget } from "../../../src/core/memory-budget.ts";
-import { TransferWindow } from "../../../src/core/transfer/window.ts";
+import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
+import { TransferWindow } from "../../../src/core/memory/window.ts";
 
 const chunkBytes = 1024;
 const digest = "ab".repeat(32);

@@ -1,7 +1,7 @@
 // Calls for many keys: how many at a time, in which order their results come, and what a failure leaves running.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { eachOf } from "../../../src/core/store/each.ts";
+import { eachOf } from "../../../src/core/each.ts";
 import { rejection } from "../../support/collect.ts";
 
 test("results come in the order of the items, whichever call ends first", async () => {

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { sha256Hex, webHash } from "../../../src/core/digest.ts";
-import { createMemoryBudget } from "../../../src/core/memory-budget.ts";
+import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { readImage } from "../../../src/core/store/read-image.ts";
 

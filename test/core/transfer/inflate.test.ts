@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { nodeInflate } from "../../../src/adapters/node/inflate.ts";
-import { inflateGzip } from "../../../src/core/transfer/inflate.ts";
+import { inflateGzip } from "../../../src/core/upstream/inflate.ts";
 import { rejection } from "../../support/collect.ts";
 import { noise } from "../../support/scripted-upstream.ts";
 import { strictInflater } from "../../support/strict-inflater.ts";

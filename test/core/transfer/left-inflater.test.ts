@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { constants, crc32, deflateRawSync, gzipSync } from "node:zlib";
 import { afterEach, expect, test, vi } from "vitest";
-import { inflateGzip } from "../../../src/core/transfer/inflate.ts";
-import { inflatePart } from "../../../src/core/transfer/inflate-part.ts";
+import { inflateGzip } from "../../../src/core/upstream/inflate.ts";
+import { inflatePart } from "../../../src/core/upstream/inflate-part.ts";
 
 afterEach(() => vi.restoreAllMocks());
 

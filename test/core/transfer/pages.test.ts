@@ -1,7 +1,7 @@
 /** A page in place of the file: a captive portal or a maintenance page, which says 200. It is no image, and a good copy stays and stands in. */
 import { describe, expect, test } from "vitest";
 import type { GetOptions } from "../../../src/core/index.ts";
-import { isPage, whyNot } from "../../../src/core/transfer/plausible.ts";
+import { isPage, whyNot } from "../../../src/core/upstream/plausible.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
 import {
   chunkedResponse,

@@ -1,8 +1,8 @@
 /** When and how long to wait: back-off, jitter, Retry-After and their caps, as plain numbers. */
 import { describe, expect, test } from "vitest";
 import { TruncatedDownloadError, UnauthorizedError, UpstreamError } from "../../../src/core/errors.ts";
-import { parseRetryAfter } from "../../../src/core/transfer/request.ts";
-import { createRetries, isRetryable, retryDelayMs, sleep } from "../../../src/core/transfer/retry.ts";
+import { parseRetryAfter } from "../../../src/core/upstream/request.ts";
+import { createRetries, isRetryable, retryDelayMs, sleep } from "../../../src/core/upstream/retry.ts";
 import { rejection } from "../../support/collect.ts";
 
 const policy = { attempts: 3, minDelayMs: 100, maxDelayMs: 1000, idleTimeoutMs: 1 };

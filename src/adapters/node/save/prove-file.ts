@@ -1,8 +1,8 @@
 /** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
 import type { FileHandle } from "node:fs/promises";
-import { free } from "../../../core/piece-memory.ts";
+import { eachOf } from "../../../core/each.ts";
+import { free } from "../../../core/memory/free.ts";
 import { digestChunk } from "../../../core/store/chunk-store.ts";
-import { eachOf } from "../../../core/store/each.ts";
 import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
 import { nodeHash } from "../hash.ts";
 import { onDisk } from "./disk.ts";

@@ -1,6 +1,6 @@
 /** Writes an image's bytes into a file, several pieces at once, each at its place, zeros as holes. */
 import type { FileHandle } from "node:fs/promises";
-import { freeWhole } from "../../../core/piece-memory.ts";
+import { freeWhole } from "../../../core/memory/free.ts";
 import { writeFully } from "../../fs/write-fully.ts";
 import { dataRuns } from "./data-runs.ts";
 import { onDisk } from "./disk.ts";

@@ -1,7 +1,7 @@
 /** From a web response to one of `node:http`: at the client's pace, and never as if it were whole when it is not. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { arePiecesOurs, free } from "../../../core/piece-memory.ts";
+import { arePiecesOurs, free } from "../../../core/memory/free.ts";
 
 /** How it is sent. */
 export interface SendOptions {

@@ -1,0 +1,55 @@
+/** Checks the options of `get` and `prefetch`. Everything wrong is said before anything is asked or read. */
+import { InvalidArgumentError } from "../errors.ts";
+import { normalizeVariant } from "../identity.ts";
+import type { CacheMode, GetOptions, ImageVariant } from "../types.ts";
+import type { Span } from "./image-stream.ts";
+
+/** The options, with defaults filled in. */
+export interface CheckedGetOptions {
+  readonly variant: ImageVariant;
+  readonly cache: CacheMode;
+  readonly span: Span;
+  readonly onProgress: GetOptions["onProgress"];
+  readonly waitUntil: GetOptions["waitUntil"];
+}
+
+const cacheModes: readonly CacheMode[] = [
+  "default",
+  "no-cache",
+  "reload",
+  "no-store",
+  "force-cache",
+  "only-if-cached",
+];
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and what it takes. */
+export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
+  const variant = normalizeVariant(options);
+  const { cache = "default", onProgress, waitUntil } = options;
+  if (!cacheModes.includes(cache))
+    throw new InvalidArgumentError(`"cache" must be one of ${cacheModes.join(", ")}`);
+  for (const [name, value] of Object.entries({ onProgress, waitUntil })) {
+    if (value !== undefined && typeof value !== "function")
+      throw new InvalidArgumentError(`"${name}" must be a function`);
+  }
+  return {
+    variant,
+    cache,
+    span: checkedSpan(options.range),
+    onProgress,
+    waitUntil,
+  };
+}
+
+function checkedSpan(range: GetOptions["range"]): Span {
+  if (range === undefined) return { start: 0, end: undefined };
+  const { start, end } = range ?? {};
+  const isOffset = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isOffset(start)) throw new InvalidArgumentError('"range.start" must be a whole number from 0');
+  if (end !== undefined && (!isOffset(end) || end <= start)) {
+    throw new InvalidArgumentError(
+      `"range.end" must be a whole number above "range.start" (${start}); it is exclusive`,
+    );
+  }
+  return { start, end };
+}

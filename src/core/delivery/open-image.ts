@@ -1,0 +1,209 @@
+/** From a resolved image to its bytes: out of the cache, along with a transfer, or by a transfer of its own. */
+import type { ManagerContext } from "../context.ts";
+import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
+import { type Manifest, parseHttpDate, toImageInfo } from "../store/manifest.ts";
+import { ChunkUnavailable, readImage } from "../store/read-image.ts";
+import { guessOf, type OpenedBody } from "../transfer/opened.ts";
+import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import type { TransferOptions } from "../transfer/transfer-options.ts";
+import type { ImageInfo, ImageStream } from "../types.ts";
+import { retryDelayMs, sleep } from "../upstream/retry.ts";
+import { unlessAborted } from "../upstream/source.ts";
+import { followTransfer } from "./follow-transfer.ts";
+import { createHealer } from "./heal.ts";
+import { createBodyStream, type ImageBody, type Span } from "./image-stream.ts";
+import { followNew } from "./join-transfer.ts";
+import { createProgress, type ProgressReporter } from "./progress.ts";
+import type { ResolvedGet } from "./resolved-get.ts";
+import { shareOf } from "./share-of-file.ts";
+
+/** Streams a cached image. A chunk that is missing or damaged is fetched again and rewritten on the way. */
+export function streamCached(
+  context: ManagerContext,
+  read: ResolvedGet,
+  manifest: Manifest,
+  origin: "cache" | "stale",
+): ImageStream {
+  const { span, id } = read;
+  assertSpanWithin(span, manifest.size);
+  const end = Math.min(span.end ?? manifest.size, manifest.size);
+  const info = toImageInfo(id, manifest);
+  const progress = createProgress(read.onProgress, context.now);
+  progress.setTotal(end - span.start);
+  const [first, last] = [Math.floor(span.start / manifest.chunkBytes), Math.ceil(end / manifest.chunkBytes)];
+  const reading = { ...manifest }; // a key of its own: the same image may be read many times at once
+  context.reading.set(reading, id);
+  const body = createBodyStream({
+    chunkBytes: manifest.chunkBytes,
+    span: { start: span.start, end },
+    exactBytes: end - span.start,
+    signal: read.signal,
+    chunks: readImage(context, manifest, first, last),
+    recover: createHealer(context, read, manifest, last),
+    onDelivered: (bytes) => progress.report(bytes),
+    onWhole: progress.finish,
+    onEnd: () => context.reading.delete(reading),
+  });
+  return describe(body, read, {
+    mime: manifest.mime,
+    size: manifest.size,
+    etag: info.etag,
+    lastModified: info.lastModified,
+    origin,
+    committed: async () => info,
+  });
+}
+
+/** Streams along with a transfer. Takes over the caller's hold on it. */
+export function streamTransfer(
+  context: ManagerContext,
+  read: ResolvedGet,
+  transfer: RunningTransfer,
+  opened: OpenedBody,
+  release: () => void,
+): ImageStream {
+  const { span } = read;
+  if (opened.size !== undefined) assertSpanWithin(span, opened.size);
+  const { chunkBytes } = transfer.window;
+  const first = Math.floor(span.start / chunkBytes);
+  const progress = createProgress(read.onProgress, context.now);
+  void setTotal(progress, read, opened);
+  const recovery = createRecovery(context, read, transfer);
+  const ended = Promise.withResolvers<{ failure?: unknown }>();
+  const body = createBodyStream({
+    chunkBytes,
+    span,
+    exactBytes: opened.size === undefined ? undefined : bytesOfSpan(span, opened.size),
+    signal: read.signal,
+    chunks: followTransfer(transfer, context, first),
+    recover: recovery.recover,
+    onDelivered(bytes) {
+      const { window } = recovery.transfer();
+      if (window.isWhole) progress.setTotal(Math.min(span.end ?? window.size, window.size) - span.start);
+      progress.report(bytes, shareOf(window, span.start, bytes));
+    },
+    onWhole: progress.finish,
+    onEnd: (failure) => ended.resolve({ failure }),
+  });
+  release();
+  return describe(body, read, {
+    mime: opened.mime,
+    size: opened.size,
+    etag: undefined,
+    lastModified: parseHttpDate(opened.validators.lastModified),
+    origin: "network",
+    committed: () => committed(read.id, transfer, ended.promise),
+  });
+}
+
+/** What the stream's `size` promises: an upstream may say another one when it is asked again. */
+const bytesOfSpan = ({ start, end }: Span, size: number) => Math.min(end ?? size, size) - start;
+
+function assertSpanWithin({ start }: Span, size: number): void {
+  if (start < size || (start === 0 && size === 0)) return;
+  throw new InvalidArgumentError(`"range.start" is ${start}, but the image has only ${size} bytes`);
+}
+
+async function setTotal(
+  progress: ProgressReporter,
+  { span, onProgress }: ResolvedGet,
+  opened: OpenedBody,
+): Promise<void> {
+  if (!onProgress) return;
+  const end = Math.min(span.end ?? Number.POSITIVE_INFINITY, opened.size ?? Number.POSITIVE_INFINITY);
+  if (Number.isFinite(end)) return progress.setTotal(end - span.start);
+  const guess = await guessOf(opened);
+  if (guess !== undefined) progress.setGuess(guess - span.start);
+}
+
+interface StreamFacts {
+  readonly mime: string;
+  readonly size: number | undefined;
+  readonly etag: string | undefined;
+  readonly lastModified: Date | undefined;
+  readonly origin: ImageStream["origin"];
+  committed(): Promise<ImageInfo | undefined>;
+}
+
+function describe(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { identity }: ResolvedGet,
+  facts: StreamFacts,
+): ImageStream {
+  const { deviceType, version } = identity;
+  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+  return Object.assign(body, { deviceType, version, ...known }) as unknown as ImageStream;
+}
+
+function committed(
+  id: string,
+  transfer: RunningTransfer,
+  ended: Promise<{ failure?: unknown }>,
+): Promise<ImageInfo | undefined> {
+  const result = (async () => {
+    const outcome = await transfer.outcome.catch(() => undefined);
+    if (outcome?.manifest) return toImageInfo(id, outcome.manifest);
+    const failure = outcome ? undefined : (await ended).failure;
+    if (failure !== undefined) throw failure;
+    // Unlike a store that did not take it, this concerns whoever has the bytes.
+    if (outcome?.obstacle.code === "TRUNCATED_DOWNLOAD") throw outcome.obstacle;
+    return undefined;
+  })();
+  result.catch(() => undefined); // need not be awaited; an `async` function would return another promise
+  return result;
+}
+
+/**
+ * Ways that one stream tries after its first: a transfer of its own brings all that a store has lost, and once the image has changed
+ * another one brings the new bytes. Who needs more is in a loop, and each round of it asks the upstream.
+ */
+const maxRecoveries = 2;
+
+/**
+ * How a stream goes on without the transfer that it reads. A reader that lags behind what memory and store have goes on with a transfer
+ * of its own, checked against what it was given. One that has nothing yet may as well have new bytes.
+ */
+function createRecovery(
+  context: ManagerContext,
+  read: ResolvedGet,
+  first: RunningTransfer,
+): { transfer(): RunningTransfer; recover: ImageBody["recover"] } {
+  let { transfer, count } = { transfer: first, count: 0 };
+  const recover: ImageBody["recover"] = async (index, failure, delivered) => {
+    const options = await waysOn(read, transfer, failure, delivered);
+    count += 1;
+    if (count > maxRecoveries) throw beyondRecovery(failure);
+    if (count > 1) await sleep(retryDelayMs(context.retry, count, failure, Math.random()), read.signal);
+    const following = await followNew(context, options, index, read.signal);
+    transfer = following.transfer;
+    return following.chunks;
+  };
+  return { recover, transfer: () => transfer };
+}
+
+/** What to transfer next. Rejects with the failure where nothing helps. */
+async function waysOn(
+  { id, identity, signal }: ResolvedGet,
+  { options: { isStored, previous }, window, outcome }: RunningTransfer,
+  failure: unknown,
+  delivered: boolean,
+): Promise<TransferOptions> {
+  const { chunkBytes, digests } = window;
+  const plain = { id, identity, chunkBytes, previous };
+  if (failure instanceof ChunkUnavailable)
+    return { ...plain, isStored: false, expected: delivered ? [...digests] : undefined };
+  if (!(failure instanceof ImageChangedError) || delivered) throw failure;
+  // All by one transfer, once the old one has let go of its lease.
+  await unlessAborted(signal, () => outcome.catch(() => undefined));
+  return { ...plain, isStored };
+}
+
+function beyondRecovery(cause: unknown): ImageChangedError {
+  if (cause instanceof ImageChangedError) return cause;
+  return new ImageChangedError(
+    "What the store has of the image is gone, and the upstream's bytes are others",
+    {
+      cause,
+    },
+  );
+}

@@ -1,0 +1,13 @@
+/** Progress while nobody knows the image's size: how much of the upstream's file it took to bring the bytes that somebody has. */
+import type { TransferWindow } from "../memory/window.ts";
+
+/**
+ * The share (0 to 1) of the file's rest from `start` on that brought so many bytes of the image; `undefined` where its length is
+ * unknown.
+ */
+export function shareOf(window: TransferWindow, start: number, bytes: number): number | undefined {
+  const last = window.fileAt(Math.ceil((start + bytes) / window.chunkBytes) - 1);
+  if (!last) return undefined;
+  const before = window.fileAt(Math.floor(start / window.chunkBytes) - 1)?.bytes ?? 0;
+  return before < last.totalBytes ? (last.bytes - before) / (last.totalBytes - before) : undefined;
+}

@@ -1,0 +1,95 @@
+/** Writes the journal of a transfer under way, so that others can read along and take it up. */
+
+import type { TransferWindow } from "../memory/window.ts";
+import type { ByteStore } from "../store/byte-store.ts";
+import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
+import type { Lease } from "./lease.ts";
+
+/** A journal that is being written. */
+export interface KeptJournal {
+  /** How many segments of it there are. */
+  readonly segments: number;
+  /** Settles when it is written down that chunks from an index on do not count any more. */
+  takeBack(index: number): Promise<void>;
+  /** Settles when all that is stored by then is written down. */
+  stop(): Promise<void>;
+}
+
+/** Writes the journal of a window until `stop`. `previous`: epochs whose journals it makes superfluous. */
+export function keepJournal(
+  store: ByteStore,
+  id: string,
+  lease: Lease,
+  previous: readonly number[],
+  window: TransferWindow,
+  header: JournalHeader,
+  onFault: (cause: unknown) => void,
+): KeptJournal {
+  let written = 0;
+  let segment = 0;
+  let isFaulty = false;
+  const stopping = Promise.withResolvers<"stop">();
+
+  // Segments are numbered, so they are written one after the other.
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = (write: () => Promise<void>): Promise<void> => {
+    const result = last.then(write);
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  const append = () => inTurn(appendNow);
+  const appendNow = async () => {
+    const until = wholeStoredChunks(window);
+    const digests = window.digests.slice(written, until);
+    const entry: JournalSegment = {
+      owner: lease.owner,
+      ...(segment === 0 && { header }),
+      from: written,
+      digests,
+      file: window.fileAt(until - 1),
+    };
+    await writeSegment(store, id, lease.epoch, segment, entry);
+    written = until;
+    segment += 1;
+  };
+
+  const writing = (async () => {
+    await append();
+    await removeJournals(store, id, previous); // ours has by now what they had
+    while ((await Promise.race([window.storedBeyond(written), stopping.promise])) !== "stop") {
+      if (wholeStoredChunks(window) <= written) return; // a short chunk: the end
+      await append();
+    }
+  })().catch((cause: unknown) => {
+    isFaulty = true;
+    onFault(cause);
+  });
+
+  return {
+    get segments() {
+      return segment;
+    },
+    takeBack(index) {
+      return inTurn(async () => {
+        if (isFaulty || index >= written) return;
+        await writeSegment(store, id, lease.epoch, segment, { owner: lease.owner, from: index, digests: [] });
+        written = index;
+        segment += 1;
+      }).catch((cause: unknown) => {
+        isFaulty = true;
+        onFault(cause);
+      });
+    },
+    async stop() {
+      stopping.resolve("stop");
+      await writing;
+      if (!isFaulty && wholeStoredChunks(window) > written) await append().catch(onFault);
+    },
+  };
+}
+
+/** The last, short chunk is the manifest's to tell. */
+function wholeStoredChunks(window: TransferWindow): number {
+  return Math.min(window.storedCount, Math.floor(window.size / window.chunkBytes));
+}

@@ -1,0 +1,230 @@
+/**
+ * Who transfers an image, among processes that share a store. Whoever creates `leases:<id>:<epoch>` does; the others follow
+ * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, or whose work does for as long as its
+ * owner says that it may, is passed over by creating the next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
+ */
+import type { ByteStore } from "../store/byte-store.ts";
+import { isCount, isName, isOptional, isRecord, isTime } from "../store/checks.ts";
+import { decodeJson, encodeJson } from "../store/json.ts";
+import { leaseKey } from "../store/keys.ts";
+import { sleep } from "../upstream/retry.ts";
+import { findEpochs, forgetHead, writeHead } from "./lease-head.ts";
+import { isRetired, newOwner, retireOwner } from "./owner.ts";
+
+/** How a lease is kept and watched, in milliseconds. */
+export interface LeaseTimes {
+  readonly heartbeatMs: number;
+  readonly ttlMs: number;
+  readonly pollMs: number;
+}
+
+/** What stands under a lease's key. */
+export interface LeaseRecord {
+  readonly owner: string;
+  readonly beat: number;
+  /** Counts all that moves: bytes that come, requests, chunks that are looked at. It beats alone if its transfer hangs. */
+  readonly progress?: number | undefined;
+  /** How long nothing may move on top of the TTL, because the owner waits for its upstream. */
+  readonly quietMs?: number | undefined;
+  /** By the owner's clock, for `prune` alone: whether an owner lives is never judged by clocks. */
+  readonly renewedAt: number;
+}
+
+/** A lease that this process holds. */
+export interface Lease {
+  readonly epoch: number;
+  readonly owner: string;
+  /** Whether the store still says so. */
+  stands(): Promise<boolean>;
+  /** Stops the heartbeat and deletes the lease, unless somebody else has. `isDone`: it leaves no journal to be found. */
+  release(isDone: boolean): Promise<void>;
+}
+
+/** Whose turn it is. */
+export type Turn =
+  | { readonly kind: "own"; readonly lease: Lease | undefined; readonly journals: readonly number[] }
+  | { readonly kind: "follow"; readonly epoch: number; readonly owner: string };
+
+/** One transfer's part in the contest for an image's lease. */
+export interface Contest {
+  /** Takes the turn, or says whom to follow. Rejects when the store fails. */
+  contend(): Promise<Turn>;
+  /** Whether the lease that is followed is gone or has stood still too long. */
+  isOver(epoch: number): Promise<boolean>;
+}
+
+/** A lease as it was last looked at, and since when it has looked like that, on this process's clock. */
+export interface SeenLease {
+  readonly epoch: number;
+  readonly owner: string;
+  readonly beat: number;
+  readonly sinceMs: number;
+  readonly progress: number | undefined;
+  readonly movedMs: number;
+}
+
+/** What an owner tells of its work. */
+export interface Work {
+  /** See {@link LeaseRecord}. */
+  readonly quietMs: number;
+  progress(): number;
+}
+
+/** A lease of an owner that says nothing of its work, or claims to be patient for ever. */
+const maxQuietMs = 10 * 60 * 1000;
+
+/** Nobody to share with. */
+export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
+
+/**
+ * Makes one. `onFault` is told when the heartbeat fails. `seenLeases` outlives it: gets that give up early would else each give a dead
+ * owner a whole TTL.
+ */
+export function createContest(
+  store: ByteStore,
+  id: string,
+  times: LeaseTimes,
+  signal: AbortSignal,
+  now: () => number,
+  onFault: (cause: unknown) => void,
+  seenLeases: Map<string, SeenLease> = new Map(),
+  work: Work = idle,
+): Contest {
+  const isStalled = (epoch: number, record: LeaseRecord): boolean => {
+    if (isRetired(record.owner)) return true;
+    const nowMs = performance.now();
+    const seen = lookedAt(seenLeases.get(id), epoch, record, nowMs);
+    seenLeases.set(id, seen);
+    const quietMs = Math.min(maxQuietMs, record.quietMs ?? maxQuietMs);
+    return nowMs - seen.sinceMs > times.ttlMs || nowMs - seen.movedMs > times.ttlMs + quietMs;
+  };
+
+  return {
+    async contend() {
+      const startedMs = performance.now();
+      for (;;) {
+        const { leases, last, journals } = await findEpochs(store, id);
+        const current = leases.at(-1);
+        const record = current === undefined ? undefined : await readLease(store, id, current);
+        if (current !== undefined && record && !isStalled(current, record))
+          return { kind: "follow", epoch: current, owner: record.owner };
+        const epoch = last + 1;
+        const owner = newOwner();
+        const created = store.createIfAbsent(leaseKey(id, epoch), encodeLease(owner, 0, now, work));
+        created.then((result) => result !== "created" && retireOwner(owner)).catch(() => retireOwner(owner));
+        const result = await created;
+        if (result === "unsupported") return alone;
+        if (result === "exists") {
+          // Somebody was faster, and the next look finds them; where a read never shows them, we go on unshared.
+          if (performance.now() - startedMs > times.ttlMs) return alone;
+          await sleep(times.pollMs, signal);
+          continue;
+        }
+        seenLeases.delete(id);
+        const lease = keepLease(store, id, { epoch, owner }, times, signal, now, work, onFault);
+        try {
+          await writeHead(store, id, { epoch, journals, renewedAt: now() });
+          // An owner that was only paused sees by this that it has lost.
+          await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
+        } catch (failure) {
+          void lease.release(true); // nobody should wait for a lease that is not made use of
+          throw failure;
+        }
+        return { kind: "own", lease, journals };
+      }
+    },
+    async isOver(epoch) {
+      const record = await readLease(store, id, epoch);
+      if (record) return isStalled(epoch, record);
+      seenLeases.delete(id);
+      return true;
+    },
+  };
+}
+
+function keepLease(
+  store: ByteStore,
+  id: string,
+  { epoch, owner }: { epoch: number; owner: string },
+  times: LeaseTimes,
+  signal: AbortSignal,
+  now: () => number,
+  work: Work,
+  onFault: (cause: unknown) => void,
+): Lease {
+  const key = leaseKey(id, epoch);
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([stop.signal, signal]);
+  let isLost = false;
+  const beating = (async () => {
+    for (let beat = 1; ; beat++) {
+      await sleep(times.heartbeatMs, stopped);
+      isLost = (await readLease(store, id, epoch))?.owner !== owner;
+      if (isLost) return;
+      await store.write(key, encodeLease(owner, beat, now, work));
+    }
+  })().catch((cause: unknown) => {
+    if (!stopped.aborted) onFault(cause);
+  });
+  let released: Promise<void> | undefined;
+  return {
+    epoch,
+    owner,
+    stands: async () => (await readLease(store, id, epoch))?.owner === owner,
+    release(isDone) {
+      released ??= (async () => {
+        stop.abort();
+        retireOwner(owner); // even where the store does not let go of the lease
+        await beating;
+        if (isLost) return;
+        if (isDone) await forgetHead(store, id, epoch).catch(onFault);
+        await store.remove(key).catch((cause: unknown) => {
+          onFault(cause);
+          store.removeSometime(key); // others would wait for a lease that nobody keeps
+        });
+      })();
+      return released;
+    },
+  };
+}
+
+const idle: Work = { quietMs: 0, progress: () => 0 };
+
+/** Only whether it moves counts: clocks of other machines are never compared with ours. */
+function lookedAt(
+  seen: SeenLease | undefined,
+  epoch: number,
+  { owner, beat, progress }: LeaseRecord,
+  nowMs: number,
+): SeenLease {
+  const isSame = seen?.epoch === epoch && seen.owner === owner;
+  const sinceMs = isSame && seen.beat === beat ? seen.sinceMs : nowMs;
+  const movedMs = isSame && seen.progress === progress ? seen.movedMs : nowMs;
+  return { epoch, owner, beat, sinceMs, progress, movedMs };
+}
+
+function encodeLease(
+  owner: string,
+  beat: number,
+  now: () => number,
+  { progress, quietMs }: Work,
+): Uint8Array<ArrayBuffer> {
+  return encodeJson({ owner, beat, progress: progress(), quietMs, renewedAt: now() } satisfies LeaseRecord);
+}
+
+/** A lease that can't be read is one that never beats. */
+async function readLease(store: ByteStore, id: string, epoch: number): Promise<LeaseRecord | undefined> {
+  const bytes = await store.read(leaseKey(id, epoch));
+  if (!bytes) return undefined;
+  const record = decodeJson(bytes);
+  return isLeaseRecord(record) ? record : { owner: "", beat: -1, renewedAt: 0 };
+}
+
+/** Also asked by `prune`. */
+export const isLeaseRecord = (value: unknown): value is LeaseRecord =>
+  isRecord(value) &&
+  isName(value["owner"]) &&
+  isCount(value["beat"]) &&
+  isOptional(isCount, value["progress"]) &&
+  isOptional(isCount, value["quietMs"]) &&
+  isTime(value["renewedAt"]);

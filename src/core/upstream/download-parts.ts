@@ -1,0 +1,114 @@
+/** Brings an image's raw bytes to a sink part by part: each read on through breaks, inflated, and proven by its length and CRC-32. */
+import { IntegrityError } from "../errors.ts";
+import type { DownloadJob, DownloadResult, DownloadSink, SinkMark } from "./download.ts";
+import { inflatePart, PartDamaged } from "./inflate-part.ts";
+import type { OpenedParts } from "./open-parts.ts";
+import { partAt, sum, wireBytesBefore } from "./part-list.ts";
+import type { PartSupply } from "./part-supply.ts";
+import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-file.ts";
+import type { RequestConditions } from "./request.ts";
+import { createRetries, type Retries, withRetries } from "./retry.ts";
+
+/** Last bytes of a part that are on their way when the next one is asked for. */
+const nearEndBytes = 1024 * 1024;
+
+/** All parts from the opened one on. Settles when the last byte is in the sink, proven. */
+export async function downloadParts(
+  job: DownloadJob,
+  opened: OpenedFile & { readonly parts: OpenedParts },
+  sink: DownloadSink,
+): Promise<DownloadResult> {
+  const { supply, first, mark } = opened.parts;
+  const { index } = partAt(supply.parts, opened.response.fromByte ?? 0);
+  if (mark) await sink.rewind(mark, "compare");
+  else sink.begin(0);
+  try {
+    let early: OpenedFile | undefined = first;
+    for (let next = index; next < supply.parts.length; next++) {
+      await bringPart({ job, supply, index: next, sink, retries: createRetries(job.retry) }, early);
+      early = undefined;
+    }
+    return { isProven: true, opened };
+  } finally {
+    supply.close();
+  }
+}
+
+interface PartTask {
+  readonly job: DownloadJob;
+  readonly supply: PartSupply;
+  readonly index: number;
+  readonly sink: DownloadSink;
+  readonly retries: Retries;
+}
+
+/** One part, through breaks, a change under its address, and one failed proof. */
+async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise<void> {
+  const { job, supply, sink } = task;
+  const mark = sink.mark();
+  let file = early ?? (await open(task));
+  for (let damages = 0; ; ) {
+    try {
+      return await pour(task, file);
+    } catch (failure) {
+      if (failure instanceof FileRestarted) {
+        file = failure.opened;
+        job.onResumed(wireBytesBefore(supply.parts, task.index), failure.cause);
+        await sink.rewind(mark, "compare");
+      } else if (failure instanceof PartDamaged) {
+        damages += 1;
+        // Twice the address gave bytes that are not those which the upstream has summed.
+        if (damages > 1) throw unsound(job, mark, failure);
+        job.onResumed(wireBytesBefore(supply.parts, task.index), failure);
+        await sink.rewind(mark, "replace");
+        file = await open(task);
+      } else throw failure;
+    }
+  }
+}
+
+/** The part's bytes to the sink, from the file's first on. */
+async function pour({ job, supply, index, sink, retries }: PartTask, file: OpenedFile): Promise<void> {
+  const part = supply.parts[index]!;
+  const before = wireBytesBefore(supply.parts, index);
+  const totalBytes = sum(supply.parts, "wireBytes");
+  let furthest = 0;
+  const wire = readUpstreamFile(file, {
+    idleTimeoutMs: job.retry.idleTimeoutMs,
+    signal: job.signal,
+    retries,
+    reopen: (conditions) =>
+      withRetries(retries, job.signal, () => openUnlessChanged(supply, index, conditions, job.signal)),
+    onResumed: (fromByte, cause) => job.onResumed(before + fromByte, cause),
+    onPosition(offset) {
+      if (offset > furthest) retries.progressed();
+      furthest = Math.max(furthest, offset);
+      sink.noteFile({ bytes: before + offset, totalBytes });
+      if (part.wireBytes - offset <= nearEndBytes) supply.openAhead(index, job.signal);
+    },
+  });
+  for await (const piece of inflatePart(part, wire, job.inflater)) await sink.write(piece);
+}
+
+const open = ({ supply, index, retries, job }: PartTask) =>
+  withRetries(retries, job.signal, () => supply.open(index, {}, job.signal));
+
+/** 412: another file is there. 416: one that is shorter. Then it is asked for whole. */
+async function openUnlessChanged(
+  supply: PartSupply,
+  index: number,
+  conditions: RequestConditions,
+  signal: AbortSignal,
+): Promise<OpenedFile> {
+  try {
+    return await supply.open(index, conditions, signal);
+  } catch (failure) {
+    const { status } = failure as { status?: number };
+    if (conditions.resume && (status === 412 || status === 416)) return supply.open(index, {}, signal);
+    throw failure;
+  }
+}
+
+function unsound({ id }: DownloadJob, { chunk }: SinkMark, cause: PartDamaged): IntegrityError {
+  return new IntegrityError(id, chunk, { cause, message: `${cause.message}, and it was fetched twice` });
+}

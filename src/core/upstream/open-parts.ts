@@ -1,0 +1,57 @@
+/** Opens an image that a source hands out in parts, so that to the rest of a transfer it is a file of which every range can be had. */
+import type { Validators } from "../store/manifest.ts";
+import type { ImageParts } from "../types.ts";
+import type { UpstreamBody } from "./body.ts";
+import type { DownloadJob, Opening, SinkMark } from "./download.ts";
+import { partAt, partsValidators, sum } from "./part-list.ts";
+import { PartSupply } from "./part-supply.ts";
+import type { OpenedFile } from "./read-file.ts";
+import type { RequestConditions } from "./request.ts";
+
+/** Where the parts come from, and the first one that is needed. */
+export interface OpenedParts {
+  readonly supply: PartSupply;
+  readonly first: OpenedFile;
+  /** Where that part begins, for one that an earlier transfer had begun: it comes again from its first byte, and is compared. */
+  readonly mark?: SinkMark;
+}
+
+/** Asks for the part that holds the first byte that is wanted; for nothing where the list alone answers. */
+export async function openParts(
+  job: DownloadJob,
+  answer: ImageParts,
+  conditions: RequestConditions,
+): Promise<Opening> {
+  const validators = await partsValidators(answer.parts);
+  if (conditions.unless?.etag === validators.etag) return { response: { kind: "not-modified" } };
+  const size = sum(answer.parts, "bytes");
+  if (conditions.isHeadersOnly) return asFile(size, validators, 0, noBody);
+  // Another list is another file: then it begins at its beginning.
+  const fromByte = conditions.resume?.etag === validators.etag ? conditions.resume!.fromByte : 0;
+  const supply = new PartSupply(job, answer, validators);
+  const first = await supply.open(partAt(answer.parts, fromByte).index, {}, job.signal);
+  const opened = asFile(size, validators, fromByte, first.response.body);
+  return { ...opened, parts: { supply, first } };
+}
+
+const noBody: UpstreamBody = {
+  arePiecesOurs: false,
+  read: async () => undefined,
+  cancel: async () => undefined,
+};
+
+function asFile(size: number, validators: Validators, fromByte: number, body: UpstreamBody): OpenedFile {
+  return {
+    // The parts have addresses of their own.
+    request: { url: "", gzip: false, exactBytes: size },
+    response: {
+      kind: "body",
+      body,
+      validators,
+      mime: undefined,
+      fileBytes: size,
+      fromByte,
+      isCoded: false,
+    },
+  };
+}

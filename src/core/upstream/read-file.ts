@@ -1,0 +1,167 @@
+/** The bytes of one upstream file, read on through breaks where the rest provably belongs to the same file. */
+import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { foreignError } from "../foreign-error.ts";
+import { isStrongEtag } from "../freshness/judge.ts";
+import { free } from "../memory/free.ts";
+import type { ImageRequest } from "../types.ts";
+import type { OpenedParts } from "./open-parts.ts";
+import { discard, type FileBody, type RequestConditions } from "./request.ts";
+import { secretsOf } from "./request-secrets.ts";
+import type { Retries } from "./retry.ts";
+
+/** A file whose response has begun. */
+export interface OpenedFile {
+  readonly request: ImageRequest;
+  readonly response: FileBody;
+  /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
+  readonly parts?: OpenedParts;
+}
+
+/** What reading needs from the download that it is part of. */
+export interface ReadContext {
+  readonly idleTimeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly retries: Retries;
+  /** Whether a piece is of no more use once the next is asked for. Default: it may be. */
+  readonly isReadOnce?: boolean;
+  /** Sends the request again. */
+  reopen(conditions: RequestConditions): Promise<OpenedFile>;
+  /** Told after each piece how far the file has come. */
+  onPosition(offset: number): void;
+  onResumed(fromByte: number, cause: unknown): void;
+}
+
+/** Thrown when the file can't be continued: the bytes begin anew with the response that is already open. */
+export class FileRestarted extends Error {
+  readonly opened: OpenedFile;
+
+  constructor(opened: OpenedFile, cause: unknown) {
+    super("The file starts over", { cause });
+    this.opened = opened;
+  }
+}
+
+/** Yields the file's bytes. Ends only when they are complete as far as the framing can tell. */
+export async function* readUpstreamFile(
+  opened: OpenedFile,
+  context: ReadContext,
+): AsyncGenerator<Uint8Array> {
+  const { validators, fileBytes, isCoded } = opened.response;
+  const etag = !isCoded && isStrongEtag(validators.etag) ? validators.etag : undefined;
+  let current = opened;
+  let offset = opened.response.fromByte ?? 0;
+  for (;;) {
+    try {
+      for await (const piece of readBody(current, context)) {
+        offset += piece.length;
+        context.onPosition(offset);
+        yield piece;
+      }
+      assertWhole(offset, fileBytes);
+      return;
+    } catch (failure) {
+      await context.retries.pauseAfter(failure, context.signal);
+      const resume =
+        etag !== undefined && offset > 0 && offset !== fileBytes ? { fromByte: offset, etag } : undefined;
+      current = await context.reopen({ resume });
+      if (!resume || !continues(current.response, offset, opened.response)) {
+        throw new FileRestarted(await whole(current, context), failure);
+      }
+      context.onResumed(offset, failure);
+    }
+  }
+}
+
+/** Whether a response is the rest of the file: RFC 9110 lets a server answer something else at every step. */
+function continues(response: FileBody, offset: number, first: FileBody): boolean {
+  if (response.fromByte !== offset || response.isCoded) return false;
+  if (response.validators.etag !== undefined && response.validators.etag !== first.validators.etag)
+    return false;
+  return first.fileBytes === undefined || response.fileBytes === first.fileBytes;
+}
+
+/** A partial response that is not the one asked for is of no use; the file is asked for whole. */
+async function whole(opened: OpenedFile, context: ReadContext): Promise<OpenedFile> {
+  if (opened.response.fromByte === 0) return opened;
+  await discard(opened.response);
+  return context.reopen({});
+}
+
+function assertWhole(offset: number, fileBytes: number | undefined): void {
+  if (fileBytes === undefined || offset === fileBytes) return;
+  throw new TruncatedDownloadError(
+    `The download ended after ${offset} of ${fileBytes} bytes`,
+    offset,
+    fileBytes,
+  );
+}
+
+async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const { body } = opened.response;
+  const isToFree = context.isReadOnce && body.arePiecesOurs;
+  // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
+  const cancel = () => void body.cancel();
+  const idle = watchIdle(context.idleTimeoutMs, cancel);
+  // Also where nobody reads on: then nothing else would end timer and connection.
+  const leave = () => {
+    idle.close();
+    context.signal.removeEventListener("abort", leave);
+    cancel();
+  };
+  context.signal.addEventListener("abort", leave, { once: true });
+  try {
+    context.signal.throwIfAborted();
+    for (;;) {
+      idle.begin();
+      const piece = await body.read();
+      idle.end();
+      context.signal.throwIfAborted();
+      if (!piece) return;
+      yield piece;
+      if (isToFree) free(piece);
+    }
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    throw connectionLost(opened.request, cause);
+  } finally {
+    leave();
+  }
+}
+
+/** The error for a body that broke. Ours pass as they are. */
+export function connectionLost(request: ImageRequest, cause: unknown): UpstreamError {
+  if (cause instanceof UpstreamError) return cause;
+  const copy = foreignError(cause, secretsOf(request));
+  return new UpstreamError("The connection was lost during the download", {}, { cause: copy });
+}
+
+/** Only a pending read is timed: a consumer may take as long as it likes. One timer serves many reads, for there are thousands. */
+function watchIdle(timeoutMs: number, onIdle: () => void) {
+  let pendingSince: number | undefined;
+  let isIdle = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = () => {
+    timer = undefined;
+    // Nobody may ever read on: a timer that went on for itself would keep the process alive.
+    if (pendingSince === undefined) return;
+    const waitedMs = performance.now() - pendingSince;
+    isIdle = waitedMs >= timeoutMs;
+    if (isIdle) onIdle();
+    else timer = setTimeout(look, timeoutMs - waitedMs);
+  };
+  return {
+    begin() {
+      pendingSince = performance.now();
+      timer ??= setTimeout(look, timeoutMs);
+    },
+    /** @throws {UpstreamError} `UPSTREAM` where the read took too long. */
+    end() {
+      pendingSince = undefined;
+      if (isIdle) throw new UpstreamError(`The download brought no byte for ${timeoutMs} ms`);
+    },
+    close() {
+      pendingSince = undefined;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** A caller's {@link ImageSource}, checked: what it returns is validated, what it throws is typed, an abort is immediate. */
+import { isDeviceType } from "../device-type.ts";
+import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
+import { foreignError, foreignMessage } from "../foreign-error.ts";
+import { isVersionList } from "../store/catalog.ts";
+import type {
+  ImageParts,
+  ImageRequest,
+  ImageSource,
+  OsVersion,
+  ResolvedImage,
+  SourceAccount,
+  SourceOptions,
+} from "../types.ts";
+import { withinLookUpTime } from "./look-up-time.ts";
+import { isImageParts } from "./part-list.ts";
+
+export { unlessAborted } from "../waiting.ts";
+
+/** A source as the core uses it. */
+export interface Source {
+  readonly id: string;
+  scope(signal: AbortSignal): Promise<string | SourceAccount | undefined>;
+  confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
+  resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
+  versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
+  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+}
+
+/** Wraps a source. Nothing is asked of it yet. Each call of it has the time of a look-up. */
+export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Source {
+  assertSource(source);
+  const ask: Ask = (what, isValid, signal, call) =>
+    withinLookUpTime(lookUpTimeoutMs, signal, (options) => asked(what, isValid, () => call(options)));
+  return {
+    id: source.id,
+    scope: (signal) => ask("a scope", isScope, signal, async (options) => source.scope?.(options)),
+    confirm: (account, signal) => ask("a scope", isText, signal, (options) => account.confirm(options)),
+    resolveDeviceType: (name, signal) =>
+      ask("a device type slug", isDeviceType, signal, (options) => source.resolveDeviceType(name, options)),
+    versions: (slug, includeDrafts, signal) =>
+      ask("a list of versions", isVersionList, signal, (options) =>
+        source.versions(slug, { ...options, includeDrafts }),
+      ),
+    request: (image) =>
+      ask("a request", isRequest, image.signal, ({ signal }) => source.request({ ...image, signal })),
+  };
+}
+
+type Ask = <T>(
+  what: string,
+  isValid: (answer: unknown) => answer is T,
+  signal: AbortSignal | undefined,
+  call: (options: SourceOptions) => Promise<unknown>,
+) => Promise<T>;
+
+function assertSource(source: unknown): asserts source is ImageSource {
+  const value = (typeof source === "object" && source !== null ? source : {}) as Record<string, unknown>;
+  const isSource = ["resolveDeviceType", "versions", "request"].every(
+    (name) => typeof value[name] === "function",
+  );
+  if (isSource && typeof value["id"] === "string" && value["id"] !== "") return;
+  throw new InvalidArgumentError('"source" must be an ImageSource, for example balenaSdkSource()');
+}
+
+async function asked<T>(
+  what: string,
+  isValid: (answer: unknown) => answer is T,
+  ask: () => Promise<unknown>,
+): Promise<T> {
+  const answer = await typed(ask);
+  if (isValid(answer)) return answer;
+  throw new UpstreamError(`The source was asked for ${what} and returned something else`, {
+    unavailable: false,
+  });
+}
+
+async function typed(ask: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (isImageManagerError(cause)) throw cause;
+    throw new UpstreamError(
+      `The source failed: ${foreignMessage(cause)}`,
+      {},
+      { cause: foreignError(cause) },
+    );
+  }
+}
+
+const isText = (answer: unknown): answer is string => typeof answer === "string";
+
+function isScope(answer: unknown): answer is string | SourceAccount | undefined {
+  if (answer === undefined || typeof answer === "string") return true;
+  const { digest, confirm } = Object(answer) as Partial<SourceAccount>;
+  // It becomes part of a key.
+  return typeof digest === "string" && /^[0-9a-f]{32,128}$/.test(digest) && typeof confirm === "function";
+}
+
+function isRequest(answer: unknown): answer is ImageRequest | ImageParts {
+  if (isImageParts(answer)) return true;
+  if (typeof answer !== "object" || answer === null) return false;
+  const { url, gzip, exactBytes } = answer as Partial<ImageRequest>;
+  const isSize = exactBytes === undefined || (Number.isSafeInteger(exactBytes) && exactBytes >= 0);
+  return (typeof url === "string" || url instanceof URL) && typeof gzip === "boolean" && isSize;
+}
