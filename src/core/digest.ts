@@ -23,3 +23,6 @@ function toHex(bytes: Uint8Array): string {
   for (const byte of bytes) hex += hexOfByte[byte];
   return hex;
 }
+
+/** Digest of each chunk; `null` for a chunk of zeros, which is not stored. */
+export type ChunkDigests = readonly (string | null)[];

@@ -161,6 +161,13 @@ function isTroubleStatus(status: number | undefined): boolean {
   return status === undefined || status >= 500 || [408, 425, 429].includes(status);
 }
 
+/** Whether the upstream can't be reached or is in trouble, so that a cached copy may stand in for it. */
+export function isUpstreamUnavailable(failure: unknown): boolean {
+  return (
+    isImageManagerError(failure) && failure.code === "UPSTREAM" && (failure as UpstreamError).unavailable
+  );
+}
+
 /** A body ended short of what its own framing promised, and retrying did not help. */
 export class TruncatedDownloadError extends ImageManagerError {
   readonly code = "TRUNCATED_DOWNLOAD";

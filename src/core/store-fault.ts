@@ -1,8 +1,8 @@
 /** What becomes of a store's faults: which calls go on without it, which ask it all the same. */
 import type { ManagerContext } from "./context.ts";
+import { isUpstreamUnavailable } from "./errors.ts";
 import type { Manner } from "./store/byte-store.ts";
 import { probeKey } from "./store/keys.ts";
-import { isUpstreamUnavailable } from "./upstream/retry.ts";
 
 /** Runs a store call whose failure must not fail the operation: it is told as an event, and counts as nothing found. */
 export async function orStoreFault<T>(

@@ -1,4 +1,4 @@
-/** An abort that is heard at once, whatever runs. */
+/** Waiting that an abort ends at once: for work, and for time. */
 
 /** Rejects with the signal's reason as soon as it is aborted, whether or not the work can be stopped. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
@@ -14,4 +14,20 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () 
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** Waits; rejects with the signal's reason on abort. */
+export function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, delayMs);
+    signal.addEventListener("abort", stop, { once: true });
+  });
 }

@@ -9,7 +9,7 @@ import {
 import { foreignError } from "../../core/foreign-error.ts";
 import { readAtMost } from "../../core/upstream/read-at-most.ts";
 import { wordsOf } from "../../core/upstream/server-words.ts";
-import { unlessAborted } from "../../core/upstream/source.ts";
+import { unlessAborted } from "../../core/waiting.ts";
 import { type Failure, failureError } from "../balena/failure.ts";
 import { isToken } from "../balena/token.ts";
 

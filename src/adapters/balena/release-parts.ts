@@ -1,7 +1,6 @@
 /** Asks a balena API for the parts of an image: one look-up of the release's assets, then their table of contents. */
-import { isImageManagerError } from "../../core/errors.ts";
+import { isImageManagerError, isUpstreamUnavailable } from "../../core/errors.ts";
 import type { ImageParts, ResolvedImage } from "../../core/types.ts";
-import { isUpstreamUnavailable } from "../../core/upstream/retry.ts";
 import type { ApiClient } from "../balena-api/client.ts";
 import { assetsPath } from "../balena-api/queries.ts";
 import { assetsIn } from "../balena-api/rows.ts";

@@ -3,11 +3,15 @@
  * or comes from the upstream, and nothing is written back.
  */
 import type { ManagerContext } from "../context.ts";
-import { ImageChangedError, type ImageManagerError, isImageManagerError } from "../errors.ts";
+import {
+  ImageChangedError,
+  type ImageManagerError,
+  isImageManagerError,
+  isUpstreamUnavailable,
+} from "../errors.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { type ChunkSource, type ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { asking } from "../store-fault.ts";
-import { isUpstreamUnavailable } from "../upstream/retry.ts";
 import { followNew } from "./join-transfer.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
 

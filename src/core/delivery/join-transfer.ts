@@ -4,7 +4,7 @@ import type { ChunkSource } from "../store/read-image.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
-import { unlessAborted } from "../upstream/source.ts";
+import { unlessAborted } from "../waiting.ts";
 import { followTransfer } from "./follow-transfer.ts";
 
 /** Joins the running transfer of an image, or starts it. The caller holds it until it calls `release`. */

@@ -1,10 +1,10 @@
 /** The cached image that `inspect`, `remove` and their like mean. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
-import { resolveCached, resolveExact } from "../operations/resolve.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
 import { checkedRequest } from "./request.ts";
+import { resolveCached, resolveExact } from "./resolve-image.ts";
 
 /** A cached image. */
 export interface CachedImage {

@@ -7,7 +7,7 @@ import { orNothing, orStoreFault } from "../store-fault.ts";
 import type { OsVersion } from "../types.ts";
 import { wholeLookUpMs, withinTime } from "../upstream/look-up-time.ts";
 import { createRetries, type Retries, withRetries } from "../upstream/retry.ts";
-import { unlessAborted } from "../upstream/source.ts";
+import { unlessAborted } from "../waiting.ts";
 import type { ResolveRequest } from "./request.ts";
 import { forgetScope, isRefusedLogin } from "./scope-of.ts";
 

@@ -2,8 +2,9 @@
  * The chunks of one running transfer: published once received and hashed, kept in memory while somebody needs them there, and
  * read by any number of cursors, each at its own pace.
  */
+
+import type { ChunkDigests } from "../digest.ts";
 import { ImageChangedError } from "../errors.ts";
-import type { ChunkDigests } from "../store/manifest.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { ChunkBuffers } from "./chunk-buffers.ts";
 

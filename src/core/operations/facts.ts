@@ -2,9 +2,9 @@
 import type { ManagerContext } from "../context.ts";
 import { normalizeVariant } from "../identity.ts";
 import { checkedRequest } from "../lookup/request.ts";
+import { resolveImage } from "../lookup/resolve-image.ts";
 import { scopeOf } from "../lookup/scope-of.ts";
 import type { ManagerFacts } from "../manager-facts.ts";
-import { resolveImage } from "./resolve.ts";
 
 /** The facts of the manager with this context. */
 export function createFacts(context: ManagerContext): ManagerFacts {

@@ -1,23 +1,15 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
 import type { ManagerContext } from "../context.ts";
+import { findImage } from "../delivery/find-way.ts";
 import { checkedGetOptions } from "../delivery/get-options.ts";
-import { joinTransfer } from "../delivery/join-transfer.ts";
 import { streamCached, streamTransfer } from "../delivery/open-image.ts";
 import type { ResolvedGet } from "../delivery/resolved-get.ts";
-import { isImageManagerError, NotCachedError } from "../errors.ts";
-import { mayServeStale, planGet } from "../freshness/plan.ts";
-import { carriesCredentials, type ImageIdentity, imageId } from "../identity.ts";
-import { checkedRequest, type ResolveRequest } from "../lookup/request.ts";
-import { type Manifest, readManifest } from "../store/manifest.ts";
-import { orNothing, orStoreFault } from "../store-fault.ts";
-import type { OpenedBody } from "../transfer/opened.ts";
+import { NotCachedError } from "../errors.ts";
+import { carriesCredentials } from "../identity.ts";
+import { checkedRequest } from "../lookup/request.ts";
+import { orStoreFault } from "../store-fault.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
-import { Transfer } from "../transfer/transfer.ts";
-import type { TransferOptions } from "../transfer/transfer-options.ts";
-import type { CacheMode, GetOptions, ImageStream, ImageVariant } from "../types.ts";
-import { isUpstreamUnavailable } from "../upstream/retry.ts";
-import { unlessAborted } from "../upstream/source.ts";
-import { type Resolved, resolveImage } from "./resolve.ts";
+import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
 
 /** See {@link ImageManager.get}. */
 export async function get(
@@ -44,179 +36,12 @@ export async function get(
   }
 }
 
-/** An image that was found, and the way to its bytes. */
-export interface FoundImage {
-  readonly id: string;
-  readonly identity: ImageIdentity;
-  readonly way: Way;
-}
-
-/**
- * Resolves, and opens the upstream where need be. A version from a remembered list may have been withdrawn since: where the upstream does
- * not hand it out, the list is asked for once more.
- */
-export async function findImage(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  mode: CacheMode,
-): Promise<FoundImage> {
-  const resolved = await resolveImage(context, request, variant, mode);
-  try {
-    return await openImage(context, request, mode, resolved);
-  } catch (failure) {
-    if (!resolved.isRemembered || !isNotThere(failure)) throw failure;
-    const again = await resolveImage(context, request, variant, "no-cache");
-    if (again.identity.version === resolved.identity.version) throw failure;
-    return openImage(context, request, mode, again);
-  }
-}
-
-async function openImage(
-  context: ManagerContext,
-  { signal }: ResolveRequest,
-  mode: CacheMode,
-  { identity, unreachable }: Resolved,
-): Promise<FoundImage> {
-  const id = await imageId(identity);
-  return { id, identity, way: await findWay(context, id, identity, mode, signal, unreachable) };
-}
-
-function isNotThere(failure: unknown): boolean {
-  return isImageManagerError(failure) && failure.code === "VERSION_NOT_FOUND";
-}
-
-/** Where an image is going to come from. */
-export type Way =
-  | { readonly kind: "cached"; readonly manifest: Manifest; readonly origin: "cache" | "stale" }
-  | {
-      readonly kind: "transfer";
-      readonly transfer: RunningTransfer;
-      readonly opened: OpenedBody;
-      /** Must be called once the transfer is held in another way, or not wanted after all. */
-      readonly release: () => void;
-    };
-
-/** Rounds in which a get waits for what others ask; then it asks by itself. */
-const maxSharedRounds = 2;
-
-/** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
-async function findWay(
-  context: ManagerContext,
-  id: string,
-  identity: ImageIdentity,
-  mode: CacheMode,
-  signal: AbortSignal,
-  unreachable?: unknown,
-): Promise<Way> {
-  for (let round = 1; ; round++) {
-    const isStoreNeeded = mode === "only-if-cached";
-    const manifest = mode === "no-store" ? undefined : await findManifest(context, id, isStoreNeeded);
-    signal.throwIfAborted();
-    const staleWay = manifest && staleWayOf(context, id, manifest, mode);
-    if (unreachable !== undefined) {
-      if (staleWay) return staleWay();
-      throw unreachable;
-    }
-    const plan = planGet(mode, manifest?.validatedAt, context.now(), context.freshness);
-    if (!manifest && plan !== "bypass" && mode !== "reload") context.emit({ type: "miss", image: id });
-    if (plan === "fail") throw new NotCachedError(`${identity.deviceType} ${identity.version} is not cached`);
-    if (plan === "serve") {
-      context.emit({ type: "hit", image: id });
-      return { kind: "cached", manifest: manifest!, origin: "cache" };
-    }
-    const isConditional = plan === "revalidate";
-    const isImpatient = isConditional && staleWay !== undefined;
-    const options = {
-      id,
-      identity,
-      isStored: plan !== "bypass",
-      previous: manifest,
-      isConditional,
-      isImpatient,
-    };
-    const join = plan === "bypass" || round > maxSharedRounds ? startAlone : joinTransfer;
-    try {
-      const way = await askUpstream(context, options, signal, staleWay, join);
-      if (way) return way;
-    } catch (failure) {
-      // The cache is all that is left: if it could not be read above, that is the answer.
-      if (mode === "force-cache" && isUpstreamUnavailable(failure)) await readManifest(context.store, id);
-      throw failure;
-    }
-  }
-}
-
-/** `undefined` where somebody else's revalidation was joined and does not help: then all is to be looked at anew. */
-async function askUpstream(
-  context: ManagerContext,
-  options: TransferOptions,
-  signal: AbortSignal,
-  staleWay: (() => Way) | undefined,
-  join: typeof joinTransfer,
-): Promise<Way | undefined> {
-  const { transfer, release } = join(context, options);
-  let isHandedOver = false;
-  try {
-    const opened = await unlessAborted(signal, () => transfer.opened);
-    if (opened.kind === "body") {
-      isHandedOver = true;
-      return { kind: "transfer", transfer, opened, release };
-    }
-    const { manifest } = await unlessAborted(signal, () => transfer.outcome);
-    const isNews = options.isConditional || manifest?.createdAt !== options.previous?.createdAt;
-    return manifest && isNews ? { kind: "cached", manifest, origin: "cache" } : undefined;
-  } catch (failure) {
-    if (options.isConditional && staleWay && isUpstreamUnavailable(failure)) return staleWay();
-    throw failure;
-  } finally {
-    if (!isHandedOver) release();
-  }
-}
-
-function startAlone(context: ManagerContext, options: TransferOptions) {
-  const transfer = new Transfer(context, options);
-  return { transfer, release: transfer.hold() };
-}
-
-function staleWayOf(
-  context: ManagerContext,
-  id: string,
-  manifest: Manifest,
-  mode: CacheMode,
-): (() => Way) | undefined {
-  if (!mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness)) return undefined;
-  return () => {
-    context.emit({ type: "stale-served", image: id });
-    return { kind: "cached", manifest, origin: "stale" };
-  };
-}
-
 /** An image with credentials never touches the store. */
 function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
   if (!carriesCredentials(variant)) return cache;
   if (cache === "only-if-cached")
     throw new NotCachedError("An image that carries credentials is never cached");
   return "no-store";
-}
-
-/** A busy manager ends transfers all the time; one that was missed costs a download, as if it had not been there. */
-const maxLooks = 5;
-
-/** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
-async function findManifest(
-  context: ManagerContext,
-  id: string,
-  isStoreNeeded: boolean,
-): Promise<Manifest | undefined> {
-  for (let look = 1; ; look++) {
-    const endedBefore = context.endedTransfers.count;
-    const manifest = await orNothing(context, { isStoreNeeded }, "read", () =>
-      readManifest(context.store, id),
-    );
-    const isSettled = endedBefore === context.endedTransfers.count || context.transfers.has(id);
-    if (manifest || isSettled || look === maxLooks) return manifest;
-  }
 }
 
 /** Nobody waits for it: a use that is not noted costs an eviction too early at worst. */

@@ -1,5 +1,7 @@
 /** `prefetch`: gets an image into the cache without handing it out. */
 import type { ManagerContext } from "../context.ts";
+import type { FoundImage, Way } from "../delivery/find-way.ts";
+import { findImage } from "../delivery/find-way.ts";
 import { checkedGetOptions } from "../delivery/get-options.ts";
 import { createProgress, type ProgressReporter } from "../delivery/progress.ts";
 import { shareOf } from "../delivery/share-of-file.ts";
@@ -9,9 +11,8 @@ import { checkedRequest } from "../lookup/request.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import { guessOf } from "../transfer/opened.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
-import { retryDelayMs, sleep } from "../upstream/retry.ts";
-import { unlessAborted } from "../upstream/source.ts";
-import { type FoundImage, findImage, type Way } from "./get.ts";
+import { retryDelayMs } from "../upstream/retry.ts";
+import { sleep, unlessAborted } from "../waiting.ts";
 
 /** More transfers of an image that changes on its way: who only wants it stored has nothing that the new bytes would contradict. */
 const maxMoreTransfers = 2;

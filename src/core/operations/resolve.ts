@@ -1,26 +1,8 @@
-/** `resolve`: from what the caller asked for to a canonical slug and an exact version, on-line or off. */
+/** `resolve`: the exact version that a version or range stands for. */
 import type { ManagerContext } from "../context.ts";
-import { NotCachedError } from "../errors.ts";
-import { mayServeStale } from "../freshness/plan.ts";
-import type { ImageIdentity } from "../identity.ts";
-import { bestCached, cachedExactly } from "../lookup/cached-versions.ts";
-import { fetchVersions, freshVersions, lookUpRetries, recall } from "../lookup/known-versions.ts";
-import { checkedRequest, type ResolveRequest } from "../lookup/request.ts";
-import { identityOf, selectFrom } from "../lookup/select-from.ts";
-import type { CatalogEntry } from "../store/catalog.ts";
-import type { Manifest } from "../store/manifest.ts";
-import type { CacheMode, ImageVariant, ResolveOptions } from "../types.ts";
-import { isUpstreamUnavailable } from "../upstream/retry.ts";
-import { parseVersion, selectVersion } from "../version/index.ts";
-
-/** What was asked for, found. */
-export interface Resolved {
-  readonly identity: ImageIdentity;
-  /** Set where the upstream could not be asked: the version is the best that is cached. */
-  readonly unreachable?: unknown;
-  /** The version was chosen from a remembered list, which may be out of date. */
-  readonly isRemembered?: boolean;
-}
+import { checkedRequest } from "../lookup/request.ts";
+import { resolveImage } from "../lookup/resolve-image.ts";
+import type { ResolveOptions } from "../types.ts";
 
 /** See {@link ImageManager.resolve}. */
 export async function resolve(
@@ -32,107 +14,4 @@ export async function resolve(
   const request = await checkedRequest(context, deviceType, wanted, options);
   const { identity } = await resolveImage(context, request, {}, "default");
   return identity.version;
-}
-
-/** Finds the image that is meant. How far the cache may answer depends on the mode. */
-export async function resolveImage(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  mode: CacheMode,
-): Promise<Resolved> {
-  if (mode === "no-store" || mode === "reload" || mode === "no-cache") {
-    const asked = { ...request, isRemembered: mode !== "no-store" };
-    return { identity: await fromUpstream(context, asked, variant, undefined) };
-  }
-  const asked = { ...request, isStoreNeeded: mode === "only-if-cached" };
-  const known = await recall(context, asked);
-  const cached = await fromCache(context, asked, variant, mode, known);
-  if (cached) return cached;
-  const isImpatient = known !== undefined;
-  try {
-    return { identity: await fromUpstream(context, request, variant, known, isImpatient) };
-  } catch (failure) {
-    if (!isUpstreamUnavailable(failure)) throw failure;
-    // The cache is all that is left: if it could not be read above, that is the answer.
-    const late =
-      mode === "force-cache" && (await resolveCached(context, { ...request, isStoreNeeded: true }, variant));
-    if (late) return { identity: late };
-    const mayServe = ({ validatedAt }: Manifest) =>
-      mayServeStale("default", validatedAt, context.now(), context.freshness);
-    const best = await bestCached(context, request, variant, known, mayServe);
-    if (best) return { identity: best, unreachable: failure };
-    if (!isImpatient) throw failure;
-    // Nothing can stand in for the upstream: now it is worth waiting for.
-    await lookUpRetries(context, false).pauseAfter(failure, request.signal);
-    return { identity: await fromUpstream(context, request, variant, known, false) };
-  }
-}
-
-/** The identity that `inspect` and its like mean, without asking anybody. */
-export async function resolveCached(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-): Promise<ImageIdentity | undefined> {
-  return offline(context, request, variant, await recall(context, request));
-}
-
-/** What an exact version stands for, cached or not; `undefined` for a range. */
-export async function resolveExact(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-): Promise<ImageIdentity | undefined> {
-  if (!parseVersion(request.wanted)) return undefined;
-  const deviceType = (await recall(context, request))?.deviceType ?? request.deviceType;
-  return identityOf(context, request, variant, deviceType, request.wanted.replace(/^[vV]/, ""));
-}
-
-/** Without a look at all that is cached where one read tells. */
-async function offline(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  known: CatalogEntry | undefined,
-): Promise<ImageIdentity | undefined> {
-  const exact = await cachedExactly(context, request, variant, known?.deviceType ?? request.deviceType);
-  return exact ?? (await bestCached(context, request, variant, known));
-}
-
-async function fromCache(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  mode: CacheMode,
-  known: CatalogEntry | undefined,
-): Promise<Resolved | undefined> {
-  if (mode === "only-if-cached" || mode === "force-cache") {
-    const cached = await offline(context, request, variant, known);
-    if (cached || mode === "force-cache") return cached && { identity: cached };
-    throw new NotCachedError(
-      `No version of ${request.deviceType} that satisfies "${request.wanted}" is cached`,
-    );
-  }
-  if (!known) return undefined;
-  const { deviceType } = known;
-  const exact = await cachedExactly(context, request, variant, deviceType);
-  if (exact) return { identity: exact };
-  // A version that is not among the remembered ones may be a new one: then the upstream is asked after all.
-  const version = selectFrom(deviceType, freshVersions(context, request, known) ?? [], request.wanted);
-  if (version === undefined) return undefined;
-  return { identity: identityOf(context, request, variant, deviceType, version), isRemembered: true };
-}
-
-async function fromUpstream(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  known: CatalogEntry | undefined,
-  isImpatient = false,
-): Promise<ImageIdentity> {
-  const retries = lookUpRetries(context, isImpatient);
-  const { deviceType, versions } = await fetchVersions(context, request, known, retries);
-  const { version } = selectVersion(deviceType, versions, request.wanted);
-  return identityOf(context, request, variant, deviceType, version);
 }

@@ -13,7 +13,7 @@ import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
-import { unlessAborted } from "../upstream/source.ts";
+import { unlessAborted } from "../waiting.ts";
 
 /** See {@link ImageManager.verify}. */
 export async function verify(context: ManagerContext, options: VerifyOptions = {}): Promise<VerifyReport> {

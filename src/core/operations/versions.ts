@@ -1,5 +1,6 @@
 /** `versions`: all versions of a device type, newest first. */
 import type { ManagerContext } from "../context.ts";
+import { isUpstreamUnavailable } from "../errors.ts";
 import {
   fetchVersions,
   freshVersions,
@@ -9,7 +10,6 @@ import {
 } from "../lookup/known-versions.ts";
 import { checkedRequest } from "../lookup/request.ts";
 import type { OsVersion, ResolveOptions } from "../types.ts";
-import { isUpstreamUnavailable } from "../upstream/retry.ts";
 import { sortVersions } from "../version/index.ts";
 
 /** See {@link ImageManager.versions}. */

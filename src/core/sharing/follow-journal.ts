@@ -3,7 +3,7 @@ import { ImageChangedError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, readSegment } from "../store/journal.ts";
-import { sleep } from "../upstream/retry.ts";
+import { sleep } from "../waiting.ts";
 import type { Contest, LeaseTimes, Turn } from "./lease.ts";
 
 /** What following needs. */

@@ -7,7 +7,7 @@ import type { ByteStore } from "../store/byte-store.ts";
 import { isCount, isName, isOptional, isRecord, isTime } from "../store/checks.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
 import { leaseKey } from "../store/keys.ts";
-import { sleep } from "../upstream/retry.ts";
+import { sleep } from "../waiting.ts";
 import { findEpochs, forgetHead, writeHead } from "./lease-head.ts";
 import { isRetired, newOwner, retireOwner } from "./owner.ts";
 

@@ -2,7 +2,7 @@
  * Chunks as numbers, for accounts of all that is stored: 52 bits of the digest take an eighth of the memory of its text. Two chunks that
  * share a number count as one, so one may stay too long or be counted once; nothing is deleted by its number.
  */
-import type { ChunkDigests } from "./manifest.ts";
+import type { ChunkDigests } from "../digest.ts";
 
 /** The chunks of an image in order; {@link hole} for one of zeros. */
 export type ChunkIds = Float64Array;

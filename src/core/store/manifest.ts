@@ -1,6 +1,6 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
 import { bounds } from "../bounds.ts";
-import { sha256HexOfText } from "../digest.ts";
+import { type ChunkDigests, sha256HexOfText } from "../digest.ts";
 import { StoreError } from "../errors.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
@@ -31,9 +31,6 @@ export interface Validators {
   /** The source was asked, and had no parts of the image: it need not be asked for them again. */
   readonly isWhole?: boolean | undefined;
 }
-
-/** Digest of each chunk; `null` for a chunk of zeros, which is not stored. */
-export type ChunkDigests = readonly (string | null)[];
 
 /** A stored image. Times are milliseconds since 1970. */
 export interface Manifest {

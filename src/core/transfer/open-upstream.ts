@@ -1,6 +1,6 @@
 /** Asks the upstream for one transfer's file: which file types, with which conditions, how often. */
 import type { ManagerContext } from "../context.ts";
-import { isImageManagerError } from "../errors.ts";
+import { isImageManagerError, isUpstreamUnavailable } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest, Validators } from "../store/manifest.ts";
@@ -8,7 +8,7 @@ import { type DownloadJob, openFile, openUnlessUnsatisfiable } from "../upstream
 import { areOfParts } from "../upstream/part-list.ts";
 import type { OpenedFile } from "../upstream/read-file.ts";
 import { discard, type RequestConditions } from "../upstream/request.ts";
-import { createRetries, isUpstreamUnavailable, withRetries } from "../upstream/retry.ts";
+import { createRetries, withRetries } from "../upstream/retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 type FileTypes = readonly Validators["fileType"][];

@@ -1,7 +1,9 @@
 /** What a transfer is told, and what becomes of it. */
+
+import type { ChunkDigests } from "../digest.ts";
 import type { ImageManagerError } from "../errors.ts";
 import type { ImageIdentity } from "../identity.ts";
-import type { ChunkDigests, Manifest } from "../store/manifest.ts";
+import type { Manifest } from "../store/manifest.ts";
 
 /** What a transfer is to do. */
 export interface TransferOptions {

@@ -1,5 +1,10 @@
 /** Brings an image's raw bytes to a sink, from the first to the last, through as many attempts as that takes. */
-import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import {
+  isImageManagerError,
+  isUpstreamUnavailable,
+  TruncatedDownloadError,
+  UpstreamError,
+} from "../errors.ts";
 import type { FilePosition } from "../memory/window.ts";
 import type { ImageParts, ImageRequest, ResolvedImage } from "../types.ts";
 import { downloadParts } from "./download-parts.ts";
@@ -10,13 +15,7 @@ import { PartsRefusedError } from "./part-supply.ts";
 import { assertPlausible } from "./plausible.ts";
 import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-file.ts";
 import { type RequestConditions, requestFile } from "./request.ts";
-import {
-  createRetries,
-  isUpstreamUnavailable,
-  type Retries,
-  type RetryPolicy,
-  withRetries,
-} from "./retry.ts";
+import { createRetries, type Retries, type RetryPolicy, withRetries } from "./retry.ts";
 
 /** Where the bytes go. */
 export interface DownloadSink {

@@ -4,11 +4,11 @@
  */
 import { UpstreamError } from "../errors.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
+import { unlessAborted } from "../waiting.ts";
 import type { UpstreamBody } from "./body.ts";
 import { concat, isGzip } from "./inflate.ts";
 import { connectionLost } from "./read-file.ts";
 import type { FileBody } from "./request.ts";
-import { unlessAborted } from "./source.ts";
 
 type ImageNames = Pick<ResolvedImage, "deviceType" | "version" | "variant">;
 

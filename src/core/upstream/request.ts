@@ -4,10 +4,10 @@ import { foreignError } from "../foreign-error.ts";
 import { isHeaderValue } from "../store/checks.ts";
 import type { Validators } from "../store/manifest.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
+import { unlessAborted } from "../waiting.ts";
 import { holdBody, type UpstreamBody } from "./body.ts";
 import { secretsOf } from "./request-secrets.ts";
 import { quoting, wordsOf } from "./server-words.ts";
-import { unlessAborted } from "./source.ts";
 
 /** What is asked for beyond the file itself. */
 export interface RequestConditions {

@@ -1,5 +1,11 @@
 /** When and how long to wait before trying again: back-off with jitter, Retry-After, failures counted without progress. */
-import { isImageManagerError, TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import {
+  isImageManagerError,
+  isUpstreamUnavailable,
+  TruncatedDownloadError,
+  UpstreamError,
+} from "../errors.ts";
+import { sleep } from "../waiting.ts";
 
 /** How often and how fast to try again. */
 export interface RetryPolicy {
@@ -73,13 +79,6 @@ export function isRetryable(failure: unknown): boolean {
   return isUpstreamUnavailable(failure);
 }
 
-/** Whether the upstream can't be reached or is in trouble, so that a cached copy may stand in for it. */
-export function isUpstreamUnavailable(failure: unknown): boolean {
-  return (
-    isImageManagerError(failure) && failure.code === "UPSTREAM" && (failure as UpstreamError).unavailable
-  );
-}
-
 /**
  * The upper half of a doubling ceiling, at random, and never less than Retry-After, up to the cap. Not the whole of it: by chance all
  * tries could be over before a short outage is.
@@ -93,20 +92,4 @@ export function retryDelayMs(
   const ceilingMs = Math.min(policy.maxDelayMs, policy.minDelayMs * 2 ** (failures - 1));
   const { retryAfterMs = 0 } = (failure ?? {}) as { retryAfterMs?: number };
   return Math.max(((1 + random) / 2) * ceilingMs, Math.min(retryAfterMs, policy.maxDelayMs));
-}
-
-/** Waits; rejects with the signal's reason on abort. */
-export function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, delayMs);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { TruncatedDownloadError, UnauthorizedError, UpstreamError } from "../../../src/core/errors.ts";
 import { parseRetryAfter } from "../../../src/core/upstream/request.ts";
-import { createRetries, isRetryable, retryDelayMs, sleep } from "../../../src/core/upstream/retry.ts";
+import { createRetries, isRetryable, retryDelayMs } from "../../../src/core/upstream/retry.ts";
+import { sleep } from "../../../src/core/waiting.ts";
 import { rejection } from "../../support/collect.ts";
 
 const policy = { attempts: 3, minDelayMs: 100, maxDelayMs: 1000, idleTimeoutMs: 1 };
