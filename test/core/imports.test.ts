@@ -1,4 +1,4 @@
-/** The core's one boundary: it imports nothing but itself, semver, and types of unstorage. */
+/** What the core may import: nothing from outside but semver and types of unstorage; and inside, each room only those below it. */
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -90,3 +90,85 @@ describe("src/core", () => {
     expect(importsOf(join(core, "a.ts"), line).filter((found) => !isAllowed(found))).toEqual([]);
   });
 });
+
+/** The rooms of the core, from the top down: docs/architecture.md has the same list. */
+const rooms = [
+  "manager.ts",
+  "options.ts",
+  "operations",
+  "delivery",
+  "lookup",
+  "transfer",
+  "sharing",
+  "retention",
+  "upstream",
+  "store-fault.ts",
+  "context.ts",
+  "store",
+  "memory",
+  "freshness",
+  "manager-facts.ts",
+  "identity.ts",
+  "version",
+];
+/** Beside that order: the public entry, and the HTTP handler, which sees a manager from outside. */
+const above = ["index.ts", "http"];
+
+const roomOf = (path: string) => relative(core, path).split(sep)[0] as string;
+/** Files of the core's root that are no room are below all of them. */
+const heightOf = (room: string) => (rooms.includes(room) ? rooms.length - rooms.indexOf(room) : 0);
+
+/** Imports within the core, types included, as paths. */
+async function innerImports(): Promise<{ file: string; to: string }[]> {
+  const files = await coreFiles();
+  const imports = await Promise.all(files.map(async (file) => importsOf(file, await readFile(file, "utf8"))));
+  return imports
+    .flat()
+    .flatMap(({ file, from }) => (from.startsWith(".") ? [{ file, to: join(dirname(file), from) }] : []));
+}
+
+describe("the rooms of src/core", () => {
+  test("import only what is below them; context.ts alone names types of what is above", async () => {
+    const upward = (await innerImports()).filter(({ file, to }) => {
+      const [from, into] = [roomOf(file), roomOf(to)];
+      if (from === into || above.includes(from) || from === "context.ts") return false;
+      return above.includes(into) || heightOf(into) >= heightOf(from) + (heightOf(from) === 0 ? 1 : 0);
+    });
+    expect(upward.map(({ file, to }) => `${relative(core, file)} -> ${relative(core, to)}`)).toEqual([]);
+  });
+
+  test("are all in the list", async () => {
+    const names = await readdir(core, { withFileTypes: true });
+    const folders = names.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    expect(folders.filter((name) => ![...rooms, ...above].includes(name))).toEqual([]);
+    expect(rooms.filter((name) => !names.some((entry) => entry.name === name))).toEqual([]);
+  });
+
+  test("have no circle of files, types counted", async () => {
+    const targets = new Map<string, string[]>();
+    for (const { file, to } of await innerImports())
+      if (roomOf(file) !== "context.ts") targets.set(file, [...(targets.get(file) ?? []), to]);
+    expect(circleIn(targets)).toBeUndefined();
+  });
+});
+
+/** The first circle that is found, as names. */
+function circleIn(targets: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] | undefined => {
+    if (path.includes(file))
+      return [...path.slice(path.indexOf(file)), file].map((name) => relative(core, name));
+    if (done.has(file)) return undefined;
+    for (const target of targets.get(file) ?? []) {
+      const circle = visit(target, [...path, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of targets.keys()) {
+    const circle = visit(file, []);
+    if (circle) return circle;
+  }
+  return undefined;
+}

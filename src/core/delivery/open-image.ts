@@ -1,7 +1,8 @@
 /** From a resolved image to its bytes: out of the cache, along with a transfer, or by a transfer of its own. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
-import { type Manifest, parseHttpDate, toImageInfo } from "../store/manifest.ts";
+import { parseHttpDate } from "../freshness/validators.ts";
+import { type Manifest, toImageInfo } from "../store/manifest.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { guessOf, type OpenedBody } from "../transfer/opened.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";

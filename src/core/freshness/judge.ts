@@ -1,5 +1,7 @@
 /** Whether a stored representation is still the upstream's: the table of docs/freshness.md, first match wins. */
-import { parseHttpDate, type Validators } from "../store/manifest.ts";
+
+import type { Validators } from "./validators.ts";
+import { parseHttpDate } from "./validators.ts";
 
 /** Compares what was stored with what the upstream says now of the same file. */
 export function judgeFreshness(stored: Validators, upstream: Validators): "fresh" | "stale" {

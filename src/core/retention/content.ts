@@ -1,7 +1,6 @@
 /** What transfers hold of the store's room, in the shape in which images are counted. */
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import type { StoredJournal } from "../store/inventory.ts";
-import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import type { Content } from "./accounting.ts";
 
 /** A journal lists whole chunks only. */
@@ -9,8 +8,15 @@ export function contentOf({ header: { chunkBytes }, chunks }: StoredJournal): Co
   return { chunkBytes, size: chunks.length * chunkBytes, chunks };
 }
 
+/** A transfer, as far as it takes up room: a running one is one. */
+export interface WritingTransfer {
+  /** Chunks that it has written, or goes on from, with their bytes. */
+  readonly written: Map<string, number>;
+  readonly window: { readonly chunkBytes: number };
+}
+
 /** What a running transfer has written. One whose last chunk is short counts as a little more than it is. */
-export function writtenContent({ written, window: { chunkBytes } }: RunningTransfer): Content {
+export function writtenContent({ written, window: { chunkBytes } }: WritingTransfer): Content {
   const chunks = Float64Array.from(written.keys(), chunkIdOf);
   return { chunkBytes, size: chunks.length * chunkBytes, chunks };
 }

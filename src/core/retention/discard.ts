@@ -4,16 +4,16 @@ import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import { chunkKey } from "../store/keys.ts";
 import { orStoreFault } from "../store-fault.ts";
-import type { RunningTransfer } from "../transfer/running-transfer.ts";
+import type { WritingTransfer } from "./content.ts";
 import { neededChunks } from "./needed.ts";
 
 /** Deletes the chunks that a transfer has written, but for those that something else needs. Never rejects. */
-export async function discard(context: ManagerContext, transfer: RunningTransfer): Promise<void> {
+export async function discard(context: ManagerContext, transfer: WritingTransfer): Promise<void> {
   if (transfer.written.size === 0) return;
   await orStoreFault(context, "remove", () => context.serially(() => removeWritten(context, transfer)));
 }
 
-async function removeWritten(context: ManagerContext, transfer: RunningTransfer): Promise<void> {
+async function removeWritten(context: ManagerContext, transfer: WritingTransfer): Promise<void> {
   const needed = neededChunks(context, await context.inventory(), transfer);
   const superfluous = [...transfer.written].filter(([digest]) => !needed.has(chunkIdOf(digest)));
   await eachOf(superfluous, async ([digest, bytes]) => {

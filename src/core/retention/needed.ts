@@ -2,13 +2,12 @@
 import type { ManagerContext } from "../context.ts";
 import { chunkIdOf, hole } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
-import type { RunningTransfer } from "../transfer/running-transfer.ts";
 
 /** Numbers of all needed chunks, but for what one transfer alone has written. */
 export function neededChunks(
   context: ManagerContext,
   { images, journals }: Inventory,
-  except?: RunningTransfer,
+  except?: object,
 ): Set<number> {
   const needed = chunksInUse(context, except);
   for (const { chunks } of [...images.values(), ...journals.values()]) {
@@ -18,7 +17,7 @@ export function neededChunks(
 }
 
 /** Those that this process reads or has written. The same bytes may be on their way in a transfer that is not stored. */
-export function chunksInUse({ reading, running }: ManagerContext, except?: RunningTransfer): Set<number> {
+export function chunksInUse({ reading, running }: ManagerContext, except?: object): Set<number> {
   const inUse = new Set<number>();
   const add = (digests: Iterable<string | null>) => {
     for (const digest of digests) if (digest !== null) inUse.add(chunkIdOf(digest));

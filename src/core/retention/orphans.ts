@@ -2,9 +2,10 @@
  * Chunks that no image and no transfer names: left by a process that died, or by an image that was replaced. They go when they
  * are seen twice, a grace period apart: another process may be about to name one.
  */
+
+import { isChunkDigests, isRecord, isTime } from "../checks.ts";
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
-import { isChunkDigests, isRecord, isTime } from "../store/checks.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";

@@ -2,8 +2,9 @@
  * Finds the epochs of an image's leases and journals by keys that are known: a listing may go through a whole database of other
  * programs' keys. The first epoch is found without any help; a later one is named by the head, which its owner writes once.
  */
+
+import { isCount, isRecord, isTime } from "../checks.ts";
 import type { ByteStore } from "../store/byte-store.ts";
-import { isCount, isRecord, isTime } from "../store/checks.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
 import { leaseHeadKey, leaseKey, partialKey } from "../store/keys.ts";
 

@@ -3,8 +3,9 @@
  * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, or whose work does for as long as its
  * owner says that it may, is passed over by creating the next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
  */
+
+import { isCount, isName, isOptional, isRecord, isTime } from "../checks.ts";
 import type { ByteStore } from "../store/byte-store.ts";
-import { isCount, isName, isOptional, isRecord, isTime } from "../store/checks.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
 import { leaseKey } from "../store/keys.ts";
 import { sleep } from "../waiting.ts";

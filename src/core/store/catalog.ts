@@ -1,9 +1,11 @@
 /** What was last seen of a device type: its canonical slug and its versions. Resolution within maxAge and offline works from it. */
+
+import { isOptional, isRecord, isTime } from "../checks.ts";
 import { isDeviceType } from "../device-type.ts";
 import { sha256HexOfText } from "../digest.ts";
 import type { OsVersion } from "../types.ts";
+import { isVersionList } from "../version/version-list.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { isOptional, isRecord, isTime } from "./checks.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { catalogKey } from "./keys.ts";
 
@@ -50,15 +52,4 @@ function isCatalogEntry(value: unknown): value is CatalogEntry {
   // The slug goes into URLs and keys, and what goes there is refused by an error: this one would come back for ever.
   if (!isDeviceType(deviceType) || !isTime(seenAt)) return false;
   return isOptional(isVersionList, versions) && isOptional(isFlag, includesDrafts);
-}
-
-/** Whether a value is a list of versions: also asked of what a source returns. Versions that can't be parsed are never chosen. */
-export function isVersionList(value: unknown): value is OsVersion[] {
-  return Array.isArray(value) && value.every(isVersion);
-}
-
-function isVersion(value: unknown): value is OsVersion {
-  if (!isRecord(value)) return false;
-  const { version, draft, line } = value;
-  return typeof version === "string" && typeof draft === "boolean" && (line === "default" || line === "esr");
 }

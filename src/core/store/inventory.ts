@@ -1,8 +1,8 @@
 /** All that the store holds, as far as its listing goes: images, journals of transfers that did not end, leases, last uses. */
 
+import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { isTime } from "./checks.ts";
 import { type ChunkIds, chunkIdsOf } from "./chunk-ids.ts";
 import { type JournalHeader, readJournal } from "./journal.ts";
 import { decodeJson } from "./json.ts";

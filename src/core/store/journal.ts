@@ -3,14 +3,16 @@
  * Other processes read along by it, and what a dead one left is taken up from it.
  */
 
+import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "../checks.ts";
 import type { ChunkDigests } from "../digest.ts";
 import { eachOf } from "../each.ts";
+import type { Validators } from "../freshness/validators.ts";
+import { isValidators } from "../freshness/validators.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "./checks.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
-import { isValidators, maxChunkBytes, type Validators } from "./manifest.ts";
+import { maxChunkBytes } from "./manifest.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {

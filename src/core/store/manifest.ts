@@ -1,36 +1,14 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
 import { bounds } from "../bounds.ts";
+import { isChunkDigests, isCount, isMediaType, isRecord, isSha256, isTime } from "../checks.ts";
 import { type ChunkDigests, sha256HexOfText } from "../digest.ts";
 import { StoreError } from "../errors.ts";
+import { isValidators, parseHttpDate, type Validators } from "../freshness/validators.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
-import {
-  isChunkDigests,
-  isCount,
-  isHeaderValue,
-  isMediaType,
-  isOptional,
-  isRecord,
-  isSha256,
-  isTime,
-} from "./checks.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { imageKey } from "./keys.ts";
-
-/** What the upstream said about the very representation that was fetched. */
-export interface Validators {
-  readonly etag?: string | undefined;
-  readonly lastModified?: string | undefined;
-  /** The response's Date header. */
-  readonly date?: string | undefined;
-  /** Bytes of the representation (the `.gz` file, say), where known exactly. */
-  readonly size?: number | undefined;
-  /** The file that was asked for; validators of another one say nothing about it. */
-  readonly fileType: ".img" | ".zip" | ".gz";
-  /** The source was asked, and had no parts of the image: it need not be asked for them again. */
-  readonly isWhole?: boolean | undefined;
-}
 
 /** A stored image. Times are milliseconds since 1970. */
 export interface Manifest {
@@ -108,13 +86,6 @@ export function identityInfo({
   return { deviceType, version, variant: { ...variant, ...(scope !== null && { scope }) }, source };
 }
 
-/** A Date, where the header holds one. */
-export function parseHttpDate(header: string | undefined): Date | undefined {
-  if (header === undefined) return undefined;
-  const date = new Date(header);
-  return Number.isNaN(date.getTime()) ? undefined : date;
-}
-
 /** The most that `createImageManager` takes for `chunkBytes`. */
 export const maxChunkBytes = bounds.chunkBytes;
 
@@ -130,15 +101,5 @@ function isManifestShape(value: unknown): value is Manifest {
     isMediaType(value["mime"]) &&
     isSha256(value["digest"]) &&
     typeof value["pinned"] === "boolean"
-  );
-}
-
-/** Whether a value is validators that can be sent with a request: also asked of a journal's. */
-export function isValidators(value: unknown): value is Validators {
-  if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
-  const { etag, lastModified, date, size, isWhole } = value;
-  if (!isOptional((flag) => typeof flag === "boolean", isWhole)) return false;
-  return (
-    [etag, lastModified, date].every((text) => isOptional(isHeaderValue, text)) && isOptional(isCount, size)
   );
 }

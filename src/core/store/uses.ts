@@ -1,8 +1,8 @@
 /** When an image was last used: written now and then, so that a hit does not cost a write. */
 
+import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { isTime } from "./checks.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { folders, useKey } from "./keys.ts";
 

@@ -2,7 +2,7 @@
 import type { ImageIdentity } from "../identity.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
-import type { OpenedFile } from "../upstream/read-file.ts";
+import type { OpenedFile } from "../upstream/job.ts";
 import { mimeOf } from "./opened.ts";
 
 /** Describes what the window holds, all of it. */

@@ -5,7 +5,7 @@ import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { digestChunk, writeChunk } from "../store/chunk-store.ts";
 import type { Hasher } from "../types.ts";
-import type { DownloadSink } from "../upstream/download.ts";
+import type { DownloadSink } from "../upstream/job.ts";
 import { createHoldUp } from "./hold-up.ts";
 
 /** A sink into a window, and into a store for as long as that works. */

@@ -1,20 +1,15 @@
 /** What of a transfer gets into the store as an image: the room that is made for it, the commit, and what stands in its way. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
 import type { Share } from "../sharing/share.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
-import {
-  chunkLength,
-  type Manifest,
-  readManifest,
-  type Validators,
-  writeManifest,
-} from "../store/manifest.ts";
+import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
+import type { OpenedFile } from "../upstream/job.ts";
 import { areOfParts } from "../upstream/part-list.ts";
-import type { OpenedFile } from "../upstream/read-file.ts";
 import { buildManifest } from "./build-manifest.ts";
 import type { OpenedBody } from "./opened.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";

@@ -2,11 +2,12 @@
 import type { ManagerContext } from "../context.ts";
 import { isImageManagerError, isUpstreamUnavailable } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
+import type { Validators } from "../freshness/validators.ts";
 import { isMadeEachTime } from "../identity.ts";
-import type { Manifest, Validators } from "../store/manifest.ts";
-import { type DownloadJob, openFile, openUnlessUnsatisfiable } from "../upstream/download.ts";
+import type { Manifest } from "../store/manifest.ts";
+import type { DownloadJob, OpenedFile } from "../upstream/job.ts";
+import { openFile, openUnlessUnsatisfiable } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
-import type { OpenedFile } from "../upstream/read-file.ts";
 import { discard, type RequestConditions } from "../upstream/request.ts";
 import { createRetries, withRetries } from "../upstream/retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";

@@ -1,9 +1,10 @@
 /** What is known of an image as soon as its transfer has begun. */
+
+import { isMediaType } from "../checks.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { ImageIdentity } from "../identity.ts";
-import { isMediaType } from "../store/checks.ts";
 import type { JournalHeader } from "../store/journal.ts";
-import type { Validators } from "../store/manifest.ts";
-import type { OpenedFile } from "../upstream/read-file.ts";
+import type { OpenedFile } from "../upstream/job.ts";
 
 /** How a transfer began. */
 export type Opened =

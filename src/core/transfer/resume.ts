@@ -7,9 +7,8 @@ import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { ImagePart } from "../types.ts";
-import type { OpenedParts } from "../upstream/open-parts.ts";
+import type { OpenedFile, OpenedParts } from "../upstream/job.ts";
 import { partAt } from "../upstream/part-list.ts";
-import type { OpenedFile } from "../upstream/read-file.ts";
 import { discard, type RequestConditions } from "../upstream/request.ts";
 
 /** What is looked at beyond the journal. */

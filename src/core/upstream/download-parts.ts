@@ -1,11 +1,17 @@
 /** Brings an image's raw bytes to a sink part by part: each read on through breaks, inflated, and proven by its length and CRC-32. */
 import { IntegrityError } from "../errors.ts";
-import type { DownloadJob, DownloadResult, DownloadSink, SinkMark } from "./download.ts";
 import { inflatePart, PartDamaged } from "./inflate-part.ts";
-import type { OpenedParts } from "./open-parts.ts";
+import type {
+  DownloadJob,
+  DownloadResult,
+  DownloadSink,
+  OpenedFile,
+  OpenedParts,
+  PartOpener,
+  SinkMark,
+} from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
-import type { PartSupply } from "./part-supply.ts";
-import { FileRestarted, type OpenedFile, readUpstreamFile } from "./read-file.ts";
+import { FileRestarted, readUpstreamFile } from "./read-file.ts";
 import type { RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 
@@ -36,7 +42,7 @@ export async function downloadParts(
 
 interface PartTask {
   readonly job: DownloadJob;
-  readonly supply: PartSupply;
+  readonly supply: PartOpener;
   readonly index: number;
   readonly sink: DownloadSink;
   readonly retries: Retries;
@@ -95,7 +101,7 @@ const open = ({ supply, index, retries, job }: PartTask) =>
 
 /** 412: another file is there. 416: one that is shorter. Then it is asked for whole. */
 async function openUnlessChanged(
-  supply: PartSupply,
+  supply: PartOpener,
   index: number,
   conditions: RequestConditions,
   signal: AbortSignal,

@@ -1,20 +1,11 @@
 /** Opens an image that a source hands out in parts, so that to the rest of a transfer it is a file of which every range can be had. */
-import type { Validators } from "../store/manifest.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { ImageParts } from "../types.ts";
 import type { UpstreamBody } from "./body.ts";
-import type { DownloadJob, Opening, SinkMark } from "./download.ts";
+import type { DownloadJob, OpenedFile, Opening } from "./job.ts";
 import { partAt, partsValidators, sum } from "./part-list.ts";
 import { PartSupply } from "./part-supply.ts";
-import type { OpenedFile } from "./read-file.ts";
 import type { RequestConditions } from "./request.ts";
-
-/** Where the parts come from, and the first one that is needed. */
-export interface OpenedParts {
-  readonly supply: PartSupply;
-  readonly first: OpenedFile;
-  /** Where that part begins, for one that an earlier transfer had begun: it comes again from its first byte, and is compared. */
-  readonly mark?: SinkMark;
-}
 
 /** Asks for the part that holds the first byte that is wanted; for nothing where the list alone answers. */
 export async function openParts(

@@ -1,8 +1,9 @@
 /** An image's parts as a list: whether it makes sense, what stands for it, and where each part lies. */
+
+import { isCount, isRecord } from "../checks.ts";
 import { sha256HexOfText } from "../digest.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
-import { isCount, isRecord } from "../store/checks.ts";
-import type { Validators } from "../store/manifest.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { ImagePart, ImageParts } from "../types.ts";
 
 /** More partitions and gaps than any disk has. */

@@ -1,17 +1,17 @@
 /** Opens an image's parts one by one, each at the address that the source gives it; the next one's request is under way early. */
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
-import type { Validators } from "../store/manifest.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { ImagePart, ImageParts, ImageRequest } from "../types.ts";
-import { type DownloadJob, withinTimeout } from "./download.ts";
+import type { DownloadJob, OpenedFile, PartOpener } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
-import type { OpenedFile } from "./read-file.ts";
 import { discard, type RequestConditions, requestFile } from "./request.ts";
+import { withinTimeout } from "./within-timeout.ts";
 
 /** Parts that are asked for before their turn: as many small ones as this, and the one after. */
 const aheadBytes = 1024 * 1024;
 const maxAhead = 4;
 
-export class PartSupply {
+export class PartSupply implements PartOpener {
   readonly validators: Validators;
   readonly #job: DownloadJob;
   #parts: readonly ImagePart[];

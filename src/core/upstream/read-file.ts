@@ -4,18 +4,10 @@ import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { free } from "../memory/free.ts";
 import type { ImageRequest } from "../types.ts";
-import type { OpenedParts } from "./open-parts.ts";
+import type { OpenedFile } from "./job.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
 import type { Retries } from "./retry.ts";
-
-/** A file whose response has begun. */
-export interface OpenedFile {
-  readonly request: ImageRequest;
-  readonly response: FileBody;
-  /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
-  readonly parts?: OpenedParts;
-}
 
 /** What reading needs from the download that it is part of. */
 export interface ReadContext {

@@ -1,8 +1,9 @@
 /** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
+
+import { isHeaderValue } from "../checks.ts";
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
-import { isHeaderValue } from "../store/checks.ts";
-import type { Validators } from "../store/manifest.ts";
+import type { Validators } from "../freshness/validators.ts";
 import type { ImageRequest, ResolvedImage } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import { holdBody, type UpstreamBody } from "./body.ts";

@@ -2,7 +2,6 @@
 import { isDeviceType } from "../device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
-import { isVersionList } from "../store/catalog.ts";
 import type {
   ImageParts,
   ImageRequest,
@@ -12,6 +11,7 @@ import type {
   SourceAccount,
   SourceOptions,
 } from "../types.ts";
+import { isVersionList } from "../version/version-list.ts";
 import { withinLookUpTime } from "./look-up-time.ts";
 import { isImageParts } from "./part-list.ts";
 

@@ -1,7 +1,7 @@
 /** Whether a stored copy is still right: the table of docs/freshness.md, row by row. */
 import { describe, expect, test } from "vitest";
 import { isStrongEtag, judgeFreshness } from "../../../src/core/freshness/judge.ts";
-import type { Validators } from "../../../src/core/store/manifest.ts";
+import type { Validators } from "../../../src/core/freshness/validators.ts";
 
 const day = (n: number) => new Date(Date.UTC(2026, 2, n)).toUTCString();
 type Facts = Omit<Validators, "fileType">;

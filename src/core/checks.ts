@@ -1,5 +1,5 @@
 /** What a value that was read may be. A store may hold anything: what passes here may go into a header, a URL, a date or a sum. */
-import { bounds } from "../bounds.ts";
+import { bounds } from "./bounds.ts";
 
 /** A count of something: a whole number from 0. */
 export const isCount = (value: unknown): value is number =>

@@ -1,0 +1,33 @@
+/** What an upstream says of a file, so that a later answer can be compared with it. */
+import { isCount, isHeaderValue, isOptional, isRecord } from "../checks.ts";
+
+/** What the upstream said about the very representation that was fetched. */
+export interface Validators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** The response's Date header. */
+  readonly date?: string | undefined;
+  /** Bytes of the representation (the `.gz` file, say), where known exactly. */
+  readonly size?: number | undefined;
+  /** The file that was asked for; validators of another one say nothing about it. */
+  readonly fileType: ".img" | ".zip" | ".gz";
+  /** The source was asked, and had no parts of the image: it need not be asked for them again. */
+  readonly isWhole?: boolean | undefined;
+}
+
+/** A Date, where the header holds one. */
+export function parseHttpDate(header: string | undefined): Date | undefined {
+  if (header === undefined) return undefined;
+  const date = new Date(header);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/** Whether a value is validators that can be sent with a request: also asked of a journal's. */
+export function isValidators(value: unknown): value is Validators {
+  if (!isRecord(value) || ![".img", ".zip", ".gz"].includes(value["fileType"] as string)) return false;
+  const { etag, lastModified, date, size, isWhole } = value;
+  if (!isOptional((flag) => typeof flag === "boolean", isWhole)) return false;
+  return (
+    [etag, lastModified, date].every((text) => isOptional(isHeaderValue, text)) && isOptional(isCount, size)
+  );
+}

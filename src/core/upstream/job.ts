@@ -1,0 +1,86 @@
+/** What a download is asked to do, what it works on, and where its bytes go. */
+import type { Validators } from "../freshness/validators.ts";
+import type { FilePosition } from "../memory/window.ts";
+import type { ImagePart, ImageParts, ImageRequest, ResolvedImage } from "../types.ts";
+import type { Inflater } from "./inflate.ts";
+import type { FileBody, RequestConditions } from "./request.ts";
+import type { RetryPolicy } from "./retry.ts";
+
+/** A file whose response has begun. */
+export interface OpenedFile {
+  readonly request: ImageRequest;
+  readonly response: FileBody;
+  /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
+  readonly parts?: OpenedParts;
+}
+
+/** Where the parts come from, and the first one that is needed. */
+export interface OpenedParts {
+  readonly supply: PartOpener;
+  readonly first: OpenedFile;
+  /** Where that part begins, for one that an earlier transfer had begun: it comes again from its first byte, and is compared. */
+  readonly mark?: SinkMark;
+}
+
+/** Opens the parts of one image. */
+export interface PartOpener {
+  readonly parts: readonly ImagePart[];
+  readonly validators: Validators;
+  /** The response for a part, whole or from a byte on. */
+  open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile>;
+  /** Asks for the parts after one whose last bytes are on their way. */
+  openAhead(index: number, signal: AbortSignal): void;
+  /** Lets go of what was asked for early. */
+  close(): void;
+}
+
+/** Where the bytes go. */
+export interface DownloadSink {
+  /** What follows starts at this byte: the image's first, or the first of the rest. */
+  begin(fromByte: number): void;
+  /** Takes a piece (only until it settles); slow ones slow the download. */
+  write(piece: Uint8Array): Promise<void>;
+  /** Where it stands now. */
+  mark(): SinkMark;
+  /** Goes back. `compare`: what comes again must be the same. `replace`: what came since the mark was wrong. */
+  rewind(mark: SinkMark, how: "compare" | "replace"): Promise<void>;
+  /** Told how far the upstream's file has come, where its length is known. */
+  noteFile(position: FilePosition): void;
+}
+
+/** A place in the sink that it can be taken back to. */
+export interface SinkMark {
+  readonly chunk: number;
+  /** Bytes of that chunk that came before the mark. */
+  readonly head: Uint8Array<ArrayBuffer>;
+}
+
+/** What a download is made of. */
+export interface DownloadJob {
+  /** The manifest's id. */
+  readonly id: string;
+  readonly image: Omit<ResolvedImage, "fileType" | "signal">;
+  /** The file to ask for first; another one that is stored or was asked for. */
+  readonly fileTypes: readonly ResolvedImage["fileType"][];
+  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  /** Ask for the whole file alone: the source is known to have no parts of it. */
+  readonly isWhole?: boolean | undefined;
+  /** Whether the whole file may be asked for where the addresses of its parts are refused. */
+  readonly mayAskForWhole: boolean;
+  readonly fetch: typeof fetch;
+  readonly inflater: Inflater;
+  readonly retry: RetryPolicy;
+  readonly signal: AbortSignal;
+  onResumed(fromByte: number, cause: unknown): void;
+}
+
+/** A download that came to its end. */
+export interface DownloadResult {
+  /** Its framing, its gzip trailer or its source proves that nothing is missing. */
+  readonly isProven: boolean;
+  /** The file that it was. */
+  readonly opened: OpenedFile;
+}
+
+/** An opened file, or word that the stored one is still right. */
+export type Opening = OpenedFile | { readonly response: { readonly kind: "not-modified" } };

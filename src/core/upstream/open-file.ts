@@ -1,0 +1,97 @@
+/** Opens an image at its upstream: as the first file type that is handed out, or in its parts. */
+import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
+import type { ImageRequest, ResolvedImage } from "../types.ts";
+import type { DownloadJob, OpenedFile, Opening } from "./job.ts";
+import { openParts } from "./open-parts.ts";
+import { isImageParts } from "./part-list.ts";
+import { PartsRefusedError } from "./part-supply.ts";
+import { assertPlausible } from "./plausible.ts";
+import { type RequestConditions, requestFile } from "./request.ts";
+import { withinTimeout } from "./within-timeout.ts";
+
+/** Opens the first file type that the upstream hands out. */
+export async function openFile(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
+  for (const [index, fileType] of job.fileTypes.entries()) {
+    let opening: Opening;
+    try {
+      opening = await openFileType(job, fileType, conditions);
+    } catch (failure) {
+      if (index === job.fileTypes.length - 1 || !isRefusal(failure)) throw failure;
+      continue;
+    }
+    return "request" in opening && !opening.parts ? plausible(job, opening, conditions) : opening;
+  }
+  throw new UpstreamError("There is no file type to ask for", { unavailable: false });
+}
+
+/** A range that the upstream can't satisfy says that the file is not the one that was begun: ask for it whole. */
+export async function openUnlessUnsatisfiable(
+  job: DownloadJob,
+  conditions: RequestConditions,
+): Promise<Opening> {
+  try {
+    return await openFile(job, conditions);
+  } catch (failure) {
+    if (conditions.resume && (failure as { status?: number }).status === 416) return openFile(job, {});
+    throw failure;
+  }
+}
+
+async function openFileType(
+  job: DownloadJob,
+  fileType: ResolvedImage["fileType"],
+  conditions: RequestConditions,
+): Promise<Opening> {
+  const image: ResolvedImage = { ...job.image, fileType, signal: job.signal, isWhole: job.isWhole };
+  // Validators of another file say nothing about this one.
+  const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
+  const answer = await job.request(image);
+  if (!isImageParts(answer))
+    return havingNoParts(await openWhole(job, image, answer, { ...conditions, unless }));
+  try {
+    return await openParts(job, answer, { ...conditions, unless });
+  } catch (failure) {
+    if (!(failure instanceof PartsRefusedError) || !job.mayAskForWhole) throw failure;
+    const whole = await job.request({ ...image, isWhole: true });
+    if (isImageParts(whole)) throw failure;
+    return openWhole(job, image, whole, { ...conditions, unless });
+  }
+}
+
+function havingNoParts(opening: Opening): Opening {
+  if (!("request" in opening)) return opening;
+  const { request, response } = opening;
+  return { request, response: { ...response, validators: { ...response.validators, isWhole: true } } };
+}
+
+async function openWhole(
+  job: DownloadJob,
+  image: ResolvedImage,
+  request: ImageRequest,
+  conditions: RequestConditions,
+): Promise<Opening> {
+  const response = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
+    requestFile(job.fetch, image, request, conditions, timed),
+  );
+  return response.kind === "body" ? { request, response } : { response };
+}
+
+/** A file that was handed out may still be something else: that is no reason to ask for another type. */
+async function plausible(
+  job: DownloadJob,
+  { request, response }: OpenedFile,
+  { isHeadersOnly = false }: RequestConditions,
+): Promise<OpenedFile> {
+  const checked = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
+    assertPlausible(job.image, request, response, timed, isHeadersOnly),
+  );
+  return { request, response: checked };
+}
+
+/** The upstream hands out this version, but not as this file (or not at all, which the next file type will tell). */
+function isRefusal(failure: unknown): boolean {
+  if (!isImageManagerError(failure)) return false;
+  return (
+    failure.code === "VERSION_NOT_FOUND" || (failure.code === "UPSTREAM" && !isUpstreamUnavailable(failure))
+  );
+}
