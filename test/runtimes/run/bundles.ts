@@ -6,8 +6,8 @@ import manifest from "../../../package.json" with { type: "json" };
 import { type Result, resultOf } from "./results.ts";
 
 const kibibyte = 1024;
-/** What the design hoped for, and what the parts that it asks for come to: docs/decisions/013. */
-const [goalBytes, maxGzipBytes] = [25 * kibibyte, 36 * kibibyte];
+/** What the design hoped for, and what the parts that it asks for come to: docs/decisions/035. */
+const [goalBytes, maxGzipBytes] = [38 * kibibyte, 53 * kibibyte];
 const { name } = manifest;
 
 /** The packages that each subpath may load, and none but it. */
@@ -40,7 +40,7 @@ export async function testBundles(project: string): Promise<BundleReport> {
   const bytes = await edgeBytes(project);
   const isSmall = bytes <= maxGzipBytes;
   const size = resultOf(
-    "bundle :: core, balena-api and R2 stay within 36 KiB",
+    "bundle :: core, balena-api and R2 stay within 53 KiB",
     isSmall ? "passed" : "failed",
     `${bytes} bytes`,
   );
