@@ -1,28 +1,34 @@
 /** The public types, and the two ports through which the world enters: {@link ImageSource} and {@link StoreDriver}. */
 import type { Driver, Storage } from "unstorage";
 
-/** How an image is asked for beyond device type and version. All that changes its bytes is part of its identity. */
+/**
+ * Which image of a device type and version is wanted. Every option that changes the bytes is part of the image's identity: two variants
+ * are two images in the cache.
+ */
 export interface ImageVariant {
-  /** Development image (with local SSH and the like). Default `false`. */
+  /** Get the development image, which allows local SSH access. Default `false`. */
   developmentMode?: boolean | undefined;
-  /** `raw` or `flasher`, where the device type has both. Default: the upstream's choice for the device type. */
+  /** `raw` or `flasher`, if the device type has both. Default: the upstream chooses for the device type. */
   imageType?: "raw" | "flasher" | undefined;
-  /** Take the file as the upstream packs it. Default: the raw image, fetched compressed and inflated on the way. */
+  /** Get the file as the upstream packs it. Default: the raw image, which is downloaded compressed and inflated on the way. */
   fileType?: ".img" | ".zip" | ".gz" | undefined;
   /**
-   * Who the image belongs to, 1 to 256 characters: images of different scopes never meet. Default: the source's
-   * {@link ImageSource.scope}.
+   * The owner of the image, 1 to 256 characters. Anyone who passes the same `scope` sees the same images. Images of different scopes are
+   * kept apart. Default: the source's {@link ImageSource.scope}.
    */
   scope?: string | undefined;
-  /** Id of the fleet to configure the image for. Such an image carries credentials: it is never stored nor shared. */
+  /**
+   * Id of the fleet that the image is configured for. A configured image contains credentials, so it is never stored or shared.
+   * Default: the image is not configured.
+   */
   appId?: number | undefined;
-  /** Network of a configured image. Default `ethernet`. */
+  /** Network that a configured image connects to. Default `ethernet`. */
   network?: "ethernet" | "wifi" | undefined;
-  /** Name of the Wi-Fi network, 1 to 256 characters. */
+  /** Name of the Wi-Fi network, 1 to 256 characters. Default: none. */
   wifiSsid?: string | undefined;
-  /** Key of the Wi-Fi network, 1 to 256 characters. An image with one is never stored nor shared. */
+  /** Key of the Wi-Fi network, 1 to 256 characters. An image with a key is never stored or shared. Default: none. */
   wifiKey?: string | undefined;
-  /** Minutes between the device's update checks; a whole number from 1. Default: the upstream's. */
+  /** Minutes between two update checks of the device: a whole number from 1. Default: the upstream chooses. */
   appUpdatePollInterval?: number | undefined;
 }
 
@@ -30,35 +36,35 @@ export interface ImageVariant {
 export interface OsVersion {
   /** The raw version, for example `6.0.10+rev1`, `2.60.1+rev1.prod` or `2023.10.1`. */
   readonly version: string;
-  /** `esr` for a version of an Extended Support Release line. */
+  /** `esr` if the version belongs to an Extended Support Release line. */
   readonly line: "default" | "esr";
-  /** `true` for one that is not final yet. */
+  /** `true` if the version is not final yet. */
   readonly draft: boolean;
-  /** The upstream's name for the stage of the line, where it says one. */
+  /** The upstream's name for the stage of the line. Absent if the upstream gives none. */
   readonly phase?: string | undefined;
-  /** Known issues, as the upstream words them. */
+  /** Known issues, in the upstream's words. Absent if the upstream gives none. */
   readonly knownIssues?: string | undefined;
-  /** When it was created, ISO 8601. */
+  /** When the version was created, as ISO 8601. Absent if the upstream does not say. */
   readonly createdAt?: string | undefined;
 }
 
 /** Options of every call that picks a version. */
 export interface ResolveOptions {
-  /** Count versions that are not final. Default `false`. */
+  /** Also consider versions that are not final yet. Default `false`. */
   includeDrafts?: boolean | undefined;
-  /** Ends the call; it rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * How the cache is used, in the words of `fetch`:
+ * How the cache is used. The names are those of `fetch`:
  *
- * - `default`: a copy confirmed within `maxAgeMs` is served, an older one once the upstream has confirmed it;
- * - `no-cache`: a copy is served once the upstream has confirmed it;
- * - `reload`: the image is downloaded, and replaces the copy;
- * - `no-store`: the image is downloaded, and the cache left alone;
- * - `force-cache`: a copy is served whatever its age; without one, the image is downloaded;
- * - `only-if-cached`: the same, but without a copy it is `NOT_CACHED`.
+ * - `default`: serve the cached copy if the upstream confirmed it within `maxAgeMs`; ask the upstream about an older copy first;
+ * - `no-cache`: ask the upstream about every copy before it is served;
+ * - `reload`: download the image and replace the cached copy;
+ * - `no-store`: download the image without reading or writing the cache;
+ * - `force-cache`: serve a cached copy of any age; download the image if there is no copy;
+ * - `only-if-cached`: serve a cached copy of any age; fail with `NOT_CACHED` if there is no copy.
  */
 export type CacheMode = "default" | "no-cache" | "reload" | "no-store" | "force-cache" | "only-if-cached";
 
@@ -66,51 +72,51 @@ export type CacheMode = "default" | "no-cache" | "reload" | "no-store" | "force-
 export interface ByteRange {
   /** First byte, from 0. */
   start: number;
-  /** Byte after the last one; one beyond the image means its end. Default: the end. */
+  /** The byte after the last one. A number beyond the image means the image's end. Default: the image's end. */
   end?: number | undefined;
 }
 
-/** How far a get has come. */
+/** How far a call has come. */
 export interface Progress {
-  /** Bytes of the image received and verified so far (of the range, where one was asked for). */
+  /** Bytes of the image, or of the requested range, that were received and verified so far. */
   transferredBytes: number;
   /**
-   * Bytes there will be. While the image's size is not known, an estimate that goes by `percent`; exact at the end at the latest. Absent
-   * while nothing can be said.
+   * Bytes of the image or range in total. This is an estimate from `percent` while the size is not known, and exact at the end at the
+   * latest. Absent while there is no estimate.
    */
   totalBytes?: number;
   /**
-   * 0 to 100, never going down; 100 only once all is there. While the image's size is not known, as for one that comes as `.gz`, it is the
-   * share of the compressed file that came with these bytes. Absent where the upstream says no length at all.
+   * Share of the work that is done, 0 to 100. It never goes down, and it is 100 only when everything is there. If the image's size is not
+   * known (a `.gz` file, for example), it is the share of the compressed file that was received. Absent if the upstream gives no length.
    */
   percent?: number;
-  /** Milliseconds to go, as `percent` and the time so far let expect. */
+  /** Expected time to the end in milliseconds, estimated from `percent` and the time so far. Absent while there is no estimate. */
   etaMs?: number;
-  /** Mean rate since the start. */
+  /** Mean rate since the start, in bytes per second. */
   bytesPerSecond: number;
 }
 
-/** An image as an edit sees it. */
+/** The image that an {@link ImageEdit} reads. */
 export interface EditableImage {
   /** Bytes of the image. */
   readonly size: number;
-  /** Bytes `start` to `end` (exclusive) of the image, in a buffer of the caller's own. */
+  /** Reads the bytes from `start` up to, but not including, `end`. The buffer belongs to the caller. */
   read(start: number, end: number): Promise<Uint8Array>;
-  /** Aborts when the edit is not wanted any more. */
+  /** Aborts when the edit is no longer wanted. */
   readonly signal: AbortSignal;
 }
 
-/** Bytes that take the place of as many others. */
+/** Bytes that replace the same number of bytes of an image. */
 export interface ImageSpan {
-  /** First byte, from 0. */
+  /** First byte to replace, from 0. */
   readonly start: number;
-  /** What stands there. */
+  /** The new bytes. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * Which bytes of an image become others; its size stays. The same edit of the same image gives the same bytes. Spans must not overlap
- * or reach beyond the image.
+ * Chooses which bytes of an image are replaced. The image keeps its size. The same edit must return the same spans for the same image.
+ * Spans must not overlap and must not reach beyond the image.
  */
 export type ImageEdit = (image: EditableImage) => Promise<readonly ImageSpan[]>;
 
@@ -118,43 +124,46 @@ export type ImageEdit = (image: EditableImage) => Promise<readonly ImageSpan[]>;
 export interface GetOptions extends ImageVariant, ResolveOptions {
   /** How the cache is used. Default `default`. */
   cache?: CacheMode | undefined;
-  /** Only these bytes. Not for `prefetch`, which stores an image whole. */
+  /** Get only these bytes. `prefetch` does not take it, since it stores the whole image. Default: the whole image. */
   range?: ByteRange | undefined;
-  /** Called with the state after each chunk, the last time with 100 % and the exact total. What it throws is ignored. */
+  /** Called after each chunk. The last call has 100 % and the exact total. Errors that it throws are ignored. Default: none. */
   onProgress?: ((progress: Progress) => void) | undefined;
-  /** For edge runtimes: is given the work that should outlive the response, so that a cache fill can finish. */
+  /**
+   * For edge runtimes, which stop work when the response has ended. It receives a promise of the work that should go on, so that the cache
+   * can be filled. Default: none.
+   */
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
 }
 
 /**
- * A `ReadableStream` of an image that also says what it carries. Tee, pipeThrough and transfer yield plain streams.
+ * A `ReadableStream` of an image, with facts about that image. `tee`, `pipeThrough` and transfer return plain streams without the facts.
  *
- * A piece is one chunk (4 MiB unless `chunkBytes` says otherwise) or a part of one, in a buffer of its own that is the reader's
- * alone. Where the garbage collector is late, free it when you are done with it: `piece.buffer.transfer(0)`.
+ * A piece is a chunk (4 MiB unless you set `chunkBytes`) or a part of one. Each piece has its own buffer, which belongs to the reader.
+ * If memory grows because the garbage collector is late, free the piece after use: `piece.buffer.transfer(0)`.
  */
 export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
-  /** Canonical slug. */
+  /** Canonical slug of the device type. */
   readonly deviceType: string;
   /** The exact version. */
   readonly version: string;
-  /** Media type: `application/octet-stream` for an image inflated on the way, else the one that the upstream names. */
+  /** Media type: `application/octet-stream` if the image was inflated on the way, otherwise the upstream's. */
   readonly mime: string;
   /**
-   * Bytes of the whole image, where known before the first byte (always for a cached one). A stream that turns out to have another
-   * number of bytes fails with `IMAGE_CHANGED`.
+   * Bytes of the whole image. Absent if the size is not known before the first byte; a cached image always has it. The stream fails with
+   * `IMAGE_CHANGED` if it delivers another number of bytes.
    */
   readonly size?: number;
-  /** Strong ETag of the whole image, quoted, where known (always for a cached one). */
+  /** Strong ETag of the whole image, with its quotes. Absent if it is not known yet; a cached image always has it. */
   readonly etag?: string;
-  /** When the upstream says that the file last changed, where it does. */
+  /** When the file last changed, as the upstream says. Absent if the upstream does not say. */
   readonly lastModified?: Date;
-  /** Where the bytes come from; `stale` is the cache, served because the upstream could not be reached. */
+  /** Where the bytes come from. `stale` means the cache, used because the upstream could not be reached. */
   readonly origin: "cache" | "network" | "stale";
   /**
-   * Settles when the stream's image is in the cache (with what is stored) or is known not to get there (`undefined`);
-   * rejects with the stream's error. Need not be awaited.
+   * Resolves with the stored image when it is in the cache, or with `undefined` when it is clear that it will not be stored. You do not
+   * have to await it.
    *
-   * @throws `TRUNCATED_DOWNLOAD` also where the stream was delivered to its end and nothing proves that this was the image's.
+   * @throws The stream's error. `TRUNCATED_DOWNLOAD` also if the stream was delivered to its end, but nothing proves that the image ended there.
    */
   committed(): Promise<ImageInfo | undefined>;
 };
@@ -163,352 +172,367 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
 export interface ImageInfo {
   /** The manifest's id: `<slug>~<version>~<hash>`. */
   readonly id: string;
-  /** Canonical slug. */
+  /** Canonical slug of the device type. */
   readonly deviceType: string;
   /** The exact version. */
   readonly version: string;
-  /** The variant, with only what differs from the defaults. */
+  /** The variant. It has only the options that differ from the defaults. */
   readonly variant: ImageVariant;
-  /** Origin of the API that it came from. */
+  /** Origin of the API that the image came from. */
   readonly source: string;
-  /** Media type: `application/octet-stream` for an image inflated on the way, else the one that the upstream names. */
+  /** Media type: `application/octet-stream` if the image was inflated on the way, otherwise the upstream's. */
   readonly mime: string;
   /** Bytes of the image. */
   readonly size: number;
-  /** Strong ETag, quoted: SHA-256 over size, chunk size and chunk digests. Not the SHA-256 of the file. */
+  /** Strong ETag, with its quotes: SHA-256 over size, chunk size and chunk digests. It is not the SHA-256 of the file. */
   readonly etag: string;
-  /** When the upstream said that the file last changed, where it did. */
+  /** When the file last changed, as the upstream said. Absent if the upstream did not say. */
   readonly lastModified?: Date;
   /** When these bytes were stored. */
   readonly createdAt: Date;
-  /** When the upstream last confirmed it. */
+  /** When the upstream last confirmed these bytes. */
   readonly validatedAt: Date;
-  /** Kept whatever `prune` and `maxBytes` want to go. */
+  /** `true` if `prune` and `maxBytes` must keep the image. */
   readonly pinned: boolean;
-  /** Tells it from a {@link PartialImageInfo}. */
+  /** Distinguishes the image from a {@link PartialImageInfo}. */
   readonly isComplete: true;
-  /** Last use, noted at most every 5 minutes. From `list` alone. */
+  /** When the image was last used, accurate to 5 minutes. Only `list` fills it in. */
   readonly lastUsedAt?: Date;
-  /** Stored bytes that this image alone needs. From `list` alone. */
+  /** Stored bytes that no other image needs. Only `list` fills it in. */
   readonly ownBytes?: number;
-  /** Stored bytes that other images need as well. From `list` alone. */
+  /** Stored bytes that other images need too. Only `list` fills it in. */
   readonly sharedBytes?: number;
 }
 
-/** An image that is on its way, or whose transfer did not come to its end: the next one takes up what there is. */
+/** An image that is being downloaded, or whose download broke off. The next download continues with these bytes. */
 export interface PartialImageInfo
   extends Pick<ImageInfo, "id" | "deviceType" | "version" | "variant" | "source" | "mime"> {
-  /** Tells it from an {@link ImageInfo}. */
+  /** Distinguishes the image from an {@link ImageInfo}. */
   readonly isComplete: false;
   /** When the transfer began. */
   readonly startedAt: Date;
-  /** Bytes of the image that are there. */
+  /** Bytes of the image that are stored. */
   readonly transferredBytes: number;
-  /** Bytes that there will be, where known. */
+  /** Bytes of the whole image. Absent if the size is not known. */
   readonly size?: number;
-  /** 0 to 100, where the size is known. */
+  /** Share of the image that is stored, 0 to 100. Absent if the size is not known. */
   readonly percent?: number;
 }
 
-/** What is to be kept within by {@link ImageManager.prune}. */
+/** Limits that {@link ImageManager.prune} enforces. */
 export interface PruneLimits {
-  /** Bytes of stored images. Default: the manager's `maxBytes`. */
+  /** Most bytes that stored images may take. Default: the manager's `maxBytes`. */
   maxBytes?: number | undefined;
-  /** Images that were not used for longer go, in milliseconds. Default: none. */
+  /** Evict images that have not been used for this many milliseconds. Default: no limit. */
   unusedForMs?: number | undefined;
 }
 
 /** What {@link ImageManager.prune} did. */
 export interface PruneReport {
-  /** Ids of the images that went. */
+  /** Ids of the deleted images. */
   readonly evicted: readonly string[];
-  /** Bytes of chunks that went with them. */
+  /** Bytes of the chunks that were deleted. */
   readonly freedBytes: number;
-  /** Chunks that nobody needed, seen for the second time. */
+  /** Number of deleted chunks that nothing needed. Two calls had found them unused. */
   readonly orphans: number;
-  /** Transfers that did not end and went: older than a day, or in the way of the limits. */
+  /** Number of deleted transfers that had broken off: they were older than a day, or the limits needed their room. */
   readonly partials: number;
-  /** Leases that nobody renewed for a day. */
+  /** Number of deleted leases that nobody had renewed for a day. */
   readonly leases: number;
-  /** Ids whose manifest can't be read: they were passed over. While the store fails to give one, no orphan is swept. */
+  /**
+   * Ids of images whose manifest can't be read. They were skipped. If the store failed to read one, no orphan was deleted, because the
+   * image may need it.
+   */
   readonly unreadable: readonly string[];
 }
 
 /** Options of {@link ImageManager.verify}. */
 export interface VerifyOptions {
-  /** Fetch damaged chunks again, delete manifests that can't be read. Default `false`: look only. */
+  /** Download damaged chunks again, and delete manifests that can't be read. Default `false`: only report. */
   repair?: boolean | undefined;
-  /** Ends the call; it rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
-  /** Called after each chunk with the stored bytes that were read so far, of all. What it throws is ignored. */
+  /** Called after each chunk. It counts stored bytes that were read. Errors that it throws are ignored. Default: none. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** An image with bad chunks. */
+/** An image with missing or damaged chunks. */
 export interface DamagedImage {
   /** The manifest's id, as in {@link ImageInfo.id}. */
   readonly id: string;
-  /** Canonical slug. */
+  /** Canonical slug of the device type. */
   readonly deviceType: string;
   /** The exact version. */
   readonly version: string;
-  /** Indexes of chunks that are missing or damaged. */
+  /** Indexes of the missing or damaged chunks. */
   readonly chunks: readonly number[];
-  /** Whether `repair` mended it. */
+  /** `true` if `repair` was set and replaced all of these chunks. */
   readonly isRepaired: boolean;
 }
 
 /** What {@link ImageManager.verify} found. */
 export interface VerifyReport {
-  /** Images whose manifest can be read. */
+  /** Number of images whose manifest can be read. */
   readonly images: number;
-  /** Chunks that these images need, each counted once. */
+  /** Number of chunks that these images need. A chunk that several images need counts once. */
   readonly chunks: number;
   /** Bytes of those chunks. */
   readonly checkedBytes: number;
-  /** Images that need a chunk which is missing or damaged. */
+  /** Images that need a missing or damaged chunk. */
   readonly damaged: readonly DamagedImage[];
-  /** Ids whose manifest can't be read. */
+  /** Ids of images whose manifest can't be read. */
   readonly unreadable: readonly string[];
-  /** Chunks that nobody needs; `prune` sweeps them. */
+  /** Number of chunks that nothing needs. `prune` deletes them. */
   readonly orphans: number;
-  /** Bytes of those orphans. */
+  /** Bytes of the chunks that nothing needs. */
   readonly reclaimableBytes: number;
 }
 
-/** What an {@link ImageSource} is asked to request. */
+/** The image that an {@link ImageSource} must say how to request. */
 export interface ResolvedImage {
-  /** Canonical slug. */
+  /** Canonical slug of the device type. */
   readonly deviceType: string;
   /** Exact version, as the source listed it. */
   readonly version: string;
-  /** What the caller asked for, without what equals the defaults, and without `scope`. */
+  /** The variant. It has only the options that differ from the defaults, and no `scope`. */
   readonly variant: Readonly<ImageVariant>;
-  /** The file to ask the upstream for: the variant's, or the one that a raw image is best fetched as. */
+  /** The file type to request: the variant's, or for a raw image the one that is best to download. */
   readonly fileType: ".img" | ".zip" | ".gz";
-  /** The whole file is wanted in one piece: its parts could not be had. Default `false`. */
+  /** `true` if the answer must be an {@link ImageRequest} of the whole file, because its parts could not be read. Default `false`. */
   readonly isWhole?: boolean | undefined;
-  /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
+  /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How to fetch an image, as a source says it. */
+/** How to download an image as one file. */
 export interface ImageRequest {
-  /** An `http` or `https` address without credentials. Up to 10 redirects are followed, none from `https` to `http`. */
+  /** An `http` or `https` URL without credentials. Up to 10 redirects are followed, but none from `https` to `http`. */
   readonly url: string | URL;
-  /** Sent along; `authorization` and `cookie` to the address's own origin alone. */
+  /** Headers to send. `authorization` and `cookie` are sent only to the URL's own origin. Default: none. */
   readonly headers?: HeadersInit | undefined;
-  /** `true` where the body is a gzip file that holds the image. */
+  /** `true` if the body is a gzip file that contains the image. */
   readonly gzip: boolean;
-  /** Size of the image (uncompressed), where the source is certain: it then proves completeness. */
+  /** Uncompressed bytes of the image, if the source is certain. A download of this size counts as complete. Default: not known. */
   readonly exactBytes?: number | undefined;
   /**
-   * Size of the image (uncompressed) as a guess, for progress and for the room that `maxBytes` needs; a function is asked only where
-   * neither size nor Content-Length is known, or where `maxBytes` is set. The size of a compressed file is no such guess.
+   * Uncompressed bytes of the image as an estimate, for progress and for the room that `maxBytes` needs. A function is called only if
+   * neither the size nor Content-Length is known, or if `maxBytes` is set. Do not give the size of the compressed file. Default: none.
    */
   readonly estimatedBytes?: number | (() => Promise<number | undefined>) | undefined;
 }
 
-/** One piece of an image as it lies at the upstream: a partition, say, or the gap between two. */
+/** One part of an image that the upstream stores as a file: a partition, for example, or the gap between two partitions. */
 export interface ImagePart {
-  /** What it is called there: 1 to 128 letters, digits and `. _ -`. */
+  /** The upstream's name for the part: 1 to 128 letters, digits and `. _ -`. */
   readonly name: string;
-  /** An `http` or `https` address without credentials. It may expire: it is asked for again then. */
+  /** An `http` or `https` URL without credentials. It may expire: the source is then asked for a new one. */
   readonly url: string | URL;
-  /** Sent along, to the address's own origin alone. Tokens have no place here: such addresses are signed. */
+  /** Headers to send, only to the URL's own origin. Put no token here: these URLs are signed. Default: none. */
   readonly headers?: HeadersInit | undefined;
-  /** `deflate-raw`: a raw DEFLATE stream without its final block, ended by a sync flush. `identity`: the bytes as they are. */
+  /**
+   * `deflate-raw`: a raw DEFLATE stream that ends with a sync flush and has no final block. `identity`: the bytes of the image,
+   * uncompressed.
+   */
   readonly encoding: "deflate-raw" | "identity";
-  /** Bytes on the wire. */
+  /** Bytes of the file, as they are sent. */
   readonly wireBytes: number;
-  /** Bytes of the image in it. */
+  /** Bytes of the image in this part, uncompressed. */
   readonly bytes: number;
-  /** CRC-32 of those bytes, as gzip has it. */
+  /** CRC-32 of the uncompressed bytes, computed as gzip does. */
   readonly crc32: number;
 }
 
-/** An image in parts: in the image's order, covering all of it. At most 4,096. */
+/** An image in parts. */
 export interface ImageParts {
+  /** All parts, in the order of the image. Together they cover the whole image. At most 4,096. */
   readonly parts: readonly ImagePart[];
 }
 
 /** Options of a source's look-ups. */
 export interface SourceOptions {
-  /** Aborts when the answer is not wanted any more. To hear it is optional: nobody waits for it then. */
+  /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
   readonly signal?: AbortSignal | undefined;
-  /** To be called whenever bytes of an answer came. A look-up that does not is given up after `lookUpTimeoutMs`. */
+  /** Call it whenever bytes of an answer arrive. A look-up that does not call it fails after `lookUpTimeoutMs`. */
   readonly onBytes?: (() => void) | undefined;
 }
 
-/** Credentials whose owner is not known before the upstream has said who that is. */
+/** Credentials whose owner only the upstream knows. */
 export interface SourceAccount {
-  /** Hex digest of the credentials and the upstream: nobody without them can make it, and it does not tell them. */
+  /** Hex digest of the credentials and the upstream. It can't be made without the credentials, and it does not reveal them. */
   readonly digest: string;
   /**
-   * Asks the upstream; answers the scope. Called once for credentials: the manager remembers the answer, in the store as well.
+   * Asks the upstream whose credentials these are, and resolves with the scope. The manager calls it once and remembers the answer, also in
+   * the store.
    *
-   * @throws `UNAUTHORIZED` where the upstream refuses the credentials, `UPSTREAM` where it can't be asked.
+   * @throws `UNAUTHORIZED` if the upstream refuses the credentials, `UPSTREAM` if the upstream can't be asked.
    */
   confirm(options: SourceOptions): Promise<string>;
 }
 
 /**
- * Where images come from. It names versions and says how to request an image; the core fetches the bytes.
- * Its errors are {@link ImageManagerError}s (`DEVICE_TYPE_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`); another one that it
- * throws counts as `UPSTREAM`.
+ * Where images come from. A source lists versions and says how to request an image; the manager downloads the bytes.
+ *
+ * A source rejects with an {@link ImageManagerError} (`DEVICE_TYPE_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`). Any other error becomes
+ * `UPSTREAM`.
  */
 export interface ImageSource {
-  /** The API's origin, for example `https://api.balena-cloud.com`: part of every identity. */
+  /** The API's origin, for example `https://api.balena-cloud.com`. It is part of every image's identity. */
   readonly id: string;
   /**
-   * The default scope: `undefined` without a token, else one per account. Never a token itself. What a token says of its owner is anybody's
-   * to write: unless the scope is made of the whole secret (a digest), answer a {@link SourceAccount}, which the upstream confirms.
+   * The default scope: `undefined` without a token, otherwise one scope for each account. It must not be the token itself. Anyone can write
+   * a token that names another owner. So either make the scope a digest of the whole secret, or return a {@link SourceAccount}, which the
+   * upstream confirms.
    */
   scope?(options: SourceOptions): Promise<string | SourceAccount | undefined>;
-  /** Canonical slug of a slug or alias. */
+  /** Resolves with the canonical slug of a slug or an alias. */
   resolveDeviceType(slugOrAlias: string, options: SourceOptions): Promise<string>;
-  /** All versions of a canonical slug, in any order. One upstream request. */
+  /** Resolves with all versions of a canonical slug, in any order. It makes one upstream request. */
   versions(
     slug: string,
     options: SourceOptions & { readonly includeDrafts?: boolean | undefined },
   ): Promise<OsVersion[]>;
-  /** Asked anew for every attempt, so that a token is never older than that. */
+  /** Says how to download an image. The manager calls it again for every attempt, so that each attempt has a current token. */
   request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
 }
 
-/** What a store can do, as data; the core branches on these, never on a name. */
+/** What a store can do. The manager decides by these facts, never by the store's name. */
 export interface StoreCapabilities {
-  /** Largest value it takes. Default: no limit. */
+  /** Bytes of the largest value that the store accepts. Default: no limit. */
   readonly maxValueBytes?: number | undefined;
-  /** `getKeys(prefix)` returns every key under the prefix, and no other. */
+  /** `true` if `getKeys(prefix)` returns every key under the prefix and no other key. */
   readonly completeListing: boolean;
   /**
-   * Reads call {@link StoreReadOptions.onProgress}, so that a value that comes slowly is told from one that does not come.
-   * Default `false`: a value may take as long as its size and the rate measured so far let expect.
+   * `true` if reads call {@link StoreReadOptions.onProgress}. The manager can then tell a slow read from one that hangs. Default `false`:
+   * the time limit of a read depends on the value's size and the rate measured so far.
    */
   readonly tellsProgress?: boolean | undefined;
 }
 
-/** How {@link StoreDriver} reads a value. */
+/** Options of {@link StoreDriver}'s `getItemRaw`. */
 export interface StoreReadOptions {
   /**
-   * The most bytes that the value can have: a larger one reads as `null`, since it can't be what is looked for, and no more
-   * than that of it is held in memory. An empty value may then read as `null`, too. Default: 512 MiB, and a larger one
-   * rejects.
+   * Most bytes that the value may have. A larger value reads as `null`, because it can't be the right one, and an adapter holds no more
+   * than this in memory. An empty value may also read as `null`. Default: 512 MiB, and a larger value rejects.
    */
   maxBytes?: number | undefined;
   /**
-   * To be called whenever bytes of the value have come, or of values that come before it on the same connection: at least once a second
-   * while there are any.
+   * Call it at least once a second while bytes arrive: bytes of this value, or of values before it on the same connection. Default: none.
    */
   onProgress?: (() => void) | undefined;
-  /** Aborts when the value is not wanted any more. To hear it is optional: nobody waits for it then. */
+  /** Aborts when the value is no longer wanted. An adapter may ignore it; the caller stops waiting. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link StoreDriver.createIfAbsent} found; `unsupported` where the store can't make sure. */
+/** What {@link StoreDriver.createIfAbsent} did. `unsupported` means that the store can't guarantee a single winner. */
 export type CreateResult = "created" | "exists" | "unsupported";
 
 /**
- * A store adapter: an unstorage `Driver` that says what it can. Raw values go in and come out as `Uint8Array`, the one that
- * comes out is the caller's own, faults are thrown, and a missing key is `null`.
+ * A store adapter: an unstorage `Driver` that declares its capabilities. Raw values are `Uint8Array`s. A value that was read belongs to
+ * the caller. A missing key reads as `null`, and a failed call rejects.
  */
 export interface StoreDriver extends Driver {
-  /** What it promises. An unstorage driver without this counts as one that does not list completely. */
+  /** What the store promises. If an unstorage driver has none, the manager assumes that it does not list completely. */
   readonly capabilities: StoreCapabilities;
-  /** Reads bytes. The core always says how many there may be; an adapter that can't bound a read may ignore it. */
+  /** Reads bytes. The manager always passes `maxBytes`; an adapter that can't limit a read may ignore it. */
   getItemRaw?(key: string, options: StoreReadOptions): unknown;
   /**
-   * Writes only where the key does not exist, with exactly one winner among racing writers. A store that lacks it, or answers
-   * `unsupported`, works; but processes that share it do not share downloads.
+   * Writes the value only if the key does not exist. If several writers race, exactly one gets `created`. A store works without this method,
+   * or if it answers `unsupported`, but then processes that share the store do not share downloads.
    */
   createIfAbsent?(key: string, bytes: Uint8Array): Promise<CreateResult>;
 }
 
-/** Something that happened inside, for logs and metrics. `image` is an {@link ImageInfo.id}. Carries no secret. */
+/** Something that happened inside the manager, for logs and metrics. `image` is an {@link ImageInfo.id}. An event contains no secret. */
 export type ImageManagerEvent =
   /**
-   * How a get or prefetch found the cache: with a copy that needed no request, without one, with one that the upstream has just
-   * confirmed, or with one that it could not be asked about.
+   * What a get or prefetch found in the cache. `hit`: a copy that needed no request. `miss`: no copy. `revalidated`: a copy that the
+   * upstream has just confirmed. `stale-served`: a copy that the upstream could not be asked about.
    */
   | { readonly type: "hit" | "miss" | "revalidated" | "stale-served"; readonly image: string }
-  /** A broken transfer went on; `fromByte` of the upstream's file (0: it started over and is compared). */
+  /**
+   * A broken transfer continued at `fromByte` of the upstream's file. 0 means that it started again and compares the bytes. `cause` is the
+   * error that broke it.
+   */
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
-  /** Damaged chunks were fetched again; `chunks` of them in a row gave the reason, a whole transfer may have mended more. */
+  /** Damaged chunks were downloaded again. `chunks` damaged chunks in a row caused it; a whole transfer may have repaired more. */
   | { readonly type: "healed"; readonly image: string; readonly chunks: number }
-  /** A raw image begins like no disk or file system that is known. It is delivered and stored all the same. */
+  /** A raw image does not begin like any known disk or file system. It is delivered and stored all the same. */
   | { readonly type: "unrecognized"; readonly image: string }
-  /** An image left the store, by `remove`, `prune` or `maxBytes`; `freedBytes` of chunks that nobody else needs went with it. */
+  /** `remove`, `prune` or `maxBytes` deleted an image, with `freedBytes` of chunks that nothing else needs. */
   | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
-  /** An image is in the store, whole; `size` in bytes. */
+  /** A whole image of `size` bytes is in the store. */
   | { readonly type: "committed"; readonly image: string; readonly size: number }
-  /** Delivered, but nothing proved it complete: not stored. */
+  /** An image was delivered but not stored, because nothing proved it complete. `size` is in bytes. */
   | { readonly type: "unproven"; readonly image: string; readonly size: number }
-  /** The store failed in an `operation` such as `read` or `write`; what needed it goes on without. */
+  /** The store failed in an `operation` such as `read` or `write`. The work goes on without the store. */
   | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown }
-  /** The store answers again, within `storeTimeoutMs`, after an `operation` of it had hung and gets had left it alone. */
+  /** The store answers within `storeTimeoutMs` again. Gets had avoided it because its `operation` had hung. */
   | { readonly type: "store-back"; readonly operation: string };
 
 /** Options of {@link createImageManager}. */
 export interface ImageManagerOptions {
   /** Where images come from. */
   source: ImageSource;
-  /** Where they are kept: one of our adapters, or any unstorage driver or storage. */
+  /** Where images are stored: one of this package's adapters, or any unstorage driver or storage. */
   storage: Driver | Storage;
-  /** Every key lives under it, nothing else is ever touched. Default `balena-images`. */
+  /**
+   * Prefix of every key; the manager touches no other key. 1 to 200 characters: levels of `A-Z a-z 0-9 . _ ~ -`, separated by `:`, such as
+   * `team:images`. Don't nest prefixes: `cleanCache` under `team` also deletes `team:images`. Default `balena-images`.
+   */
   prefix?: string | undefined;
-  /** Bytes of a chunk. Default 4 MiB; 256 KiB to 64 MiB; lowered to the store's `maxValueBytes`. */
+  /** Bytes of a chunk: 256 KiB to 64 MiB. A store's smaller `maxValueBytes` lowers it. Default 4 MiB. */
   chunkBytes?: number | undefined;
-  /** Chunk buffers in flight over all streams. Default 64 MiB; each stream gets at least one chunk. */
+  /** Bytes of chunk buffers that all streams together may use: from 256 KiB. Each stream may always use one chunk. Default 64 MiB. */
   memoryBytes?: number | undefined;
   /**
-   * Cap on the bytes of stored chunks, each counted once: of images, of those on their way, and of what is left of broken transfers,
-   * which goes first. Then the least recently used images go; an image that does not fit is delivered, not stored. Default: none. Needs a store that lists completely (`LISTING_INCOMPLETE`).
+   * Most bytes of chunks that the store may hold. A chunk that several images share counts once. Images that are being downloaded and
+   * broken transfers count too. If room is needed, broken transfers are deleted first, then the least recently used images. An image that
+   * does not fit is delivered but not stored. It needs a store that lists completely (otherwise `LISTING_INCOMPLETE`). Default: no limit.
    */
   maxBytes?: number | undefined;
-  /** When a copy counts as fresh. */
+  /** When a cached copy may be served. Default: ask the upstream about each copy, and serve the copy if the upstream can't be reached. */
   freshness?: FreshnessOptions | undefined;
-  /** How a broken transfer is retried. */
+  /** How a broken transfer is retried. Default: the defaults of {@link RetryOptions}. */
   retry?: RetryOptions | undefined;
   /**
-   * Milliseconds that a look-up (a device type, a version list, whose a token is, whether a copy is still fresh) may go without a byte of
-   * an answer. In all, with its retries, it has six times that. Then it fails with `UPSTREAM`, or a cached copy is served. Default
-   * 10,000; 1 to 300,000,000.
+   * Milliseconds that a look-up may wait for the next byte of an answer. Look-ups ask for a device type, a version list, the owner of a
+   * token, or whether a copy is still fresh. With all retries, a look-up may take six times as long. After that it fails with `UPSTREAM`,
+   * or a cached copy is served. A whole number from 1 to 300,000,000. Default 10,000.
    */
   lookUpTimeoutMs?: number | undefined;
   /**
-   * Longest wait of a get for the store, in milliseconds: for a small value in all, for a chunk without progress. After that the
-   * get goes on by the upstream, and the store is left alone by gets for a while, this long at first and up to 5 minutes; the
-   * events `store-fault` and `store-back` tell both. Gets that nothing but the store can serve, and methods whose whole point is the
-   * store, ask it all the same. Default 5,000; a whole number from 1.
+   * Milliseconds that a get waits for the store: in total for a small value, without progress for a chunk. After that the get continues
+   * with the upstream. Later gets avoid the store for a while: first for this long, then for longer, up to 5 minutes. The events
+   * `store-fault` and `store-back` report this. Gets that only the store can serve, and methods that are about the store, still ask it.
+   * A whole number from 1. Default 5,000.
    */
   storeTimeoutMs?: number | undefined;
-  /** How processes that share a store take turns. */
+  /** How processes that share a store take turns. Default: the defaults of {@link LeaseOptions}. */
   lease?: LeaseOptions | undefined;
-  /** Makes a gzip decompressor. Default `new DecompressionStream("gzip")`. */
+  /** Creates a gzip decompressor. Default `new DecompressionStream("gzip")`. */
   inflate?: (() => TransformStream<Uint8Array, Uint8Array>) | undefined;
-  /** Hashes chunks. Default `crypto.subtle`; `nodeHash` of `balena-image-manager/node` is faster on Node. */
+  /** Hashes chunks. Default `crypto.subtle`; on Node, `nodeHash` of `balena-image-manager/node` is faster. */
   hash?: Hasher | undefined;
-  /** The time, in milliseconds since 1970. Default `Date.now`. */
+  /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: (() => number) | undefined;
   /**
-   * Default: the global `fetch`. On Node 22 and 24 that of the package undici 8 is safer with servers that close connections in the middle
-   * of a file (nodejs/undici#5360).
+   * Sends the requests for images. Default: the global `fetch`. On Node 22 and 24, `fetch` of the package undici 8 is safer with servers that close
+   * connections in the middle of a file (nodejs/undici#5360).
    */
   fetch?: typeof fetch | undefined;
-  /** Told what happens inside. What it throws is ignored. */
+  /** Receives an event when something happens inside the manager. Errors that it throws are ignored. Default: none. */
   onEvent?: ((event: ImageManagerEvent) => void) | undefined;
 }
 
 /**
- * SHA-256 of bytes. It may move them, to another thread for example, so that the given buffer can't be used any more; what it
- * resolves to then has them in a buffer of their own. The manager trusts what it says: a wrong answer makes wrong images.
+ * Computes the SHA-256 of bytes. It may move the bytes, for example to another thread; the given buffer can then no longer be used, and the
+ * result has the bytes in another buffer. The manager trusts the result: a wrong digest makes wrong images.
  */
 export type Hasher = (bytes: Uint8Array<ArrayBuffer>) => Promise<HashedBytes>;
 
-/** Bytes that were hashed. */
+/** What a {@link Hasher} resolves with. */
 export interface HashedBytes {
-  /** Lower-case hex. */
+  /** The digest in lower-case hex. */
   readonly sha256: string;
   /** The bytes that were given, in the same buffer or in another one. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -516,58 +540,60 @@ export interface HashedBytes {
 
 /** When a cached copy may be served. */
 export interface FreshnessOptions {
-  /** A copy confirmed within this time is served without a request. Default 0: always ask. */
+  /** Milliseconds. A copy that the upstream confirmed within this time is served without a request. Default 0: always ask. */
   maxAgeMs?: number | undefined;
-  /** How long past `maxAgeMs` a copy may be served while the upstream can't be reached. Default `Infinity`. */
+  /** Milliseconds past `maxAgeMs` that a copy may be served if the upstream can't be reached. Default `Infinity`. */
   staleIfErrorMs?: number | undefined;
 }
 
 /** How a broken transfer is retried. */
 export interface RetryOptions {
   /**
-   * Failures in a row without a byte of progress before giving up. Default 11; 1 means no retry. With the other defaults, an outage of
-   * 75 seconds is outlived for certain, and after 2.5 minutes of refused connections the error comes, which says how long it was tried.
+   * The transfer fails after this many failures in a row without a byte of progress. A whole number from 1, which means no retry.
+   * Default 11. With the other defaults, a transfer survives any outage of 75 seconds. After 2.5 minutes of refused connections it fails,
+   * and the error says how long it tried.
    */
   attempts?: number | undefined;
-  /** The first pause is at most this and at least half of it, at random; it doubles with each failure. Default 500. */
+  /** Longest first pause in milliseconds. A pause is random, at least half as long; the limit doubles with each failure. Default 500. */
   minDelayMs?: number | undefined;
-  /** Largest pause, and largest Retry-After that is honoured. Default 30,000. */
+  /** Longest pause, and longest Retry-After that is respected, in milliseconds. Default 30,000. */
   maxDelayMs?: number | undefined;
   /**
-   * A transfer that brings no byte for this long while one is wanted counts as broken. Default 30,000. Node's own `fetch` gives up
-   * after 300,000, whatever stands here.
+   * Milliseconds. A transfer counts as broken if no byte arrives for this long while one is wanted. Default 30,000. Node's own `fetch` always
+   * gives up after 300,000.
    */
   idleTimeoutMs?: number | undefined;
 }
 
-/** How processes that share a store take turns at a transfer. All of them should have the same. */
+/** How processes that share a store take turns at a transfer. All of them should use the same values. */
 export interface LeaseOptions {
-  /** How often the one that transfers shows that it lives. Default 2,000. */
+  /** Milliseconds between two signs of life of the process that downloads. Default 2,000. */
   heartbeatMs?: number | undefined;
-  /** After how long without a sign of life another one takes over. Default 10,000; more than twice `heartbeatMs`. */
+  /** Milliseconds without a sign of life after which another process takes over. More than twice `heartbeatMs`. Default 10,000. */
   ttlMs?: number | undefined;
-  /** How often the others look for new chunks. Default 250. */
+  /** Milliseconds between two looks of the other processes for new chunks. Default 250. */
   pollMs?: number | undefined;
 }
 
 /**
- * The cache of images in front of a source. Every method rejects with an {@link ImageManagerError}, or with the reason of an
- * aborted signal; nothing is lost by either.
+ * A cache of images in front of a source. Every method rejects with an {@link ImageManagerError}, or with the reason of an aborted signal.
+ * What was stored before stays usable in both cases.
  */
 export interface ImageManager {
   /**
-   * Gets an image as a stream: from the cache where that is fresh, else from the upstream, filling the cache on the way. Stored
-   * bytes are verified before they are handed out; gets of one image at once share one transfer. A stream that is not read to its end
-   * should be cancelled, so that its transfer can end.
+   * Gets an image as a stream. The bytes come from the cache if its copy is fresh. Otherwise they come from the upstream and fill the cache
+   * on the way. Stored bytes are verified before they are delivered. Simultaneous gets of one image share one transfer. Cancel a stream
+   * that you do not read to its end, so that its transfer can end.
    *
    * @param deviceType - A slug or an alias.
-   * @param versionOrRange - An exact version; a semver range, of which it takes the newest; `latest` (the default), which is the
-   *   newest, pre-releases included; `recommended`, the newest that is none; or `default`, the recommended one or else the latest.
-   *   Extended-support (ESR) versions count only for what starts at 2018 or above, or where there are no others.
-   * @param options - Which variant, from where, and how much of it.
-   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`,
-   *   `UNAUTHORIZED`, `UPSTREAM`; `STORE` where only the store can answer (`only-if-cached`, `force-cache` without an upstream)
-   *   and fails; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
+   * @param versionOrRange - One of these. An exact version. A semver range: its newest version. `latest` (the default): the newest version,
+   *   also if it is a pre-release. `recommended`: the newest version that is no pre-release. `default`: the recommended version, or the
+   *   latest if there is none. Extended-support (ESR) versions are considered only if the range starts at 2018 or above, or if there are
+   *   no other versions.
+   * @param options - The variant, the use of the cache, and the range of bytes.
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`, `UNAUTHORIZED`,
+   *   `UPSTREAM`. `STORE` if the store fails and only the store can answer (`only-if-cached`, or `force-cache` without an upstream). The
+   *   stream can also fail with `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED` and `INTEGRITY`.
    * @example
    * ```ts
    * const image = await images.get("raspberrypi4-64", "^6.0.0", { onProgress: ({ percent }) => console.log(percent) });
@@ -576,9 +602,9 @@ export interface ImageManager {
    */
   get(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageStream>;
   /**
-   * Gets an image into the cache without handing it out.
+   * Downloads an image into the cache without delivering it. A fresh copy is not downloaded again.
    *
-   * @throws As `get`, and `STORE` where the image can't be kept.
+   * @throws What `get` and its stream throw, and `STORE` if the image can't be stored.
    * @example
    * ```ts
    * const { id, size } = await images.prefetch("raspberrypi4-64", "recommended");
@@ -586,7 +612,7 @@ export interface ImageManager {
    */
   prefetch(deviceType: string, versionOrRange?: string, options?: GetOptions): Promise<ImageInfo>;
   /**
-   * The exact version that a version or range stands for. While the upstream can't be reached: the best one that is cached.
+   * Resolves with the exact version that a version or range stands for. If the upstream can't be reached, that is the best cached version.
    *
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`.
    * @example
@@ -596,7 +622,7 @@ export interface ImageManager {
    */
   resolve(deviceType: string, versionOrRange?: string, options?: ResolveOptions): Promise<string>;
   /**
-   * All versions, newest first, ESR lines after the default line.
+   * Resolves with all versions of a device type, newest first. ESR lines come after the default line.
    *
    * @throws `INVALID_ARGUMENT`, `DEVICE_TYPE_NOT_FOUND`, `UNAUTHORIZED`, `UPSTREAM`.
    * @example
@@ -606,7 +632,7 @@ export interface ImageManager {
    */
   versions(deviceType: string, options?: ResolveOptions): Promise<OsVersion[]>;
   /**
-   * What the cache holds of an image, `undefined` where it does not; asks no upstream.
+   * Resolves with what the cache knows about an image, or `undefined` if the image is not cached. It never asks the upstream.
    *
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
    * @example
@@ -616,9 +642,9 @@ export interface ImageManager {
    */
   inspect(deviceType: string, version: string, variant?: ImageVariant): Promise<ImageInfo | undefined>;
   /**
-   * Whether the cached copy is fresh, asking the upstream where `maxAgeMs` has passed. `false` where there is none.
+   * Resolves with `true` if the cached copy is fresh. It asks the upstream if `maxAgeMs` has passed. `false` if there is no copy.
    *
-   * @throws As `inspect`, and `UNAUTHORIZED`, `VERSION_NOT_FOUND`, `UPSTREAM`.
+   * @throws What `inspect` throws, and `UNAUTHORIZED`, `VERSION_NOT_FOUND`, `UPSTREAM`.
    * @example
    * ```ts
    * if (!(await images.isFresh("raspberrypi4-64", "6.1.0"))) await images.prefetch("raspberrypi4-64", "6.1.0");
@@ -626,10 +652,10 @@ export interface ImageManager {
    */
   isFresh(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * All cached images, and those on their way, in no particular order. Reads the manifests, not the chunks. One that the store can't
-   * give is passed over, with a `store-fault` event. Calls at the same time share one look.
+   * Iterates over all cached images and all unfinished downloads, in no particular order. It reads manifests, not chunks. A manifest that
+   * the store fails to read is skipped, with a `store-fault` event. Simultaneous calls share one reading.
    *
-   * @throws `STORE`, from the iteration.
+   * @throws `STORE`, when you iterate.
    * @example
    * ```ts
    * for await (const image of images.list()) if (image.isComplete) console.log(image.id, image.ownBytes);
@@ -637,9 +663,8 @@ export interface ImageManager {
    */
   list(): AsyncIterable<ImageInfo | PartialImageInfo>;
   /**
-   * Deletes an image from the cache, pinned or not, what is left of a broken transfer of it, and the chunks that nobody else needs.
-   * Streams of this process that are
-   * reading it go on. `false` where it was not there.
+   * Deletes an image from the cache, even a pinned one. Its broken transfers and the chunks that nothing else needs are deleted too. Streams
+   * of this process that read the image go on. `false` if the image was not there.
    *
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
    * @example
@@ -649,7 +674,8 @@ export interface ImageManager {
    */
   remove(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * Keeps an image whatever `prune` and `maxBytes` want to go; a refresh keeps the pin. `false` where it is not cached.
+   * Pins an image, so that `prune` and `maxBytes` do not delete it. The pin stays if the image is downloaded again. `false` if the image is
+   * not cached.
    *
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
    * @example
@@ -658,14 +684,22 @@ export interface ImageManager {
    * ```
    */
   pin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
-  /** Takes a pin back. `false` where the image is not cached. Throws and is used as `pin`. */
+  /**
+   * Removes the pin of an image. `false` if the image is not cached.
+   *
+   * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `STORE`.
+   * @example
+   * ```ts
+   * await images.unpin("raspberrypi4-64", "6.1.0");
+   * ```
+   */
   unpin(deviceType: string, version: string, variant?: ImageVariant): Promise<boolean>;
   /**
-   * Deletes what the limits want to go, first what is left of broken transfers, then images, least recently used first; and sweeps what nobody needs: chunks seen unused by two calls
-   * an hour or more apart, transfers that did not end, and leases, a day old. Pinned images and those that this process
-   * reads or writes are spared.
+   * Deletes what exceeds the limits: first broken transfers, then images, the least recently used first. It also deletes what nothing needs:
+   * chunks that two calls at least an hour apart found unused, and broken transfers and leases that are older than a day. It keeps
+   * pinned images, and images that this process reads or writes.
    *
-   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` where the store does not list completely.
+   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` if the store does not list completely.
    * @example
    * ```ts
    * const { freedBytes } = await images.prune({ maxBytes: 50e9, unusedForMs: 30 * 24 * 3600e3 });
@@ -673,10 +707,10 @@ export interface ImageManager {
    */
   prune(limits?: PruneLimits): Promise<PruneReport>;
   /**
-   * Reads every stored chunk once and reports damage, what can't be read and what nobody needs. With `repair`, damaged chunks
-   * are fetched again.
+   * Reads every stored chunk once. It reports damaged images, manifests that can't be read, and chunks that nothing needs. With `repair`,
+   * damaged chunks are downloaded again.
    *
-   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` where the store does not list completely.
+   * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` if the store does not list completely.
    * @example
    * ```ts
    * const { damaged } = await images.verify({ repair: true });
@@ -684,9 +718,9 @@ export interface ImageManager {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**
-   * Deletes everything under the prefix and nothing outside it. Running transfers of this manager go on, uncached.
+   * Deletes everything under the prefix and nothing outside it. Running transfers of this manager go on, but they are not stored.
    *
-   * @throws `STORE` where the store does not delete.
+   * @throws `STORE` if the store does not delete.
    * @example
    * ```ts
    * await images.cleanCache();
@@ -694,8 +728,8 @@ export interface ImageManager {
    */
   cleanCache(): Promise<void>;
   /**
-   * Ends transfers and all that the manager does in the background. Calls after it, and streams that are still being read, reject with `CLOSED`. The store is
-   * the caller's: one that opened a connection is closed by its own `dispose()`.
+   * Ends all transfers and all background work. Later calls, and streams that are still being read, reject with `CLOSED`. It does not close
+   * the store: if the store has opened a connection, call the store's `dispose()`.
    *
    * @example
    * ```ts
@@ -703,6 +737,6 @@ export interface ImageManager {
    * ```
    */
   close(): Promise<void>;
-  /** `close`, as `await using` calls it. */
+  /** Calls `close`. `await using` uses it. */
   [Symbol.asyncDispose](): Promise<void>;
 }
