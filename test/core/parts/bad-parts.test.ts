@@ -1,0 +1,180 @@
+// Lists of parts that make no sense, and parts that are not what their list says: each ends typed and bounded, and nothing is stored.
+import { constants, crc32, deflateRawSync } from "node:zlib";
+import { afterEach, describe, expect, test } from "vitest";
+import { partsIn, partsPlace } from "../../../src/adapters/balena/parts.ts";
+import type { ImagePart, ImageSource } from "../../../src/core/index.ts";
+import { collect, rejection } from "../../support/collect.ts";
+import { createTestManager, type TestManager } from "../../support/test-manager.ts";
+
+const content = Uint8Array.from({ length: 700_000 }, (_, index) => (index * 2654435761) >>> 24);
+const deflated = (bytes: Uint8Array) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
+
+/** Parts of 100,000 bytes each, and what is at their addresses. */
+function cut(bytes: Uint8Array) {
+  const files = new Map<string, Uint8Array>();
+  const parts: ImagePart[] = [];
+  for (let at = 0; at < bytes.length; at += 100_000) {
+    const raw = bytes.subarray(at, at + 100_000);
+    const [name, wire] = [`part-${parts.length}`, deflated(raw)];
+    files.set(`/${name}`, wire);
+    const sizes = { wireBytes: wire.length, bytes: raw.length, crc32: crc32(raw) };
+    parts.push({ name, url: `http://parts.example/${name}`, encoding: "deflate-raw", ...sizes });
+  }
+  return { parts, files };
+}
+
+const opened: TestManager[] = [];
+afterEach(() => Promise.all(opened.splice(0).map(({ manager }) => manager.close())));
+
+/** A manager whose source answers with these parts; `fetch` serves the files. */
+function over(parts: unknown, files: ReadonlyMap<string, Uint8Array>) {
+  const source: ImageSource = {
+    id: "http://parts.example",
+    resolveDeviceType: async (slug) => slug,
+    versions: async () => [{ version: "1.0.0", line: "default", draft: false }],
+    request: async () => ({ parts }) as never,
+  };
+  let requests = 0;
+  const serve: typeof fetch = async (input) => {
+    requests += 1;
+    const file = files.get(new URL(String(input)).pathname);
+    if (!file) return new Response("", { status: 404 });
+    return new Response(file.slice(), { headers: { "content-length": String(file.length), etag: '"a"' } });
+  };
+  const made = createTestManager({ url: source.id }, { source, fetch: serve });
+  opened.push(made);
+  return { ...made, requests: () => requests };
+}
+
+test("parts of a source of one's own make an image", async () => {
+  const { parts, files } = cut(content);
+  const { manager } = over(parts, files);
+  const stream = await manager.get("board", "1.0.0");
+  expect(stream.size).toBe(content.length);
+  expect((await collect(stream)).bytes).toBe(content.length);
+  expect(await stream.committed()).toBeDefined();
+});
+
+test("parts that lie as they are make one, too", async () => {
+  const { parts } = cut(content);
+  const plain = parts.map((part) => ({ ...part, encoding: "identity" as const, wireBytes: part.bytes }));
+  const files = new Map(
+    plain.map(({ name }, index) => [`/${name}`, content.subarray(index * 100_000, (index + 1) * 100_000)]),
+  );
+  const { manager } = over(plain, files);
+  expect(await manager.prefetch("board", "1.0.0")).toMatchObject({ size: content.length });
+});
+
+describe("a list that makes no sense is UPSTREAM, before any part is asked for", () => {
+  const [first] = cut(content).parts;
+  test.each([
+    ["no part", []],
+    [
+      "a million parts",
+      Array.from({ length: 1_000_000 }, (_, index) => ({ ...first, name: `part-${index}` })),
+    ],
+    ["a name that is a path", [{ ...first, name: "../part" }]],
+    ["two parts of one name", [first, first]],
+    ["a length below 0", [{ ...first, bytes: -1 }]],
+    ["a length that is no number", [{ ...first, bytes: "1" }]],
+    ["a sum beyond all images", [{ ...first, bytes: 2 ** 52 }]],
+    ["a checksum beyond 32 bits", [{ ...first, crc32: 2 ** 32 }]],
+    ["another encoding", [{ ...first, encoding: "br" }]],
+    ["no list", "parts"],
+  ])("%s", async (_, parts) => {
+    const { manager, requests } = over(parts, new Map());
+    expect(await rejection(manager.get("board", "1.0.0"))).toMatchObject({ code: "UPSTREAM" });
+    expect(requests()).toBe(0);
+  });
+
+  test.each(["file:///etc/passwd", "ftp://parts.example/part-0", "http://user:secret@parts.example/part-0"])(
+    "an address such as %s",
+    async (url) => {
+      const { parts, files } = cut(content);
+      const { manager } = over([{ ...parts[0], url }, ...parts.slice(1)], files);
+      const error = await rejection(manager.get("board", "1.0.0"));
+      expect(error).toMatchObject({ code: "UPSTREAM" });
+      expect(String(error)).not.toContain("secret");
+    },
+  );
+});
+
+describe("a part that is not what its list says", () => {
+  const lying = (change: Partial<ImagePart>) => {
+    const { parts, files } = cut(content);
+    return over(
+      parts.map((part, index) => (index === 3 ? { ...part, ...change } : part)),
+      files,
+    );
+  };
+
+  test.each([
+    ["inflates to more than it says", { bytes: 99_999 }],
+    ["inflates to less than it says", { bytes: 100_001 }],
+    ["has another checksum", { crc32: 1 }],
+  ])("and %s is INTEGRITY once it was fetched twice", async (_, change) => {
+    const { manager, requests } = lying(change);
+    expect(await rejection(manager.prefetch("board", "1.0.0"))).toMatchObject({ code: "INTEGRITY" });
+    expect(requests()).toBeLessThan(20);
+    expect(await manager.inspect("board", "1.0.0")).toBeUndefined();
+  });
+
+  test("and has another length on the wire is UPSTREAM", async () => {
+    const { manager } = lying({ wireBytes: 17 });
+    const failure = await rejection(manager.prefetch("board", "1.0.0"));
+    expect(failure).toMatchObject({ code: "UPSTREAM", unavailable: true });
+  });
+
+  test("and inflates without end is stopped where it should end", async () => {
+    const { parts, files } = cut(content);
+    files.set("/part-3", deflated(new Uint8Array(512 * 1024 * 1024)));
+    const bomb = { ...parts[3]!, wireBytes: files.get("/part-3")!.length };
+    const { manager, events } = over([...parts.slice(0, 3), bomb, ...parts.slice(4)], files);
+    expect(await rejection(manager.prefetch("board", "1.0.0"))).toMatchObject({ code: "INTEGRITY" });
+    expect(events.of("committed")).toEqual([]);
+  });
+});
+
+describe("balena's table of contents", () => {
+  const place = partsPlace({});
+  const entry = { filename: "part-1.deflate", crc: 1, len: 10, zLen: 5, partitionIndex: "(1)" };
+  const assets = [{ key: "compressed/part-1.deflate", href: "https://files.example/1", size: 5 }];
+  const read = (contents: unknown, files = assets) => partsIn(contents, place, files);
+  const table = (...parts: unknown[]) => ({ "resin.img": { parts } });
+
+  test("names each part with its address", () => {
+    expect(read(table(entry)).parts).toEqual([
+      {
+        name: "part-1.deflate",
+        url: assets[0]!.href,
+        encoding: "deflate-raw",
+        wireBytes: 5,
+        bytes: 10,
+        crc32: 1,
+      },
+    ]);
+  });
+
+  test("is that of the image type", () => {
+    expect(partsPlace({ imageType: "flasher" })).toEqual({
+      contents: "image-flasher.json",
+      folder: "compressed-flasher/",
+    });
+  });
+
+  test.each([
+    ["null", null],
+    ["a list", []],
+    ["no image", {}],
+    ["two images", { ...table(entry), "other.img": { parts: [] } }],
+    ["no parts", table()],
+    ["a name with a path", table({ ...entry, filename: "../../part-1.deflate" })],
+    ["a name that is none", table({ ...entry, filename: 7 })],
+    ["a length that is none", table({ ...entry, len: "10" })],
+    ["a checksum below 0", table({ ...entry, crc: -1 })],
+    ["a part that the release does not have", table({ ...entry, filename: "part-2.deflate" })],
+    ["a length that is not the asset's", table({ ...entry, zLen: 6 })],
+  ])("with %s is UPSTREAM, which a cached copy stands in for", (_, contents) => {
+    expect(() => read(contents)).toThrow(expect.objectContaining({ code: "UPSTREAM", unavailable: true }));
+  });
+});
