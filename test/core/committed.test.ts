@@ -1,5 +1,5 @@
 /** How a get ends: the commit, `committed()`, `waitUntil`, and the events that tell of it. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { createImageManager } from "../../src/core/index.ts";
@@ -52,7 +52,8 @@ describe("committed()", () => {
     const failure = await rejection(collect(stream));
     expect(await rejection(stream.committed())).toBe(failure);
     await rejection(manager.get(slug, version).then(collect)); // vitest fails on a rejection that nobody handles
-    await sleep(50);
+    await expect.poll(() => api.counters.openConnections).toBe(0);
+    await turn(); // Node tells of an unhandled rejection at the end of the turn in which it came
   });
 });
 
@@ -72,7 +73,11 @@ describe("a stream", () => {
       isOver = true;
     })();
     await expect.poll(() => received).toBe(size);
-    await sleep(50);
+    await expect
+      .poll(() => storage.calls.map(({ key }) => key))
+      .toContainEqual(expect.stringMatching(/:images:/));
+    // By then another get, begun later, has come to its end.
+    await collect(await manager.get(slug, version, { cache: "no-store" }));
     expect(isOver).toBe(false);
     gate.resolve();
     await reading;

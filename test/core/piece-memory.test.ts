@@ -2,8 +2,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { saveImage } from "../../src/adapters/node/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
 import { freeWhole } from "../../src/core/memory/free.ts";
@@ -149,11 +148,13 @@ test("a runtime that can't free does without", async () => {
 
 test("a body that trickles is not idle, however long the whole takes", async () => {
   const idleTimeoutMs = 250;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
   const respond = () => {
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
-        await sleep(100);
+        await vi.advanceTimersByTimeAsync(100);
         sent += 1;
         controller.enqueue(piece);
         if (sent === 8) controller.close();

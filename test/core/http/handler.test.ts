@@ -4,6 +4,7 @@ import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { createImageHandler, type ImageHandlerOptions } from "../../../src/core/http/index.ts";
 import { type ImageManager, InvalidArgumentError } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
+import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { createTestHandler, problemIn, summaryOf } from "./support.ts";
@@ -58,8 +59,8 @@ describe("authorize", () => {
 
   test("false is a 401 with a challenge, before anything is asked or read", async () => {
     for (const verdict of [false, undefined, "yes", 1] as boolean[]) {
-      const { send, manager, errors } = createTestHandler(api, {}, { authorize: () => verdict });
-      const list = vi.spyOn(manager, "list");
+      const storage = faultyDriver(memoryAdapter());
+      const { send, errors } = createTestHandler(api, { storage }, { authorize: () => verdict });
       for (const one of images) {
         const response = await send(one);
         expect(summaryOf(response, "www-authenticate", "cache-control")).toEqual({
@@ -68,7 +69,7 @@ describe("authorize", () => {
           "cache-control": "no-store",
         });
       }
-      expect(list).not.toHaveBeenCalled();
+      expect(storage.calls).toEqual([]);
       expect(errors).toEqual([]);
       expect((await send("/healthz")).status).toBe(200);
     }

@@ -1,16 +1,23 @@
 // Calls for many keys: how many at a time, in which order their results come, and what a failure leaves running.
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eachOf } from "../../../src/core/each.ts";
 import { rejection } from "../../support/collect.ts";
 
 test("results come in the order of the items, whichever call ends first", async () => {
-  const slowestFirst = async (item: number) => {
-    await sleep(10 - item);
+  const items = [1, 3, 5, 7, 9];
+  const calls = items.map(() => Promise.withResolvers<void>());
+  const ended: number[] = [];
+  const call = async (item: number) => {
+    await calls[items.indexOf(item)]!.promise;
+    ended.push(item);
     return item * 2;
   };
-  expect(await eachOf([1, 3, 5, 7, 9], slowestFirst, 5)).toEqual([2, 6, 10, 14, 18]);
-  expect(await eachOf([], slowestFirst)).toEqual([]);
+  const results = eachOf(items, call, items.length);
+  for (const { resolve } of calls.toReversed()) resolve();
+  expect(await results).toEqual([2, 6, 10, 14, 18]);
+  expect(ended).toEqual(items.toReversed());
+  expect(await eachOf([], call)).toEqual([]);
 });
 
 test.each([
@@ -21,7 +28,7 @@ test.each([
   let [running, seen] = [0, 0];
   const call = async () => {
     seen = Math.max(seen, ++running);
-    await sleep(1);
+    await turn();
     running -= 1;
   };
   await eachOf(Array.from({ length: 40 }), call, atATime);
@@ -30,15 +37,19 @@ test.each([
 
 test("the first failure begins no further call and waits for those under way", async () => {
   const ended: number[] = [];
+  const gate = Promise.withResolvers<void>();
   const call = async (item: number) => {
-    await sleep(item === 1 ? 1 : 20);
+    if (item !== 1) await gate.promise;
     ended.push(item);
     if (item > 0) throw new Error(`call ${item}`);
   };
-  const failure = await rejection(eachOf([0, 1, 2, 3, 4, 5], call, 3));
-  expect(failure).toMatchObject({ message: "call 1" });
-  expect(ended.toSorted()).toEqual([0, 1, 2]);
-  await sleep(30);
+  const failing = rejection(eachOf([0, 1, 2, 3, 4, 5], call, 3));
+  await turn();
+  expect(ended).toEqual([1]);
+  gate.resolve();
+  expect(await failing).toMatchObject({ message: "call 1" });
+  expect(ended).toEqual([1, 0, 2]);
+  await turn(); // a further call would not have waited for anything
   expect(ended.length).toBe(3);
 });
 

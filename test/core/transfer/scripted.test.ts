@@ -1,4 +1,5 @@
 /** Lies and oddities that no loopback API tells: sizes that are called exact, bodies that are something else, sources that misbehave. */
+import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
@@ -360,17 +361,21 @@ describe("a transfer that is ended", () => {
       { storage },
     );
     await kit.manager.get(slug).then((stream) => stream.cancel());
+    const gate = Promise.withResolvers<void>();
     const hashing = vi.spyOn(crypto.subtle, "digest").mockImplementation(async (algorithm, data) => {
-      if (data.byteLength === chunkBytes) await new Promise((resolve) => setTimeout(resolve, 100));
+      if (data.byteLength === chunkBytes) await gate.promise;
       return digest(algorithm, data);
     });
     try {
       await kit.manager.get(slug);
       const isHashing = () => hashing.mock.calls.some(([, { byteLength }]) => byteLength === chunkBytes);
       await expect.poll(isHashing, { interval: 5 }).toBe(true);
-      await kit.manager.close();
+      const closing = kit.manager.close();
+      gate.resolve();
+      await closing;
       const count = put.mock.calls.length;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await Promise.all(hashing.mock.results.map(({ value }) => value));
+      await turn(); // a write would have followed its digest at once
       expect(put).toHaveBeenCalledTimes(count);
     } finally {
       hashing.mockRestore();
