@@ -2,7 +2,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { createDropIn } from "../../src/adapters/node/index.ts";
@@ -51,11 +50,11 @@ describe("the resolved version is told", () => {
     const stream = await createTestDropIn().get(slug, version);
     const [early, late] = [vi.fn(), vi.fn()];
     stream.on(versionEvent, early);
-    await sleep(50);
+    await vi.waitFor(() => expect(early).toHaveBeenCalled());
     stream.once(versionEvent, late);
-    await sleep(50);
+    await vi.waitFor(() => expect(late).toHaveBeenCalled());
+    await drain(stream);
     expect([early.mock.calls, late.mock.calls]).toEqual([[[version]], [[version]]]);
-    stream.destroy();
   });
 });
 
@@ -160,11 +159,11 @@ describe("back-pressure", () => {
         }),
     };
     const stream = await createDropIn(spied).get(slug, version);
-    await sleep(50);
+    await drain(await get(slug, version)); // a stream made later, read to its end: that one would have pulled too
     expect(pulled).not.toHaveBeenCalled();
     const pieces = stream[Symbol.asyncIterator]();
     await pieces.next();
-    await sleep(50);
+    await drain(await get(slug, version));
     expect(pulled.mock.lastCall?.[0]).toBeLessThanOrEqual(3 * chunkBytes);
     await pieces.return?.();
   });

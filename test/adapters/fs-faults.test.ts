@@ -1,7 +1,7 @@
 /** The fs store when the disk fails: real faults where they can be had, else a failing call of node:fs/promises. */
 import { chmod, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createLimit } from "../../src/adapters/fs/limit.ts";
 import { outwaitWindows } from "../../src/adapters/fs/retry.ts";
@@ -130,7 +130,7 @@ test("createLimit bounds what runs at once, in order, and a failure makes room",
       limit(async () => {
         started.push(index);
         most = Math.max(most, ++running);
-        await sleep(1);
+        await turn();
         running -= 1;
         if (index % 2 === 0) throw new Error("expected");
       }),

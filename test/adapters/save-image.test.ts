@@ -19,7 +19,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
@@ -426,6 +425,17 @@ async function deadProcessId(): Promise<number | undefined> {
   return child.pid;
 }
 
+/** How far the file that is on its way says that it has come. */
+async function notedBytes(): Promise<number> {
+  const [name = ""] = await files();
+  const file = await open(join(directory, name));
+  try {
+    return (await readProgress(file, imageBytes))?.writtenBytes ?? 0;
+  } finally {
+    await file.close();
+  }
+}
+
 /** Starts a process that saves the image, and kills it when it has come so far. */
 async function killedAt(bytes: number): Promise<void> {
   const task: SaveTask = { apiUrl: api.url, base, path, deviceType: slug, version, readMs: 20 };
@@ -436,7 +446,7 @@ async function killedAt(bytes: number): Promise<void> {
   const closed = once(child, "close");
   for await (const line of createInterface({ input: child.stdout })) {
     if (Number(line) < bytes) continue;
-    await sleep(100); // what came until then is written
+    await expect.poll(notedBytes).toBeGreaterThanOrEqual(bytes - 5 * chunkBytes); // up to four pieces are in the air
     child.kill("SIGKILL");
     break;
   }

@@ -130,9 +130,8 @@ describe("pace", () => {
       () => "bytes",
       () => "aborted",
     );
-    expect(await Promise.race([more, new Promise((resolve) => setTimeout(resolve, 100, "nothing"))])).toBe(
-      "nothing",
-    );
+    await rawRequest(url, { method: "HEAD" }); // by then a later request has its answer
+    expect(await Promise.race([more, Promise.resolve("nothing")])).toBe("nothing");
     leaving.abort();
     expect(await more).toBe("aborted");
     await expect.poll(() => api.counters.openConnections).toBe(0);
@@ -144,10 +143,12 @@ describe("pace", () => {
     const sharedMs = await elapsedMs(() => Promise.all([get(), get()]));
     api.faults.linkBytesPerSecond = undefined;
     api.faults.connectionBytesPerSecond = 4 * raw.length;
-    const ownMs = await elapsedMs(() => Promise.all([get(), get()]));
     expect(sharedMs).toBeGreaterThan(400);
-    expect(ownMs).toBeGreaterThan(180);
-    expect(ownMs).toBeLessThan(sharedMs);
+    const ownMs: number[] = [];
+    // On a busy machine it may take longer, but only what has its own pace can ever be faster than that.
+    do ownMs.push(await elapsedMs(() => Promise.all([get(), get()])));
+    while (ownMs.at(-1)! > 400);
+    for (const ms of ownMs) expect(ms).toBeGreaterThan(180);
   });
 
   it("latencyMs: waits before the headers", async () => {
