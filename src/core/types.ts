@@ -305,7 +305,7 @@ export interface ResolvedImage {
 }
 
 /** How to download an image as one file. */
-export interface ImageRequest {
+export interface ImageFile {
   /** An `http` or `https` URL without credentials. Up to 10 redirects are followed, but none from `https` to `http`. */
   readonly url: string | URL;
   /** Headers to send. `authorization` and `cookie` are sent only to the URL's own origin. Default: none. */
@@ -392,7 +392,7 @@ export interface ImageSource {
     options: SourceOptions & { readonly includeDrafts?: boolean | undefined },
   ): Promise<OsVersion[]>;
   /** Says how to download an image. The manager calls it again for every attempt, so that each attempt has a current token. */
-  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
 }
 
 /** What a store can do. The manager decides by these facts, never by the store's name. */

@@ -1,6 +1,6 @@
 // An upstream that answers each download as a test scripts it, byte for byte: for bodies that no real image has.
 import { gzipSync } from "node:zlib";
-import type { ImageRequest, ImageSource, OsVersion, ResolvedImage } from "../../src/core/index.ts";
+import type { ImageFile, ImageSource, OsVersion, ResolvedImage } from "../../src/core/index.ts";
 
 /** A download as the script sees it. */
 export interface ScriptedDownload {
@@ -14,7 +14,7 @@ export interface ScriptedDownload {
 export interface UpstreamScript {
   respond(download: ScriptedDownload): Response | Promise<Response>;
   /** What the source adds to its request. */
-  readonly request?: Partial<ImageRequest>;
+  readonly request?: Partial<ImageFile>;
   readonly source?: Partial<ImageSource>;
   readonly versions?: readonly OsVersion[];
 }

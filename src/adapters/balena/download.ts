@@ -1,5 +1,5 @@
 /** How an image is requested from a balena API's `/download`. */
-import type { ImageRequest, ResolvedImage } from "../../core/types.ts";
+import type { ImageFile, ResolvedImage } from "../../core/types.ts";
 
 /**
  * The request for an image, with the parameters that the balena SDK sends. `wifiKey`, where there is one, is part of
@@ -14,7 +14,7 @@ import type { ImageRequest, ResolvedImage } from "../../core/types.ts";
  * const response = await fetch(url, { headers });
  * ```
  */
-export function downloadRequest(apiOrigin: string, image: ResolvedImage, token?: string): ImageRequest {
+export function downloadRequest(apiOrigin: string, image: ResolvedImage, token?: string): ImageFile {
   return {
     url: new URL(`/download?${query(parameters(image))}`, apiOrigin),
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },

@@ -1,14 +1,14 @@
 /** What a download is asked to do, what it works on, and where its bytes go. */
 import type { Validators } from "../freshness/validators.ts";
 import type { FilePosition } from "../memory/window.ts";
-import type { ImagePart, ImageParts, ImageRequest, ResolvedImage } from "../types.ts";
+import type { ImagePart, ImageParts, ImageFile, ResolvedImage } from "../types.ts";
 import type { Inflater } from "./inflate.ts";
 import type { FileBody, RequestConditions } from "./request.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** A file whose response has begun. */
 export interface OpenedFile {
-  readonly request: ImageRequest;
+  readonly request: ImageFile;
   readonly response: FileBody;
   /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
   readonly parts?: OpenedParts;
@@ -62,7 +62,7 @@ export interface DownloadJob {
   readonly image: Omit<ResolvedImage, "fileType" | "signal">;
   /** The file to ask for first; another one that is stored or was asked for. */
   readonly fileTypes: readonly ResolvedImage["fileType"][];
-  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
   /** Ask for the whole file alone: the source is known to have no parts of it. */
   readonly isWhole?: boolean | undefined;
   /** Whether the whole file may be asked for where the addresses of its parts are refused. */

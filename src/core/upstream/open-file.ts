@@ -1,6 +1,6 @@
 /** Opens an image at its upstream: as the first file type that is handed out, or in its parts. */
 import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
-import type { ImageRequest, ResolvedImage } from "../types.ts";
+import type { ImageFile, ResolvedImage } from "../types.ts";
 import type { DownloadJob, OpenedFile, Opening } from "./job.ts";
 import { openParts } from "./open-parts.ts";
 import { isImageParts } from "./part-list.ts";
@@ -67,7 +67,7 @@ function havingNoParts(opening: Opening): Opening {
 async function openWhole(
   job: DownloadJob,
   image: ResolvedImage,
-  request: ImageRequest,
+  request: ImageFile,
   conditions: RequestConditions,
 ): Promise<Opening> {
   const response = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>

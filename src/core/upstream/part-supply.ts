@@ -1,7 +1,7 @@
 /** Opens an image's parts one by one, each at the address that the source gives it; the next one's request is under way early. */
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
-import type { ImagePart, ImageParts, ImageRequest } from "../types.ts";
+import type { ImagePart, ImageParts, ImageFile } from "../types.ts";
 import type { DownloadJob, OpenedFile, PartOpener } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
 import { discard, type RequestConditions, requestFile } from "./request.ts";
@@ -75,7 +75,7 @@ export class PartSupply implements PartOpener {
 
   async #request(part: ImagePart, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile> {
     const { fetch, image, retry } = this.#job;
-    const request: ImageRequest = {
+    const request: ImageFile = {
       url: part.url,
       headers: part.headers,
       gzip: false,

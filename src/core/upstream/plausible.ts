@@ -3,7 +3,7 @@
  * its own: taken for an image, it would replace a good copy.
  */
 import { UpstreamError } from "../errors.ts";
-import type { ImageRequest, ResolvedImage } from "../types.ts";
+import type { ImageFile, ResolvedImage } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import type { UpstreamBody } from "./body.ts";
 import { concat, isGzip } from "./inflate.ts";
@@ -24,7 +24,7 @@ const startBytes = 512;
  */
 export async function assertPlausible(
   image: ImageNames,
-  request: ImageRequest,
+  request: ImageFile,
   response: FileBody,
   signal: AbortSignal,
   isHeadersOnly: boolean,
@@ -66,7 +66,7 @@ function isText(start: Uint8Array): boolean {
 }
 
 /** As many pieces as it takes: a body may come byte by byte. */
-async function readStart(request: ImageRequest, body: UpstreamBody, signal: AbortSignal) {
+async function readStart(request: ImageFile, body: UpstreamBody, signal: AbortSignal) {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let start: Uint8Array = new Uint8Array(0);
   while (start.length < startBytes) {

@@ -3,7 +3,7 @@ import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { free } from "../memory/free.ts";
-import type { ImageRequest } from "../types.ts";
+import type { ImageFile } from "../types.ts";
 import type { OpenedFile } from "./job.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
@@ -121,7 +121,7 @@ async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerat
 }
 
 /** The error for a body that broke. Ours pass as they are. */
-export function connectionLost(request: ImageRequest, cause: unknown): UpstreamError {
+export function connectionLost(request: ImageFile, cause: unknown): UpstreamError {
   if (cause instanceof UpstreamError) return cause;
   const copy = foreignError(cause, secretsOf(request));
   return new UpstreamError("The connection was lost during the download", {}, { cause: copy });

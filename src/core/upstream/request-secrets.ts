@@ -1,11 +1,11 @@
 /** What must not get out of a request for an image: credentials in its headers and address, and the Wi-Fi key in its query. */
-import type { ImageRequest } from "../types.ts";
+import type { ImageFile } from "../types.ts";
 
 const namesOfSecrets = /key|token|secret|signature|credential|password/i;
 const headersOfSecrets = ["authorization", "proxy-authorization", "cookie", "x-api-key"];
 
 /** The secrets, as they are before any encoding. */
-export function secretsOf({ url, headers }: Pick<ImageRequest, "url" | "headers">): string[] {
+export function secretsOf({ url, headers }: Pick<ImageFile, "url" | "headers">): string[] {
   const address = URL.parse(url);
   const inQuery = [...(address?.searchParams ?? [])].filter(([name]) => namesOfSecrets.test(name));
   return [
@@ -15,7 +15,7 @@ export function secretsOf({ url, headers }: Pick<ImageRequest, "url" | "headers"
   ];
 }
 
-function secretsOfHeaders(headers: ImageRequest["headers"]): string[] {
+function secretsOfHeaders(headers: ImageFile["headers"]): string[] {
   try {
     const all = new Headers(headers);
     // A scheme may stand before the credentials: they are a secret with and without it.

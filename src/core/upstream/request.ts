@@ -4,7 +4,7 @@ import { isHeaderValue } from "../checks.ts";
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import type { Validators } from "../freshness/validators.ts";
-import type { ImageRequest, ResolvedImage } from "../types.ts";
+import type { ImageFile, ResolvedImage } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import { holdBody, type UpstreamBody } from "./body.ts";
 import { secretsOf } from "./request-secrets.ts";
@@ -52,7 +52,7 @@ const maxRedirects = 10;
 export async function requestFile(
   fetchFn: typeof fetch,
   image: ResolvedImage,
-  request: ImageRequest,
+  request: ImageFile,
   conditions: RequestConditions,
   signal: AbortSignal,
 ): Promise<FileResponse> {
@@ -79,7 +79,7 @@ export async function requestFile(
 }
 
 /** The error of the platform would quote the value, and that may be a token. */
-function headersOf({ headers }: ImageRequest): Headers {
+function headersOf({ headers }: ImageFile): Headers {
   try {
     return new Headers(headers);
   } catch {

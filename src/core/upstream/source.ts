@@ -4,7 +4,7 @@ import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../err
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type {
   ImageParts,
-  ImageRequest,
+  ImageFile,
   ImageSource,
   OsVersion,
   ResolvedImage,
@@ -24,7 +24,7 @@ export interface Source {
   confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
-  request(image: ResolvedImage): Promise<ImageRequest | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
 }
 
 /** Wraps a source. Nothing is asked of it yet. Each call of it has the time of a look-up. */
@@ -97,10 +97,10 @@ function isScope(answer: unknown): answer is string | SourceAccount | undefined 
   return typeof digest === "string" && /^[0-9a-f]{32,128}$/.test(digest) && typeof confirm === "function";
 }
 
-function isRequest(answer: unknown): answer is ImageRequest | ImageParts {
+function isRequest(answer: unknown): answer is ImageFile | ImageParts {
   if (isImageParts(answer)) return true;
   if (typeof answer !== "object" || answer === null) return false;
-  const { url, gzip, exactBytes } = answer as Partial<ImageRequest>;
+  const { url, gzip, exactBytes } = answer as Partial<ImageFile>;
   const isSize = exactBytes === undefined || (Number.isSafeInteger(exactBytes) && exactBytes >= 0);
   return (typeof url === "string" || url instanceof URL) && typeof gzip === "boolean" && isSize;
 }

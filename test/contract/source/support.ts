@@ -2,7 +2,7 @@
 import type { ImageManagerError } from "../../../src/core/errors.ts";
 import type {
   ImageParts,
-  ImageRequest,
+  ImageFile,
   ImageSource,
   ImageVariant,
   OsVersion,
@@ -103,7 +103,7 @@ export const nameOf = ({ version }: OsVersion) => version;
 export const isEsr = ({ line }: OsVersion) => line === "esr";
 
 /** A request for one file, which is what an API without release assets gives. */
-export function fileOf(answer: ImageRequest | ImageParts): ImageRequest {
+export function fileOf(answer: ImageFile | ImageParts): ImageFile {
   if ("parts" in answer) throw new Error("The source gave parts in place of a file");
   return answer;
 }

@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import type { GetOptions, ImageRequest, ImageSource, StoreDriver } from "../../../src/core/index.ts";
+import type { GetOptions, ImageFile, ImageSource, StoreDriver } from "../../../src/core/index.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
 import {
   chunkedResponse,
@@ -97,7 +97,7 @@ describe("a size that the source calls exact", () => {
 });
 
 describe("an estimate", () => {
-  test.each<[string, ImageRequest["estimatedBytes"]]>([
+  test.each<[string, ImageFile["estimatedBytes"]]>([
     ["wrong", 12],
     ["asked for and wrong", async () => 1e15],
     ["asked for and failing", () => Promise.reject(new Error("no idea"))],
@@ -439,7 +439,7 @@ describe("a size that is a guess", () => {
 });
 
 describe("secrets in a request that can't be sent", () => {
-  test.each<[string, Partial<ImageRequest>]>([
+  test.each<[string, Partial<ImageFile>]>([
     ["a header with a line break", { headers: { authorization: "Bearer s3cr\net" } }],
     ["a URL with credentials", { url: "https://user:s3cret@example.com/x" }],
   ])("%s: UPSTREAM, not retried, and nothing told", async (_, request) => {
