@@ -1,7 +1,7 @@
 /** From a resolved image to its bytes: out of the cache, along with a transfer, or by a transfer of its own. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
-import { parseHttpDate } from "../freshness/validators.ts";
+import { dateOfHeader } from "../freshness/validators.ts";
 import { type Manifest, toImageInfo } from "../store/manifest.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import { guessOf, type OpenedBody } from "../transfer/opened.ts";
@@ -91,7 +91,7 @@ export function streamTransfer(
     mime: opened.mime,
     size: opened.size,
     etag: undefined,
-    lastModified: parseHttpDate(opened.validators.lastModified),
+    lastModified: dateOfHeader(opened.validators.lastModified),
     origin: "network",
     committed: () => committed(read.id, transfer, ended.promise),
   });

@@ -1,7 +1,7 @@
 /** Whether a stored representation is still the upstream's: the table of docs/freshness.md, first match wins. */
 
 import type { Validators } from "./validators.ts";
-import { parseHttpDate } from "./validators.ts";
+import { dateOfHeader } from "./validators.ts";
 
 /** Compares what was stored with what the upstream says now of the same file. */
 export function judgeFreshness(stored: Validators, upstream: Validators): "fresh" | "stale" {
@@ -30,4 +30,4 @@ export function isStrongEtag(etag: string | undefined): etag is string {
 
 const isEtag = (etag: string | undefined): etag is string => etag !== undefined && isStrongEtag(opaque(etag));
 const opaque = (etag: string) => etag.replace(/^W\//, "");
-const time = (header: string | undefined) => parseHttpDate(header)?.getTime();
+const time = (header: string | undefined) => dateOfHeader(header)?.getTime();

@@ -16,7 +16,7 @@ export interface Validators {
 }
 
 /** A Date, where the header holds one. */
-export function parseHttpDate(header: string | undefined): Date | undefined {
+export function dateOfHeader(header: string | undefined): Date | undefined {
   if (header === undefined) return undefined;
   const date = new Date(header);
   return Number.isNaN(date.getTime()) ? undefined : date;

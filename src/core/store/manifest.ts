@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { isChunkDigests, isCount, isMediaType, isRecord, isSha256, isTime } from "../checks.ts";
 import { type ChunkDigests, sha256HexOfText } from "../digest.ts";
 import { StoreError } from "../errors.ts";
-import { isValidators, parseHttpDate, type Validators } from "../freshness/validators.ts";
+import { isValidators, dateOfHeader, type Validators } from "../freshness/validators.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
@@ -60,7 +60,7 @@ export function chunkLength(image: Pick<Manifest, "size" | "chunkBytes">, index:
 /** The public view of a manifest. */
 export function toImageInfo(id: string, manifest: Omit<Manifest, "chunks">): ImageInfo {
   const { identity, validators } = manifest;
-  const lastModified = parseHttpDate(validators.lastModified);
+  const lastModified = dateOfHeader(validators.lastModified);
   return {
     id,
     ...identityInfo(identity),
