@@ -2,7 +2,7 @@
 import { parseHttpDate } from "./http-date.ts";
 
 /** What the image is known by. */
-export interface Validators {
+export interface CurrentValidators {
   readonly etag?: string;
   readonly lastModified?: Date;
 }
@@ -11,17 +11,17 @@ export interface Validators {
 export type Verdict = "proceed" | "not-modified" | "failed";
 
 /** Judges a request's preconditions. An unknown validator matches nothing but `*`, for the image does exist. */
-export function judgePreconditions(request: Headers, current: Validators): Verdict {
+export function judgePreconditions(request: Headers, current: CurrentValidators): Verdict {
   const [ifMatch, ifNoneMatch] = [request.get("if-match"), request.get("if-none-match")];
   if (ifMatch !== null) {
-    if (!names(ifMatch, current.etag, isStrongMatch)) return "failed";
+    if (!isNamedBy(ifMatch, current.etag, isStrongMatch)) return "failed";
   } else if (isNewerThan(current, request.get("if-unmodified-since"))) return "failed";
-  if (ifNoneMatch !== null) return names(ifNoneMatch, current.etag, isWeakMatch) ? "not-modified" : "proceed";
+  if (ifNoneMatch !== null) return isNamedBy(ifNoneMatch, current.etag, isWeakMatch) ? "not-modified" : "proceed";
   return isNewerThan(current, request.get("if-modified-since")) === false ? "not-modified" : "proceed";
 }
 
 /** Whether a Range counts: without If-Range always, else only for the very image that the client has a part of. */
-export function isRangeCurrent(request: Headers, current: Validators): boolean {
+export function isRangeCurrent(request: Headers, current: CurrentValidators): boolean {
   const ifRange = request.get("if-range");
   if (ifRange === null) return true;
   if (ifRange.includes('"')) return isStrongMatch(ifRange, current.etag);
@@ -30,7 +30,7 @@ export function isRangeCurrent(request: Headers, current: Validators): boolean {
   return since !== undefined && since === secondOf(current);
 }
 
-function names(
+function isNamedBy(
   field: string,
   etag: string | undefined,
   isMatch: (one: string, etag: string | undefined) => boolean,
@@ -46,12 +46,12 @@ const isWeakMatch = (one: string, etag: string | undefined) => opaque(one) === (
 const opaque = (etag: string) => etag.replace(/^W\//, "");
 
 /** `undefined` where either date is not known, so that the field is to be ignored. */
-function isNewerThan(current: Validators, field: string | null): boolean | undefined {
+function isNewerThan(current: CurrentValidators, field: string | null): boolean | undefined {
   const [modified, since] = [secondOf(current), field === null ? undefined : parseHttpDate(field)];
   return modified === undefined || since === undefined ? undefined : modified > since;
 }
 
 /** HTTP dates have no fractions of a second. */
-function secondOf({ lastModified }: Validators): number | undefined {
+function secondOf({ lastModified }: CurrentValidators): number | undefined {
   return lastModified && Math.floor(lastModified.getTime() / 1000) * 1000;
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   isRangeCurrent,
   judgePreconditions,
-  type Validators,
+  type CurrentValidators,
   type Verdict,
 } from "../../../src/core/http/conditions.ts";
 import { parseHttpDate } from "../../../src/core/http/http-date.ts";
@@ -14,12 +14,12 @@ const [before, at, after] = [
   "Wed, 04 Mar 2026 05:06:08 GMT",
 ];
 const lastModified = new Date("2026-03-04T05:06:07.890Z");
-const known: Validators = { etag: '"a"', lastModified };
-const weak: Validators = { etag: 'W/"a"' };
-const unknown: Validators = {};
+const known: CurrentValidators = { etag: '"a"', lastModified };
+const weak: CurrentValidators = { etag: 'W/"a"' };
+const unknown: CurrentValidators = {};
 
 describe("preconditions", () => {
-  test.each<[Record<string, string>, Validators, Verdict]>([
+  test.each<[Record<string, string>, CurrentValidators, Verdict]>([
     [{}, known, "proceed"],
     [{ "if-none-match": '"a"' }, known, "not-modified"],
     [{ "if-none-match": 'W/"a"' }, known, "not-modified"],
@@ -61,7 +61,7 @@ describe("preconditions", () => {
 });
 
 describe("If-Range", () => {
-  test.each<[string, Validators, boolean]>([
+  test.each<[string, CurrentValidators, boolean]>([
     ['"a"', known, true],
     ['"b"', known, false],
     ['W/"a"', known, false],
