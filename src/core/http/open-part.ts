@@ -3,7 +3,7 @@ import { isImageManagerError } from "../errors.ts";
 import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import type { Representation } from "./headers.ts";
 import { HttpProblem } from "./problem.ts";
-import { type PartSpan, type RangeSpec, spanOf } from "./range.ts";
+import { type PartSpan, type RangeSpec, resolveRange } from "./range.ts";
 
 /** The image that a part is wanted of. */
 export interface PartRequest {
@@ -31,7 +31,7 @@ export async function openPart(request: PartRequest): Promise<Part | undefined> 
   const placed =
     whole.size === undefined
       ? await placeInUnknown(request)
-      : { span: spanOf(range, whole.size), of: whole as Representation };
+      : { span: resolveRange(range, whole.size), of: whole as Representation };
   if (!placed || placed.span === "whole") return undefined;
   if (placed.span === "unsatisfiable") throw unsatisfiable(placed.of.size);
   return openSpan(request, placed.span, placed.of);
@@ -45,7 +45,7 @@ function unsatisfiable(size: number | undefined): HttpProblem {
 const maxAwaitedBytes = 64 * 1024 * 1024;
 
 interface Placed {
-  readonly span: ReturnType<typeof spanOf>;
+  readonly span: ReturnType<typeof resolveRange>;
   readonly of: Representation;
 }
 
@@ -60,7 +60,7 @@ async function placeInUnknown(request: PartRequest): Promise<Placed | undefined>
   if (span.end - span.start > maxAwaitedBytes) return undefined;
   if (await hasByte(request, range.last)) return { span, of: whole };
   const info = await request.inspect(); // the transfer has ended: if it is cached, the size is known now
-  return info && { span: spanOf(range, info.size), of: info };
+  return info && { span: resolveRange(range, info.size), of: info };
 }
 
 /** Asked for up to the end of the image, so that the answer "no" comes after the commit. */

@@ -27,7 +27,7 @@ export function parseRange(field: string | null): RangeSpec | undefined {
 const position = (digits: string) => Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 
 /** The bytes of an image of that size; `whole` where they can't be told from it, an image without bytes. */
-export function spanOf(spec: RangeSpec, size: number): PartSpan | "unsatisfiable" | "whole" {
+export function resolveRange(spec: RangeSpec, size: number): PartSpan | "unsatisfiable" | "whole" {
   if ("suffixBytes" in spec) {
     if (spec.suffixBytes === 0) return "unsatisfiable";
     return size === 0 ? "whole" : { start: Math.max(0, size - spec.suffixBytes), end: size };

@@ -205,7 +205,7 @@ function describeBody(
   const header = (name: string) => response.headers.get(name) ?? undefined;
   const kept = (name: string) => [header(name)].find(isHeaderValue); // it is sent again with later requests
   const isCoded = codingsOf(response).length > 0;
-  const span = spanOf(response, isCoded, mayEndEarly);
+  const span = contentSpanOf(response, isCoded, mayEndEarly);
   return {
     kind: "body",
     body: holdBody(response, span.bodyBytes, signal),
@@ -223,7 +223,7 @@ function describeBody(
   };
 }
 
-function spanOf(
+function contentSpanOf(
   response: Response,
   isCoded: boolean,
   mayEndEarly: boolean,

@@ -1,6 +1,6 @@
 // The Range field as a table.
 import { describe, expect, test } from "vitest";
-import { parseRange, type RangeSpec, spanOf } from "../../../src/core/http/range.ts";
+import { parseRange, type RangeSpec, resolveRange } from "../../../src/core/http/range.ts";
 
 const most = Number.MAX_SAFE_INTEGER - 1;
 
@@ -43,7 +43,7 @@ test.each<[string | null, RangeSpec | undefined]>([
 });
 
 describe("of an image", () => {
-  test.each<[string, number, ReturnType<typeof spanOf>]>([
+  test.each<[string, number, ReturnType<typeof resolveRange>]>([
     ["bytes=0-0", 100, { start: 0, end: 1 }],
     ["bytes=0-99", 100, { start: 0, end: 100 }],
     ["bytes=0-100", 100, { start: 0, end: 100 }],
@@ -61,6 +61,6 @@ describe("of an image", () => {
     ["bytes=-1", 0, "whole"],
     ["bytes=-0", 0, "unsatisfiable"],
   ])("%s of %d bytes", (field, size, expected) => {
-    expect(spanOf(parseRange(field)!, size)).toEqual(expected);
+    expect(resolveRange(parseRange(field)!, size)).toEqual(expected);
   });
 });
