@@ -3,7 +3,7 @@ import type { CreateResult } from "../../core/types.ts";
 import type { S3Client } from "./client.ts";
 import { deleteObject } from "./delete.ts";
 import type { S3Answer } from "./exchange.ts";
-import { isRefusal } from "./failure.ts";
+import { isRefusedWith } from "./failure.ts";
 import { scratchName } from "./object-name.ts";
 
 /** Writes an object unless there is one of that name. */
@@ -53,8 +53,8 @@ async function putIfAbsent(ask: S3Client, name: string, body: Uint8Array<ArrayBu
   } catch (error) {
     const attempts = (error as { attempts?: number }).attempts ?? 1;
     // A race that was lost is 412 or, where both came at once, 409.
-    if (isRefusal(error, 409, 412)) return { outcome: "exists", attempts };
-    if (isRefusal(error, 501, "NotImplemented")) return { outcome: "unsupported", attempts };
+    if (isRefusedWith(error, 409, 412)) return { outcome: "exists", attempts };
+    if (isRefusedWith(error, 501, "NotImplemented")) return { outcome: "unsupported", attempts };
     throw error;
   }
 }
@@ -62,7 +62,7 @@ async function putIfAbsent(ask: S3Client, name: string, body: Uint8Array<ArrayBu
 async function holds(ask: S3Client, name: string, bytes: Uint8Array): Promise<boolean> {
   const found = await ask({ method: "GET", name, maxBytes: bytes.length }).catch(
     (error: unknown): Pick<S3Answer, "bytes" | "isWhole"> => {
-      if (isRefusal(error, "NoSuchKey")) return { bytes: new Uint8Array(), isWhole: true };
+      if (isRefusedWith(error, "NoSuchKey")) return { bytes: new Uint8Array(), isWhole: true };
       throw error;
     },
   );

@@ -2,7 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { eachOf } from "../../core/each.ts";
 import type { S3Client } from "./client.ts";
-import { isRefusal, malformedAnswer, textOf } from "./failure.ts";
+import { isRefusedWith, malformedAnswer, textOf } from "./failure.ts";
 import { blocksOf, elementOf, escapeXml, isWhole } from "./xml.ts";
 
 /** S3's limit. */
@@ -14,7 +14,7 @@ export async function deleteObject(ask: S3Client, name: string): Promise<void> {
   try {
     await ask({ method: "DELETE", name });
   } catch (error) {
-    if (!isRefusal(error, "NoSuchKey")) throw error;
+    if (!isRefusedWith(error, "NoSuchKey")) throw error;
   }
 }
 
@@ -37,7 +37,7 @@ async function deleteBatch(ask: S3Client, names: readonly string[]): Promise<rea
     const failed = new Set(failedOf(textOf(await ask({ ...request, maxBytes: bounds.listingPageBytes }))));
     return names.filter((name) => failed.has(name));
   } catch (error) {
-    if (isRefusal(error, 400, 405, 411, 501)) return names;
+    if (isRefusedWith(error, 400, 405, 411, 501)) return names;
     throw error;
   }
 }

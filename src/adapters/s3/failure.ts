@@ -15,7 +15,7 @@ export interface S3Failure extends Error {
 }
 
 /** Whether S3 refused with one of these statuses or codes. */
-export function isRefusal(error: unknown, ...statusesAndCodes: (number | string)[]): error is S3Failure {
+export function isRefusedWith(error: unknown, ...statusesAndCodes: (number | string)[]): error is S3Failure {
   if (!(error instanceof Error && "status" in error && "code" in error)) return false;
   return statusesAndCodes.some((wanted) => wanted === error.status || wanted === error.code);
 }

@@ -10,7 +10,7 @@ import { createS3Client, type S3Client } from "./client.ts";
 import { createObjectCreator } from "./create.ts";
 import { deleteObject, deleteObjects } from "./delete.ts";
 import type { S3Answer } from "./exchange.ts";
-import { isRefusal } from "./failure.ts";
+import { isRefusedWith } from "./failure.ts";
 import { listObjects } from "./list.ts";
 import { keyOfObject, objectNameOf } from "./object-name.ts";
 import {
@@ -109,7 +109,7 @@ async function hasObject(ask: S3Client, name: string): Promise<boolean> {
     await ask({ method: "HEAD", name });
     return true;
   } catch (error) {
-    if (!isRefusal(error, 404)) throw error;
+    if (!isRefusedWith(error, 404)) throw error;
     // Its answer has no body to tell what is missing, the object or the bucket: reading does.
     return (await findObject(ask, name, { maxBytes: 0 })) !== undefined;
   }
@@ -124,7 +124,7 @@ async function findObject(
     return await ask({ method: "GET", name, maxBytes, onProgress, signal });
   } catch (error) {
     // A missing bucket is 404 too, and no missing value but a fault.
-    if (isRefusal(error, "NoSuchKey")) return undefined;
+    if (isRefusedWith(error, "NoSuchKey")) return undefined;
     throw error;
   }
 }

@@ -16,7 +16,7 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
     try {
       opening = await openFileType(job, fileType, conditions);
     } catch (failure) {
-      if (index === job.fileTypes.length - 1 || !isRefusal(failure)) throw failure;
+      if (index === job.fileTypes.length - 1 || !isFileTypeRefused(failure)) throw failure;
       continue;
     }
     return "request" in opening && !opening.parts ? plausible(job, opening, conditions) : opening;
@@ -89,7 +89,7 @@ async function plausible(
 }
 
 /** The upstream hands out this version, but not as this file (or not at all, which the next file type will tell). */
-function isRefusal(failure: unknown): boolean {
+function isFileTypeRefused(failure: unknown): boolean {
   if (!isImageManagerError(failure)) return false;
   return (
     failure.code === "VERSION_NOT_FOUND" || (failure.code === "UPSTREAM" && !isUpstreamUnavailable(failure))
