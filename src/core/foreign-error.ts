@@ -45,11 +45,11 @@ export function purged(text: string, secrets: readonly string[] = []): string {
 function copyOf(error: unknown, secrets: readonly string[], depth: number): Error | undefined {
   if (error === undefined || error === null || depth === maxDepth) return undefined;
   if (isImageManagerError(error)) return error;
-  if (!(error instanceof Error)) return new Error(shortened(textOf(error), secrets));
-  const message = shortened(textOf(error.message), secrets);
+  if (!(error instanceof Error)) return new Error(shortened(printed(error), secrets));
+  const message = shortened(printed(error.message), secrets);
   const cause = copyOf(error.cause, secrets, depth + 1);
   const copy = new Error(message, cause && { cause });
-  const name = shortened(textOf(error.name), secrets).slice(0, 64);
+  const name = shortened(printed(error.name), secrets).slice(0, 64);
   copy.name = name;
   copy.stack = `${name}: ${message}\n${purged(framesOf(error), secrets)}`;
   return Object.assign(copy, codesOf(error));
@@ -60,7 +60,7 @@ const shortened = (text: string, secrets: readonly string[]) =>
 
 /** The stack without its head, which repeats the message. */
 function framesOf({ stack }: Error): string {
-  return textOf(stack ?? "")
+  return printed(stack ?? "")
     .split("\n")
     .filter((line) => /^\s+at /.test(line))
     .join("\n");
@@ -92,7 +92,7 @@ function encoded(secret: string): string {
   }
 }
 
-function textOf(value: unknown): string {
+function printed(value: unknown): string {
   try {
     return String(value);
   } catch {

@@ -7,7 +7,7 @@ export function mergedJson(
   old: Uint8Array | undefined,
   changes: Readonly<Record<string, unknown>>,
 ): Uint8Array {
-  return new TextEncoder().encode(textOf(path, { ...parsed(path, old), ...changes }));
+  return new TextEncoder().encode(mergedTextOf(path, { ...parsed(path, old), ...changes }));
 }
 
 function parsed(path: string, old: Uint8Array | undefined): Record<string, unknown> {
@@ -22,7 +22,7 @@ function parsed(path: string, old: Uint8Array | undefined): Record<string, unkno
   throw new EditError("damaged", `The image's ${path} is no JSON object: give yours as a text to replace it`);
 }
 
-function textOf(path: string, value: Record<string, unknown>): string {
+function mergedTextOf(path: string, value: Record<string, unknown>): string {
   try {
     return JSON.stringify(value);
   } catch {

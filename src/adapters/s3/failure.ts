@@ -25,7 +25,7 @@ export function refusal(request: S3Request, answer: S3Answer, secrets: S3Credent
   const { status, attempts } = answer;
   const code = errorCodeOf(answer) ?? `HTTP_${status}`;
   // Its other elements quote the signature and the token.
-  const said = elementOf(textOf(answer), "Message")?.slice(0, 300);
+  const said = elementOf(bodyTextOf(answer), "Message")?.slice(0, 300);
   const message = `S3 answered ${status} ${code} to ${nameOf(request)}${said ? `: ${said}` : ""}`;
   return Object.assign(new Error(purged(message, valuesOf(secrets))), { code, status, attempts });
 }
@@ -64,12 +64,12 @@ export function isTransient(answer: S3Answer): boolean {
 }
 
 /** Body as text. */
-export function textOf({ bytes }: S3Answer): string {
+export function bodyTextOf({ bytes }: S3Answer): string {
   return new TextDecoder().decode(bytes);
 }
 
 function errorCodeOf(answer: S3Answer): string | undefined {
-  return elementOf(textOf(answer), "Code");
+  return elementOf(bodyTextOf(answer), "Code");
 }
 
 function nameOf({ method, name }: S3Request): string {

@@ -2,7 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { type KeyPage, keysOfPages } from "../values.ts";
 import type { S3Client } from "./client.ts";
-import { malformedAnswer, textOf } from "./failure.ts";
+import { malformedAnswer, bodyTextOf } from "./failure.ts";
 import { elementOf, elementsOf, isWhole } from "./xml.ts";
 
 /** Names of all objects that begin with the prefix. */
@@ -16,7 +16,7 @@ export function listObjects(ask: S3Client, prefix: string): Promise<string[]> {
       ...(token !== undefined && { "continuation-token": token }),
     };
     const answer = await ask({ method: "GET", name: "", query, maxBytes: bounds.listingPageBytes });
-    return pageOf(textOf(answer));
+    return pageOf(bodyTextOf(answer));
   });
 }
 

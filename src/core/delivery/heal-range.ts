@@ -32,7 +32,7 @@ export async function fetchChunks(
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   const response = await requestSpan(context, manifest, from, to, stopped);
-  const pieces = readBody(context, response, stopped);
+  const pieces = readRangeBody(context, response, stopped);
   let rest: Uint8Array = new Uint8Array(0);
   let index = from;
   let rewritten = 0;
@@ -92,7 +92,7 @@ async function requestSpan(
   throw new UpstreamError("The upstream does not hand out ranges", { unavailable: false });
 }
 
-function readBody(
+function readRangeBody(
   context: ManagerContext,
   response: FileBody,
   signal: AbortSignal,
