@@ -24,7 +24,7 @@ export function createChunkSink(
   store: ByteStore | undefined,
   hash: Hasher,
   storeTimeoutMs: number,
-  mayStore: (digest: string, bytes: number) => Promise<boolean>,
+  admitChunk: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
   onFirstChunk: (chunk: Uint8Array) => void = () => undefined,
 ): ChunkSink {
@@ -67,7 +67,7 @@ export function createChunkSink(
     publishing = (async () => {
       await previous;
       const { digest, bytes } = await digesting;
-      const isRefused = isStoring && digest !== null && !(await mayStore(digest, bytes.length));
+      const isRefused = isStoring && digest !== null && !(await admitChunk(digest, bytes.length));
       if (isRefused) isStoring = false; // and where it was stopped meanwhile, it stays so
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);

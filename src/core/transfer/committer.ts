@@ -100,7 +100,7 @@ export class Committer {
   }
 
   /** Whether a chunk may be written: where there is no room for it, the image is delivered, not stored. */
-  async mayStore(digest: string, bytes: number): Promise<boolean> {
+  async admitChunk(digest: string, bytes: number): Promise<boolean> {
     try {
       const isAdmitted = await admit(this.#context, bytes, this.#victims);
       if (isAdmitted) this.written.set(digest, bytes);

@@ -60,7 +60,7 @@ export class Transfer implements RunningTransfer {
       options.isStored ? context.store : undefined,
       context.hash,
       context.storeTimeoutMs,
-      (digest, bytes) => this.#committer.mayStore(digest, bytes),
+      (digest, bytes) => this.#committer.admitChunk(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
       (start) => this.#lookAt(start),
     );
