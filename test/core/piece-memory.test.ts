@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { saveImage } from "../../src/adapters/node/index.ts";
 import type { GetOptions, ImageManager } from "../../src/core/index.ts";
-import { freeWhole } from "../../src/core/memory/free.ts";
+import { detachIfWhole } from "../../src/core/memory/free.ts";
 import { bytesOf, sha256 } from "../support/collect.ts";
 import { fileResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
@@ -129,10 +129,10 @@ test("pieces of another stream may be somebody's: one that is used again and aga
 
 test("a part of a larger buffer is left alone", () => {
   const pool = new Uint8Array(100).fill(1);
-  freeWhole(pool.subarray(0, 50));
-  freeWhole(pool.subarray(50));
+  detachIfWhole(pool.subarray(0, 50));
+  detachIfWhole(pool.subarray(50));
   expect(pool).toEqual(new Uint8Array(100).fill(1));
-  freeWhole(pool);
+  detachIfWhole(pool);
   expect(pool.length).toBe(0);
 });
 

@@ -1,6 +1,6 @@
 /** The stream that a caller of `get` holds: chunks cut to the byte range, progress, abort, and recovery when a chunk can't be had. */
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
-import { freeWhole } from "../memory/free.ts";
+import { detachIfWhole } from "../memory/free.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 
 /** A span of bytes within an image; `end` is exclusive and may be unknown (to the end). */
@@ -127,6 +127,6 @@ function cut(chunk: Uint8Array<ArrayBuffer>, start: number, end: number): Uint8A
   const to = Math.min(chunk.length, end);
   if (from === 0 && to === chunk.length) return chunk;
   const part = chunk.slice(from, Math.max(from, to));
-  freeWhole(chunk);
+  detachIfWhole(chunk);
   return part;
 }

@@ -18,11 +18,11 @@ export function arePiecesOurs(stream: ReadableStream<Uint8Array>): boolean {
 }
 
 /** Leaves nothing of a piece whose buffer is nobody else's. */
-export function free({ buffer }: Uint8Array): void {
+export function detachBuffer({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer?.(0); // older runtimes have no such method
 }
 
 /** The same, but leaves a piece alone that is a part of a larger buffer: what else is in there may be anybody's. */
-export function freeWhole(piece: Uint8Array): void {
-  if (piece.byteLength === piece.buffer.byteLength) free(piece);
+export function detachIfWhole(piece: Uint8Array): void {
+  if (piece.byteLength === piece.buffer.byteLength) detachBuffer(piece);
 }

@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
-import { freeWhole } from "../memory/free.ts";
+import { detachIfWhole } from "../memory/free.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";
@@ -45,7 +45,7 @@ async function readTwice(store: ByteStore, key: string, maxBytes: number, signal
 /** Whether a stored chunk is there and is what its name says. */
 export async function isChunkSound(place: ChunkPlace, digest: string, length: number): Promise<boolean> {
   const bytes = await readChunk(place, digest, length);
-  if (bytes) freeWhole(bytes);
+  if (bytes) detachIfWhole(bytes);
   return bytes !== undefined;
 }
 
@@ -53,7 +53,7 @@ export async function isChunkSound(place: ChunkPlace, digest: string, length: nu
 export async function storedLength(store: ByteStore, digest: string): Promise<number> {
   const bytes = await store.read(chunkKey(digest));
   const length = bytes?.length ?? 0;
-  if (bytes) freeWhole(bytes);
+  if (bytes) detachIfWhole(bytes);
   return length;
 }
 

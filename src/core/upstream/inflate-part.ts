@@ -4,7 +4,7 @@
  */
 import { crc32 } from "../crc32.ts";
 import { foreignError } from "../foreign-error.ts";
-import { arePiecesOurs, free } from "../memory/free.ts";
+import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import type { ImagePart } from "../types.ts";
 import type { Inflater } from "./inflate.ts";
 import { leaveInflater } from "./leave-inflater.ts";
@@ -68,7 +68,7 @@ async function* inflated(
       const { done, value } = await reader.read();
       if (done) break;
       yield value;
-      if (isToFree) free(value);
+      if (isToFree) detachBuffer(value);
     }
     await feeding;
   } catch (cause) {

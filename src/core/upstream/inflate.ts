@@ -7,7 +7,7 @@
  */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
-import { arePiecesOurs, free } from "../memory/free.ts";
+import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
@@ -278,7 +278,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
         inflatedBytes += value.length;
         onRead();
         yield value;
-        if (isToFree) free(value);
+        if (isToFree) detachBuffer(value);
       }
     },
     abort(): void {

@@ -2,7 +2,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
-import { free } from "../memory/free.ts";
+import { detachBuffer } from "../memory/free.ts";
 import type { ImageFile } from "../types.ts";
 import type { OpenedFile } from "./job.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
@@ -110,7 +110,7 @@ async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerat
       context.signal.throwIfAborted();
       if (!piece) return;
       yield piece;
-      if (isToFree) free(piece);
+      if (isToFree) detachBuffer(piece);
     }
   } catch (cause) {
     context.signal.throwIfAborted();

@@ -1,7 +1,7 @@
 /** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
 import type { FileHandle } from "node:fs/promises";
 import { eachOf } from "../../../core/each.ts";
-import { free } from "../../../core/memory/free.ts";
+import { detachBuffer } from "../../../core/memory/free.ts";
 import { digestChunk } from "../../../core/store/chunk-store.ts";
 import { chunkLength, imageDigest } from "../../../core/store/manifest.ts";
 import { nodeHash } from "../hash.ts";
@@ -36,6 +36,6 @@ async function digestAt(file: FileHandle, position: number, length: number): Pro
     read += bytesRead;
   }
   const digested = await digestChunk(bytes, nodeHash);
-  free(digested.bytes);
+  detachBuffer(digested.bytes);
   return digested.digest;
 }

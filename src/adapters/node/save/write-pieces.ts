@@ -1,6 +1,6 @@
 /** Writes an image's bytes into a file, several pieces at once, each at its place, zeros as holes. */
 import type { FileHandle } from "node:fs/promises";
-import { freeWhole } from "../../../core/memory/free.ts";
+import { detachIfWhole } from "../../../core/memory/free.ts";
 import { writeFully } from "../../fs/write-fully.ts";
 import { dataRuns } from "./data-runs.ts";
 import { onDisk } from "./disk.ts";
@@ -40,7 +40,7 @@ export async function writePieces(
     const { length } = bytes;
     const dataBytes = await writePiece(file, bytes, position);
     holeBytes += length - dataBytes;
-    freeWhole(bytes); // a stream's pieces are its reader's alone, and this one has done with it
+    detachIfWhole(bytes); // a stream's pieces are its reader's alone, and this one has done with it
     await onWritten(done.add(position, position + length), firstPieceBytes);
   };
 

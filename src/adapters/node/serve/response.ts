@@ -1,7 +1,7 @@
 /** From a web response to one of `node:http`: at the client's pace, and never as if it were whole when it is not. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { arePiecesOurs, free } from "../../../core/memory/free.ts";
+import { arePiecesOurs, detachBuffer } from "../../../core/memory/free.ts";
 
 /** How it is sent. */
 export interface SendOptions {
@@ -47,7 +47,7 @@ async function sendBody(
     outgoing.flushHeaders(); // the first bytes may take long
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       const piece = part.value;
-      const onSent = isToFree ? () => free(piece) : undefined;
+      const onSent = isToFree ? () => detachBuffer(piece) : undefined;
       if (!outgoing.write(piece, onSent)) await drained(outgoing, signal, sendTimeoutMs);
     }
     outgoing.end();
