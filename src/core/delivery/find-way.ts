@@ -7,7 +7,7 @@ import type { ResolveRequest } from "../lookup/request.ts";
 import { type Resolved, resolveImage } from "../lookup/resolve-image.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import { orNothing } from "../store-fault.ts";
-import type { OpenedBody } from "../transfer/opened.ts";
+import type { TransferHead } from "../transfer/opened.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
@@ -63,7 +63,7 @@ export type Way =
   | {
       readonly kind: "transfer";
       readonly transfer: RunningTransfer;
-      readonly opened: OpenedBody;
+      readonly opened: TransferHead;
       /** Must be called once the transfer is held in another way, or not wanted after all. */
       readonly release: () => void;
     };
@@ -129,7 +129,7 @@ async function askUpstream(
   const { transfer, release } = join(context, options);
   let isHandedOver = false;
   try {
-    const opened = await unlessAborted(signal, () => transfer.opened);
+    const opened = await unlessAborted(signal, () => transfer.started);
     if (opened.kind === "body") {
       isHandedOver = true;
       return { kind: "transfer", transfer, opened, release };

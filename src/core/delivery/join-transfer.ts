@@ -32,7 +32,7 @@ export async function followNew(
   const transfer = transferFor(context, options);
   const release = transfer.hold();
   try {
-    await unlessAborted(signal, () => transfer.opened);
+    await unlessAborted(signal, () => transfer.started);
     // It may have taken over another process's chunk size, and `index` counts in ours: then by one of our own.
     if (options.chunkBytes !== undefined && transfer.window.chunkBytes !== options.chunkBytes)
       return followNew(context, { ...options, isStored: false }, index, signal);

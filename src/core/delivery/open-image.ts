@@ -4,7 +4,7 @@ import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { dateOfHeader } from "../freshness/validators.ts";
 import { type Manifest, toImageInfo } from "../store/manifest.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
-import { guessOf, type OpenedBody } from "../transfer/opened.ts";
+import { guessOf, type TransferHead } from "../transfer/opened.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
@@ -60,7 +60,7 @@ export function streamTransfer(
   context: ManagerContext,
   read: ResolvedGet,
   transfer: RunningTransfer,
-  opened: OpenedBody,
+  opened: TransferHead,
   release: () => void,
 ): ImageStream {
   const { span } = read;
@@ -108,7 +108,7 @@ function assertSpanWithin({ start }: Span, size: number): void {
 async function setTotal(
   progress: ProgressReporter,
   { span, onProgress }: ResolvedGet,
-  opened: OpenedBody,
+  opened: TransferHead,
 ): Promise<void> {
   if (!onProgress) return;
   const end = Math.min(span.end ?? Number.POSITIVE_INFINITY, opened.size ?? Number.POSITIVE_INFINITY);

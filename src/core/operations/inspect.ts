@@ -31,7 +31,7 @@ export async function isFresh(
   const options = { id, identity, isStored: true, previous: manifest, isConditional: true };
   const { transfer, release } = joinTransfer(context, options);
   try {
-    return (await transfer.opened).kind === "cached";
+    return (await transfer.started).kind === "cached";
   } finally {
     release(); // where nobody else wants the new bytes, their transfer ends here
   }

@@ -2,14 +2,14 @@
 import type { ImageIdentity } from "../identity.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
-import type { OpenedFile } from "../upstream/job.ts";
+import type { UpstreamFile } from "../upstream/job.ts";
 import { mimeOf } from "./opened.ts";
 
 /** Describes what the window holds, all of it. */
 export async function buildManifest(
   identity: ImageIdentity,
   window: TransferWindow,
-  opened: OpenedFile,
+  opened: UpstreamFile,
   now: number,
 ): Promise<Manifest> {
   const content = { size: window.size, chunkBytes: window.chunkBytes, chunks: [...window.digests] };

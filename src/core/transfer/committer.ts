@@ -8,10 +8,10 @@ import type { Share } from "../sharing/share.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
-import type { OpenedFile } from "../upstream/job.ts";
+import type { UpstreamFile } from "../upstream/job.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { buildManifest } from "./build-manifest.ts";
-import type { OpenedBody } from "./opened.ts";
+import type { TransferHead } from "./opened.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export class Committer {
@@ -64,7 +64,7 @@ export class Committer {
   }
 
   /** Done under a lock, so that no two commits take the same room, and no pin is lost. */
-  commit(window: TransferWindow, opened: OpenedFile): Promise<Outcome> {
+  commit(window: TransferWindow, opened: UpstreamFile): Promise<Outcome> {
     const { id, identity } = this.#options;
     const { now, store, emit, serially } = this.#context;
     return serially(async () => {
@@ -86,7 +86,7 @@ export class Committer {
   }
 
   /** Evicts what has to go for it, as far as the size is known before. The commit knows it exactly. */
-  async makeRoom({ size, estimate }: OpenedBody): Promise<void> {
+  async makeRoom({ size, estimate }: TransferHead): Promise<void> {
     const { maxBytes, serially } = this.#context;
     if (maxBytes === undefined || this.obstacle) return;
     const bytes = size ?? (await estimate()) ?? 0;

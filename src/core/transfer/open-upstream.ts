@@ -5,7 +5,7 @@ import { judgeFreshness } from "../freshness/judge.ts";
 import type { Validators } from "../freshness/validators.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest } from "../store/manifest.ts";
-import type { DownloadJob, OpenedFile } from "../upstream/job.ts";
+import type { DownloadJob, UpstreamFile } from "../upstream/job.ts";
 import { openFile, openUnlessUnsatisfiable } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { discard, type RequestConditions } from "../upstream/request.ts";
@@ -17,9 +17,9 @@ type FileTypes = readonly Validators["fileType"][];
 /** A transfer's way to its upstream. */
 export interface Upstream {
   readonly job: DownloadJob;
-  open(conditions: RequestConditions, fileTypes?: FileTypes): Promise<OpenedFile>;
+  open(conditions: RequestConditions, fileTypes?: FileTypes): Promise<UpstreamFile>;
   /** The upstream's newer file; or that the stored copy is still right, and what the upstream says of it now. */
-  openUnlessFresh(): Promise<OpenedFile | { readonly fresh: Validators | undefined }>;
+  openUnlessFresh(): Promise<UpstreamFile | { readonly fresh: Validators | undefined }>;
 }
 
 /** Makes it. Nothing is asked yet. `onRequest` is told of each attempt. */
@@ -75,7 +75,7 @@ export function createUpstream(
   return {
     job,
     // Only `unless` is answered by anything else.
-    open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as OpenedFile,
+    open: async (conditions, fileTypes = job.fileTypes) => (await ask(conditions, fileTypes)) as UpstreamFile,
     async openUnlessFresh() {
       const stored = previous && validatorsOf(previous);
       if (!stored?.isWhole) return openUnlessFresh(stored, opening);
@@ -106,7 +106,7 @@ function fileTypesToAsk(
 /** `undefined` where HEAD is refused, in whichever way: a URL may be signed for GET alone. */
 async function askHead(job: DownloadJob): Promise<Validators | undefined> {
   try {
-    const { response } = (await openFile(job, { isHeadersOnly: true })) as OpenedFile;
+    const { response } = (await openFile(job, { isHeadersOnly: true })) as UpstreamFile;
     await discard(response);
     return response.validators;
   } catch (failure) {

@@ -4,15 +4,15 @@ import { isMediaType } from "../checks.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageIdentity } from "../identity.ts";
 import type { JournalHeader } from "../store/journal.ts";
-import type { OpenedFile } from "../upstream/job.ts";
+import type { UpstreamFile } from "../upstream/job.ts";
 
 /** How a transfer began. */
-export type Opened =
+export type TransferStart =
   /** The store has it: the copy is still right, or another process has just committed one. See the outcome. */
-  { readonly kind: "cached" } | OpenedBody;
+  { readonly kind: "cached" } | TransferHead;
 
 /** Bytes are on their way. */
-export interface OpenedBody {
+export interface TransferHead {
   readonly kind: "body";
   readonly mime: string;
   /** Bytes of the image, where certain before they have come. */
@@ -22,7 +22,7 @@ export interface OpenedBody {
 }
 
 /** Of a response of the upstream. */
-export function openedByUpstream(opened: OpenedFile): OpenedBody {
+export function headOfFile(opened: UpstreamFile): TransferHead {
   const { estimatedBytes } = opened.request;
   return {
     kind: "body",
@@ -58,19 +58,19 @@ async function answerOf(ask: () => Promise<number | undefined>): Promise<number 
 }
 
 /** The image's size as its source guesses it; not asked for where the file's length is known, for that tells more. */
-export async function guessOf({ size, validators, estimate }: OpenedBody): Promise<number | undefined> {
+export async function guessOf({ size, validators, estimate }: TransferHead): Promise<number | undefined> {
   return size === undefined && validators.size === undefined ? estimate() : undefined;
 }
 
 /** Of another process' transfer. */
-export function openedByJournal({ mime, size, validators }: JournalHeader): OpenedBody {
+export function headOfJournal({ mime, size, validators }: JournalHeader): TransferHead {
   return { kind: "body", mime, size, validators, estimate: async () => undefined };
 }
 
 /** What the journal of a transfer says of it. */
 export function journalHeader(
   identity: ImageIdentity,
-  opened: OpenedFile,
+  opened: UpstreamFile,
   chunkBytes: number,
   startedAt: number,
 ): JournalHeader {
@@ -87,10 +87,10 @@ export function journalHeader(
 }
 
 /** What the image is once it is inflated; only a file that is taken as it is keeps the upstream's word for it, if that is one. */
-export function mimeOf({ request, response }: OpenedFile): string {
+export function mimeOf({ request, response }: UpstreamFile): string {
   return !request.gzip && isMediaType(response.mime) ? response.mime : "application/octet-stream";
 }
 
-function sizeOf({ request, response }: OpenedFile): number | undefined {
+function sizeOf({ request, response }: UpstreamFile): number | undefined {
   return request.exactBytes ?? (request.gzip ? undefined : response.fileBytes);
 }

@@ -7,7 +7,7 @@ import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { ImagePart } from "../types.ts";
-import type { OpenedFile, OpenedParts } from "../upstream/job.ts";
+import type { UpstreamFile, OpenedParts } from "../upstream/job.ts";
 import { partAt } from "../upstream/part-list.ts";
 import { discard, type RequestConditions } from "../upstream/request.ts";
 
@@ -17,7 +17,7 @@ export interface ResumeContext extends ChunkPlace {
   readonly signal: AbortSignal;
   /** Told of each chunk that was looked at. */
   moved(): void;
-  open(conditions: RequestConditions): Promise<OpenedFile>;
+  open(conditions: RequestConditions): Promise<UpstreamFile>;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function resumeFrom(
   journal: Journal,
   window: TransferWindow,
   context: ResumeContext,
-): Promise<OpenedFile | undefined> {
+): Promise<UpstreamFile | undefined> {
   const { validators, size } = journal.header;
   if (!isResumable(journal, window) || !isStrongEtag(validators.etag)) return undefined;
   const chunks = Math.min(chunksToKeep(journal), await soundChunks(journal, window.digests.length, context));
@@ -56,12 +56,12 @@ export async function resumeFrom(
 
 /** The part that was under way is proven as a whole, so it begins again within a chunk whose first bytes are those of the part before. */
 async function withMark(
-  opened: OpenedFile,
+  opened: UpstreamFile,
   parts: OpenedParts,
   { header: { chunkBytes }, digests }: Journal,
   fromByte: number,
   context: ResumeContext,
-): Promise<OpenedFile> {
+): Promise<UpstreamFile> {
   const { start } = partAt(parts.supply.parts, fromByte);
   const chunk = Math.floor(start / chunkBytes);
   const headBytes = start - chunk * chunkBytes;

@@ -1,7 +1,7 @@
 /** A transfer under way, as those see it who read along or keep count of it. */
 
 import type { Cursor, TransferWindow } from "../memory/window.ts";
-import type { Opened } from "./opened.ts";
+import type { TransferStart } from "./opened.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export interface RunningTransfer {
@@ -10,7 +10,7 @@ export interface RunningTransfer {
   /** Chunks that it has written, or goes on from, with their bytes: its part of the store's room. */
   readonly written: Map<string, number>;
   /** Settles when the upstream has answered. */
-  readonly opened: Promise<Opened>;
+  readonly started: Promise<TransferStart>;
   /** Settles at the very end, after the commit. Rejects with what went wrong. */
   readonly outcome: Promise<Outcome>;
   /** Keeps the transfer alive until the returned function is called; when the last one leaves, it is cancelled. */

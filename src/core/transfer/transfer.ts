@@ -12,12 +12,12 @@ import { asking } from "../store-fault.ts";
 import type { ImageVariant } from "../types.ts";
 import { isKnownDisk } from "../upstream/disk-signatures.ts";
 import { downloadImage } from "../upstream/download.ts";
-import type { DownloadResult, DownloadSink, OpenedFile } from "../upstream/job.ts";
+import type { DownloadResult, DownloadSink, UpstreamFile } from "../upstream/job.ts";
 import { discard as discardResponse, type RequestConditions } from "../upstream/request.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { createUpstream, type Upstream } from "./open-upstream.ts";
-import { journalHeader, type Opened, openedByJournal, openedByUpstream } from "./opened.ts";
+import { journalHeader, type TransferStart, headOfJournal, headOfFile } from "./opened.ts";
 import { resumeFrom } from "./resume.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
@@ -26,7 +26,7 @@ import type { Outcome, TransferOptions } from "./transfer-options.ts";
 export class Transfer implements RunningTransfer {
   readonly options: TransferOptions;
   readonly window: TransferWindow;
-  readonly opened: Promise<Opened>;
+  readonly started: Promise<TransferStart>;
   readonly outcome: Promise<Outcome>;
   readonly written: Map<string, number>;
   readonly #context: ManagerContext;
@@ -64,11 +64,11 @@ export class Transfer implements RunningTransfer {
       (cause) => this.#committer.storeFault("write", cause),
       (start) => this.#lookAt(start),
     );
-    const opening = Promise.withResolvers<Opened>();
-    this.opened = opening.promise;
+    const opening = Promise.withResolvers<TransferStart>();
+    this.started = opening.promise;
     this.outcome = this.#run(opening.resolve);
     this.outcome.catch(opening.reject);
-    this.opened.catch(() => undefined);
+    this.started.catch(() => undefined);
   }
 
   hold(): () => void {
@@ -109,7 +109,7 @@ export class Transfer implements RunningTransfer {
     await this.#context.serially(async () => undefined); // a commit that is under way is done first
   }
 
-  async #run(setOpened: (opened: Opened) => void): Promise<Outcome> {
+  async #run(setOpened: (opened: TransferStart) => void): Promise<Outcome> {
     this.#context.running.add(this);
     try {
       const outcome = await this.#obtain(setOpened);
@@ -133,8 +133,8 @@ export class Transfer implements RunningTransfer {
   }
 
   /** From the upstream, or along with another process that is at it already. */
-  async #obtain(setOpened: (opened: Opened) => void): Promise<Outcome> {
-    let first: OpenedFile | undefined;
+  async #obtain(setOpened: (opened: TransferStart) => void): Promise<Outcome> {
+    let first: UpstreamFile | undefined;
     if (this.options.isConditional) {
       const opened = await this.#upstream.openUnlessFresh();
       if ("fresh" in opened) {
@@ -155,17 +155,17 @@ export class Transfer implements RunningTransfer {
       if (turn.kind === "own") return this.#transfer(first, turn.journals, setOpened);
       if (first) await discardResponse(first.response);
       first = undefined;
-      await this.#share.follow(turn, (header) => setOpened(openedByJournal(header)));
+      await this.#share.follow(turn, (header) => setOpened(headOfJournal(header)));
     }
   }
 
   async #transfer(
-    first: OpenedFile | undefined,
+    first: UpstreamFile | undefined,
     journals: readonly number[],
-    setOpened: (opened: Opened) => void,
+    setOpened: (opened: TransferStart) => void,
   ): Promise<Outcome> {
     const opened = (await this.#resume(first, journals)) ?? first ?? (await this.#upstream.open({}));
-    const body = openedByUpstream(opened);
+    const body = headOfFile(opened);
     setOpened(body);
     await this.#committer.makeRoom(body);
     const { identity } = this.options;
@@ -174,7 +174,7 @@ export class Transfer implements RunningTransfer {
   }
 
   /** The rest of what an earlier transfer left, where its file can be read on. */
-  async #resume(first: OpenedFile | undefined, journals: readonly number[]): Promise<OpenedFile | undefined> {
+  async #resume(first: UpstreamFile | undefined, journals: readonly number[]): Promise<UpstreamFile | undefined> {
     const journal = journals.length > 0 ? await this.#share.readJournal(journals) : undefined;
     this.#inherit(journal);
     const validators = journal?.header.validators;
@@ -282,7 +282,7 @@ export class Transfer implements RunningTransfer {
   }
 
   /** Another process has committed the image: who reads along gets the rest from the store. */
-  #takeOver(manifest: Manifest, setOpened: (opened: Opened) => void): Outcome {
+  #takeOver(manifest: Manifest, setOpened: (opened: TransferStart) => void): Outcome {
     const { window } = this;
     const isOtherSize = manifest.chunkBytes !== window.chunkBytes && !window.resize(manifest.chunkBytes);
     if (isOtherSize || window.digests.length > manifest.chunks.length) {

@@ -5,7 +5,7 @@ import type {
   DownloadJob,
   DownloadResult,
   DownloadSink,
-  OpenedFile,
+  UpstreamFile,
   OpenedParts,
   PartOpener,
   SinkMark,
@@ -21,7 +21,7 @@ const nearEndBytes = 1024 * 1024;
 /** All parts from the opened one on. Settles when the last byte is in the sink, proven. */
 export async function downloadParts(
   job: DownloadJob,
-  opened: OpenedFile & { readonly parts: OpenedParts },
+  opened: UpstreamFile & { readonly parts: OpenedParts },
   sink: DownloadSink,
 ): Promise<DownloadResult> {
   const { supply, first, mark } = opened.parts;
@@ -29,7 +29,7 @@ export async function downloadParts(
   if (mark) await sink.rewind(mark, "compare");
   else sink.begin(0);
   try {
-    let early: OpenedFile | undefined = first;
+    let early: UpstreamFile | undefined = first;
     for (let next = index; next < supply.parts.length; next++) {
       await bringPart({ job, supply, index: next, sink, retries: createRetries(job.retry) }, early);
       early = undefined;
@@ -49,7 +49,7 @@ interface PartTask {
 }
 
 /** One part, through breaks, a change under its address, and one failed proof. */
-async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise<void> {
+async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promise<void> {
   const { job, supply, sink } = task;
   const mark = sink.mark();
   let file = early ?? (await open(task));
@@ -74,7 +74,7 @@ async function bringPart(task: PartTask, early: OpenedFile | undefined): Promise
 }
 
 /** The part's bytes to the sink, from the file's first on. */
-async function pour({ job, supply, index, sink, retries }: PartTask, file: OpenedFile): Promise<void> {
+async function pour({ job, supply, index, sink, retries }: PartTask, file: UpstreamFile): Promise<void> {
   const part = supply.parts[index]!;
   const before = wireBytesBefore(supply.parts, index);
   const totalBytes = sum(supply.parts, "wireBytes");
@@ -105,7 +105,7 @@ async function openUnlessChanged(
   index: number,
   conditions: RequestConditions,
   signal: AbortSignal,
-): Promise<OpenedFile> {
+): Promise<UpstreamFile> {
   try {
     return await supply.open(index, conditions, signal);
   } catch (failure) {

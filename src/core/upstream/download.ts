@@ -2,7 +2,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { downloadParts } from "./download-parts.ts";
 import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
-import type { DownloadJob, DownloadResult, DownloadSink, OpenedFile } from "./job.ts";
+import type { DownloadJob, DownloadResult, DownloadSink, UpstreamFile } from "./job.ts";
 import { openUnlessUnsatisfiable } from "./open-file.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";
 import type { RequestConditions } from "./request.ts";
@@ -11,7 +11,7 @@ import { createRetries, type Retries, withRetries } from "./retry.ts";
 /** The image, opened file first. Settles when the last byte is in the sink; says whether the whole is proven. */
 export async function downloadImage(
   job: DownloadJob,
-  first: OpenedFile,
+  first: UpstreamFile,
   sink: DownloadSink,
 ): Promise<DownloadResult> {
   const retries = createRetries(job.retry);
@@ -56,7 +56,7 @@ export async function downloadImage(
 
 async function deliver(
   job: DownloadJob,
-  { request, response }: OpenedFile,
+  { request, response }: UpstreamFile,
   file: AsyncGenerator<Uint8Array>,
   sink: DownloadSink,
 ): Promise<boolean> {
@@ -74,7 +74,7 @@ async function deliver(
 /** A gzip file that was asked for must be one. What a coding did is undone wherever `fetch` left it, and told by its first bytes. */
 async function decoded(
   file: AsyncGenerator<Uint8Array>,
-  { request, response }: OpenedFile,
+  { request, response }: UpstreamFile,
   inflater: Inflater,
 ): Promise<{ pieces: AsyncGenerator<Uint8Array>; isInflated: boolean }> {
   if (!response.isCoded)
@@ -134,7 +134,7 @@ async function reopen(
   job: DownloadJob,
   retries: Retries,
   conditions: RequestConditions,
-): Promise<OpenedFile> {
+): Promise<UpstreamFile> {
   const reopened = await withRetries(retries, job.signal, () => openUnlessUnsatisfiable(job, conditions));
-  return reopened as OpenedFile; // no condition was sent that a 304 could answer
+  return reopened as UpstreamFile; // no condition was sent that a 304 could answer
 }

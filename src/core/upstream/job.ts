@@ -7,7 +7,7 @@ import type { FileBody, RequestConditions } from "./request.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** A file whose response has begun. */
-export interface OpenedFile {
+export interface UpstreamFile {
   readonly request: ImageFile;
   readonly response: FileBody;
   /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
@@ -17,7 +17,7 @@ export interface OpenedFile {
 /** Where the parts come from, and the first one that is needed. */
 export interface OpenedParts {
   readonly supply: PartOpener;
-  readonly first: OpenedFile;
+  readonly first: UpstreamFile;
   /** Where that part begins, for one that an earlier transfer had begun: it comes again from its first byte, and is compared. */
   readonly mark?: SinkMark;
 }
@@ -27,7 +27,7 @@ export interface PartOpener {
   readonly parts: readonly ImagePart[];
   readonly validators: Validators;
   /** The response for a part, whole or from a byte on. */
-  open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile>;
+  open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile>;
   /** Asks for the parts after one whose last bytes are on their way. */
   openAhead(index: number, signal: AbortSignal): void;
   /** Lets go of what was asked for early. */
@@ -79,8 +79,8 @@ export interface DownloadResult {
   /** Its framing, its gzip trailer or its source proves that nothing is missing. */
   readonly isProven: boolean;
   /** The file that it was. */
-  readonly opened: OpenedFile;
+  readonly opened: UpstreamFile;
 }
 
 /** An opened file, or word that the stored one is still right. */
-export type Opening = OpenedFile | { readonly response: { readonly kind: "not-modified" } };
+export type UpstreamAnswer = UpstreamFile | { readonly response: { readonly kind: "not-modified" } };

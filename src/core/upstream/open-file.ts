@@ -1,7 +1,7 @@
 /** Opens an image at its upstream: as the first file type that is handed out, or in its parts. */
 import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";
-import type { DownloadJob, OpenedFile, Opening } from "./job.ts";
+import type { DownloadJob, UpstreamFile, UpstreamAnswer } from "./job.ts";
 import { openParts } from "./open-parts.ts";
 import { isImageParts } from "./part-list.ts";
 import { PartsRefusedError } from "./part-supply.ts";
@@ -10,9 +10,9 @@ import { type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
 /** Opens the first file type that the upstream hands out. */
-export async function openFile(job: DownloadJob, conditions: RequestConditions): Promise<Opening> {
+export async function openFile(job: DownloadJob, conditions: RequestConditions): Promise<UpstreamAnswer> {
   for (const [index, fileType] of job.fileTypes.entries()) {
-    let opening: Opening;
+    let opening: UpstreamAnswer;
     try {
       opening = await openFileType(job, fileType, conditions);
     } catch (failure) {
@@ -28,7 +28,7 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
 export async function openUnlessUnsatisfiable(
   job: DownloadJob,
   conditions: RequestConditions,
-): Promise<Opening> {
+): Promise<UpstreamAnswer> {
   try {
     return await openFile(job, conditions);
   } catch (failure) {
@@ -41,7 +41,7 @@ async function openFileType(
   job: DownloadJob,
   fileType: ResolvedImage["fileType"],
   conditions: RequestConditions,
-): Promise<Opening> {
+): Promise<UpstreamAnswer> {
   const image: ResolvedImage = { ...job.image, fileType, signal: job.signal, isWhole: job.isWhole };
   // Validators of another file say nothing about this one.
   const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
@@ -58,7 +58,7 @@ async function openFileType(
   }
 }
 
-function havingNoParts(opening: Opening): Opening {
+function havingNoParts(opening: UpstreamAnswer): UpstreamAnswer {
   if (!("request" in opening)) return opening;
   const { request, response } = opening;
   return { request, response: { ...response, validators: { ...response.validators, isWhole: true } } };
@@ -69,7 +69,7 @@ async function openWhole(
   image: ResolvedImage,
   request: ImageFile,
   conditions: RequestConditions,
-): Promise<Opening> {
+): Promise<UpstreamAnswer> {
   const response = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
     requestFile(job.fetch, image, request, conditions, timed),
   );
@@ -79,9 +79,9 @@ async function openWhole(
 /** A file that was handed out may still be something else: that is no reason to ask for another type. */
 async function plausible(
   job: DownloadJob,
-  { request, response }: OpenedFile,
+  { request, response }: UpstreamFile,
   { isHeadersOnly = false }: RequestConditions,
-): Promise<OpenedFile> {
+): Promise<UpstreamFile> {
   const checked = await withinTimeout(job.retry.idleTimeoutMs, job.signal, (timed) =>
     assertPlausible(job.image, request, response, timed, isHeadersOnly),
   );

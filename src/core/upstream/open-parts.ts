@@ -2,7 +2,7 @@
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageParts } from "../types.ts";
 import type { UpstreamBody } from "./body.ts";
-import type { DownloadJob, OpenedFile, Opening } from "./job.ts";
+import type { DownloadJob, UpstreamFile, UpstreamAnswer } from "./job.ts";
 import { partAt, partsValidators, sum } from "./part-list.ts";
 import { PartSupply } from "./part-supply.ts";
 import type { RequestConditions } from "./request.ts";
@@ -12,7 +12,7 @@ export async function openParts(
   job: DownloadJob,
   answer: ImageParts,
   conditions: RequestConditions,
-): Promise<Opening> {
+): Promise<UpstreamAnswer> {
   const validators = await partsValidators(answer.parts);
   if (conditions.unless?.etag === validators.etag) return { response: { kind: "not-modified" } };
   const size = sum(answer.parts, "bytes");
@@ -31,7 +31,7 @@ const noBody: UpstreamBody = {
   cancel: async () => undefined,
 };
 
-function asFile(size: number, validators: Validators, fromByte: number, body: UpstreamBody): OpenedFile {
+function asFile(size: number, validators: Validators, fromByte: number, body: UpstreamBody): UpstreamFile {
   return {
     // The parts have addresses of their own.
     request: { url: "", gzip: false, exactBytes: size },

@@ -2,7 +2,7 @@
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImagePart, ImageParts, ImageFile } from "../types.ts";
-import type { DownloadJob, OpenedFile, PartOpener } from "./job.ts";
+import type { DownloadJob, UpstreamFile, PartOpener } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
 import { discard, type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
@@ -15,7 +15,7 @@ export class PartSupply implements PartOpener {
   readonly validators: Validators;
   readonly #job: DownloadJob;
   #parts: readonly ImagePart[];
-  readonly #ahead = new Map<number, Promise<OpenedFile>>();
+  readonly #ahead = new Map<number, Promise<UpstreamFile>>();
 
   /** `validators`: those of the parts. */
   constructor(job: DownloadJob, { parts }: ImageParts, validators: Validators) {
@@ -29,7 +29,7 @@ export class PartSupply implements PartOpener {
   }
 
   /** The response for a part, whole or from a byte on. */
-  async open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile> {
+  async open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
     const early = this.#ahead.get(index);
     this.#ahead.delete(index);
     // One that was asked for early may have failed, or waited too long: then it is asked for again.
@@ -61,7 +61,7 @@ export class PartSupply implements PartOpener {
   }
 
   /** An address that is refused may have expired: the source is asked for a new one, once. */
-  async #ask(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile> {
+  async #ask(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
     for (let isRenewed = false; ; isRenewed = true) {
       try {
         return await this.#request(this.#parts[index]!, conditions, signal);
@@ -73,7 +73,7 @@ export class PartSupply implements PartOpener {
     }
   }
 
-  async #request(part: ImagePart, conditions: RequestConditions, signal: AbortSignal): Promise<OpenedFile> {
+  async #request(part: ImagePart, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
     const { fetch, image, retry } = this.#job;
     const request: ImageFile = {
       url: part.url,

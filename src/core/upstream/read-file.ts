@@ -4,7 +4,7 @@ import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { detachBuffer } from "../memory/free.ts";
 import type { ImageFile } from "../types.ts";
-import type { OpenedFile } from "./job.ts";
+import type { UpstreamFile } from "./job.ts";
 import { discard, type FileBody, type RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
 import type { Retries } from "./retry.ts";
@@ -17,7 +17,7 @@ export interface ReadContext {
   /** Whether a piece is of no more use once the next is asked for. Default: it may be. */
   readonly isReadOnce?: boolean;
   /** Sends the request again. */
-  reopen(conditions: RequestConditions): Promise<OpenedFile>;
+  reopen(conditions: RequestConditions): Promise<UpstreamFile>;
   /** Told after each piece how far the file has come. */
   onPosition(offset: number): void;
   onResumed(fromByte: number, cause: unknown): void;
@@ -25,9 +25,9 @@ export interface ReadContext {
 
 /** Thrown when the file can't be continued: the bytes begin anew with the response that is already open. */
 export class FileRestarted extends Error {
-  readonly opened: OpenedFile;
+  readonly opened: UpstreamFile;
 
-  constructor(opened: OpenedFile, cause: unknown) {
+  constructor(opened: UpstreamFile, cause: unknown) {
     super("The file starts over", { cause });
     this.opened = opened;
   }
@@ -35,7 +35,7 @@ export class FileRestarted extends Error {
 
 /** Yields the file's bytes. Ends only when they are complete as far as the framing can tell. */
 export async function* readUpstreamFile(
-  opened: OpenedFile,
+  opened: UpstreamFile,
   context: ReadContext,
 ): AsyncGenerator<Uint8Array> {
   const { validators, fileBytes, isCoded } = opened.response;
@@ -73,7 +73,7 @@ function continues(response: FileBody, offset: number, first: FileBody): boolean
 }
 
 /** A partial response that is not the one asked for is of no use; the file is asked for whole. */
-async function whole(opened: OpenedFile, context: ReadContext): Promise<OpenedFile> {
+async function whole(opened: UpstreamFile, context: ReadContext): Promise<UpstreamFile> {
   if (opened.response.fromByte === 0) return opened;
   await discard(opened.response);
   return context.reopen({});
@@ -88,7 +88,7 @@ function assertWhole(offset: number, fileBytes: number | undefined): void {
   );
 }
 
-async function* readBody(opened: OpenedFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGenerator<Uint8Array> {
   const { body } = opened.response;
   const isToFree = context.isReadOnce && body.arePiecesOurs;
   // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
