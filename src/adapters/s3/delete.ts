@@ -2,7 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { eachOf } from "../../core/each.ts";
 import type { S3Client } from "./client.ts";
-import { isRefusedWith, malformedAnswer, bodyTextOf } from "./failure.ts";
+import { bodyTextOf, isRefusedWith, malformedAnswer } from "./failure.ts";
 import { blocksOf, elementOf, escapeXml, isWhole } from "./xml.ts";
 
 /** S3's limit. */
@@ -34,7 +34,9 @@ async function deleteBatch(ask: S3Client, names: readonly string[]): Promise<rea
   const headers = { "content-type": "application/xml", "x-amz-checksum-sha256": await sha256Of(body) };
   try {
     const request = { method: "POST", name: "", query: { delete: "" }, headers, body } as const;
-    const failed = new Set(failedOf(bodyTextOf(await ask({ ...request, maxBytes: bounds.listingPageBytes }))));
+    const failed = new Set(
+      failedOf(bodyTextOf(await ask({ ...request, maxBytes: bounds.listingPageBytes }))),
+    );
     return names.filter((name) => failed.has(name));
   } catch (error) {
     if (isRefusedWith(error, 400, 405, 411, 501)) return names;

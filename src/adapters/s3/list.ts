@@ -2,7 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { type KeyPage, keysOfPages } from "../values.ts";
 import type { S3Client } from "./client.ts";
-import { malformedAnswer, bodyTextOf } from "./failure.ts";
+import { bodyTextOf, malformedAnswer } from "./failure.ts";
 import { elementOf, elementsOf, isWhole } from "./xml.ts";
 
 /** Names of all objects that begin with the prefix. */

@@ -16,7 +16,8 @@ export function judgePreconditions(request: Headers, current: CurrentValidators)
   if (ifMatch !== null) {
     if (!isNamedBy(ifMatch, current.etag, isStrongMatch)) return "failed";
   } else if (isNewerThan(current, request.get("if-unmodified-since"))) return "failed";
-  if (ifNoneMatch !== null) return isNamedBy(ifNoneMatch, current.etag, isWeakMatch) ? "not-modified" : "proceed";
+  if (ifNoneMatch !== null)
+    return isNamedBy(ifNoneMatch, current.etag, isWeakMatch) ? "not-modified" : "proceed";
   return isNewerThan(current, request.get("if-modified-since")) === false ? "not-modified" : "proceed";
 }
 

@@ -17,12 +17,12 @@ export function arePiecesOurs(stream: ReadableStream<Uint8Array>): boolean {
   }
 }
 
-/** Leaves nothing of a piece whose buffer is nobody else's. */
+/** Frees the whole buffer under a piece, with all else that is in it: only for a buffer that is nobody else's. */
 export function detachBuffer({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer?.(0); // older runtimes have no such method
 }
 
-/** The same, but leaves a piece alone that is a part of a larger buffer: what else is in there may be anybody's. */
+/** The safe way: frees a piece that is all of its buffer. A part of a larger one stays, for the rest of that may be anybody's. */
 export function detachIfWhole(piece: Uint8Array): void {
   if (piece.byteLength === piece.buffer.byteLength) detachBuffer(piece);
 }

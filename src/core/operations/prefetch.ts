@@ -9,7 +9,7 @@ import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { carriesCredentials } from "../identity.ts";
 import { checkedRequest } from "../lookup/request.ts";
 import { toImageInfo } from "../store/manifest.ts";
-import { guessOf } from "../transfer/opened.ts";
+import { guessOf } from "../transfer/transfer-head.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
 import { retryDelayMs } from "../upstream/retry.ts";
 import { sleep, unlessAborted } from "../waiting.ts";

@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { isChunkDigests, isCount, isMediaType, isRecord, isSha256, isTime } from "../checks.ts";
 import { type ChunkDigests, sha256HexOfText } from "../digest.ts";
 import { StoreError } from "../errors.ts";
-import { isValidators, dateOfHeader, type Validators } from "../freshness/validators.ts";
+import { dateOfHeader, isValidators, type Validators } from "../freshness/validators.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";

@@ -3,7 +3,7 @@ import type { ImageIdentity } from "../identity.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
-import { mimeOf } from "./opened.ts";
+import { mimeOf } from "./transfer-head.ts";
 
 /** Describes what the window holds, all of it. */
 export async function buildManifest(

@@ -18,7 +18,7 @@ export interface ChunkSink extends DownloadSink {
   settled(): Promise<void>;
 }
 
-/** Makes one. Without a `store`, or once `mayStore` has refused a chunk, chunks stay in memory until the readers have them. */
+/** Makes one. Without a `store`, or once `admitChunk` has refused a chunk, chunks stay in memory until the readers have them. */
 export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,

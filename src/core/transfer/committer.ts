@@ -11,7 +11,7 @@ import { orStoreFault } from "../store-fault.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { buildManifest } from "./build-manifest.ts";
-import type { TransferHead } from "./opened.ts";
+import type { TransferHead } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export class Committer {
@@ -99,7 +99,7 @@ export class Committer {
     }
   }
 
-  /** Whether a chunk may be written: where there is no room for it, the image is delivered, not stored. */
+  /** Makes room for a chunk and counts it in. `false` if there is no room: then the image is delivered, not stored. */
   async admitChunk(digest: string, bytes: number): Promise<boolean> {
     try {
       const isAdmitted = await admit(this.#context, bytes, this.#victims);

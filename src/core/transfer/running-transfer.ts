@@ -1,7 +1,7 @@
 /** A transfer under way, as those see it who read along or keep count of it. */
 
 import type { Cursor, TransferWindow } from "../memory/window.ts";
-import type { TransferStart } from "./opened.ts";
+import type { TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export interface RunningTransfer {

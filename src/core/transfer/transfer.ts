@@ -17,9 +17,9 @@ import { discard as discardResponse, type RequestConditions } from "../upstream/
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
 import { createUpstream, type Upstream } from "./open-upstream.ts";
-import { journalHeader, type TransferStart, headOfJournal, headOfFile } from "./opened.ts";
 import { resumeFrom } from "./resume.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
+import { headOfFile, headOfJournal, journalHeader, type TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 /** See {@link RunningTransfer}. Its promises never become unhandled rejections. */
@@ -174,7 +174,10 @@ export class Transfer implements RunningTransfer {
   }
 
   /** The rest of what an earlier transfer left, where its file can be read on. */
-  async #resume(first: UpstreamFile | undefined, journals: readonly number[]): Promise<UpstreamFile | undefined> {
+  async #resume(
+    first: UpstreamFile | undefined,
+    journals: readonly number[],
+  ): Promise<UpstreamFile | undefined> {
     const journal = journals.length > 0 ? await this.#share.readJournal(journals) : undefined;
     this.#inherit(journal);
     const validators = journal?.header.validators;

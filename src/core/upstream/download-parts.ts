@@ -5,10 +5,10 @@ import type {
   DownloadJob,
   DownloadResult,
   DownloadSink,
-  UpstreamFile,
   OpenedParts,
   PartOpener,
   SinkMark,
+  UpstreamFile,
 } from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";

@@ -1,7 +1,7 @@
 /** What a download is asked to do, what it works on, and where its bytes go. */
 import type { Validators } from "../freshness/validators.ts";
 import type { FilePosition } from "../memory/window.ts";
-import type { ImagePart, ImageParts, ImageFile, ResolvedImage } from "../types.ts";
+import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";
 import type { Inflater } from "./inflate.ts";
 import type { FileBody, RequestConditions } from "./request.ts";
 import type { RetryPolicy } from "./retry.ts";

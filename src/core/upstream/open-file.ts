@@ -1,7 +1,7 @@
 /** Opens an image at its upstream: as the first file type that is handed out, or in its parts. */
 import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";
-import type { DownloadJob, UpstreamFile, UpstreamAnswer } from "./job.ts";
+import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";
 import { openParts } from "./open-parts.ts";
 import { isImageParts } from "./part-list.ts";
 import { PartsRefusedError } from "./part-supply.ts";

@@ -2,7 +2,7 @@
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageParts } from "../types.ts";
 import type { UpstreamBody } from "./body.ts";
-import type { DownloadJob, UpstreamFile, UpstreamAnswer } from "./job.ts";
+import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";
 import { partAt, partsValidators, sum } from "./part-list.ts";
 import { PartSupply } from "./part-supply.ts";
 import type { RequestConditions } from "./request.ts";

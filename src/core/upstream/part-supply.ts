@@ -1,8 +1,8 @@
 /** Opens an image's parts one by one, each at the address that the source gives it; the next one's request is under way early. */
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
-import type { ImagePart, ImageParts, ImageFile } from "../types.ts";
-import type { DownloadJob, UpstreamFile, PartOpener } from "./job.ts";
+import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
+import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
 import { discard, type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";

@@ -3,8 +3,8 @@ import { isDeviceType } from "../device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type {
-  ImageParts,
   ImageFile,
+  ImageParts,
   ImageSource,
   OsVersion,
   ResolvedImage,

@@ -1,8 +1,8 @@
 // What the cases of the source contract share: the host's and the API's ports, and small helpers.
 import type { ImageManagerError } from "../../../src/core/errors.ts";
 import type {
-  ImageParts,
   ImageFile,
+  ImageParts,
   ImageSource,
   ImageVariant,
   OsVersion,

@@ -1,9 +1,9 @@
 // Preconditions and HTTP dates as tables.
 import { describe, expect, test } from "vitest";
 import {
+  type CurrentValidators,
   isRangeCurrent,
   judgePreconditions,
-  type CurrentValidators,
   type Verdict,
 } from "../../../src/core/http/conditions.ts";
 import { parseHttpDate } from "../../../src/core/http/http-date.ts";
