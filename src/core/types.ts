@@ -298,7 +298,7 @@ export interface ResolvedImage {
   readonly variant: Readonly<ImageVariant>;
   /** The file type to request: the variant's, or for a raw image the one that is best to download. */
   readonly fileType: ".img" | ".zip" | ".gz";
-  /** `true` if the answer must be an {@link ImageRequest} of the whole file, because its parts could not be read. Default `false`. */
+  /** `true` if the answer must be an {@link ImageFile} of the whole file, because its parts could not be read. Default `false`. */
   readonly isWhole?: boolean | undefined;
   /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
   readonly signal?: AbortSignal | undefined;
