@@ -1,14 +1,14 @@
-/** The checks that a device type passes before it goes into a URL, a key or a message. */
+/** Checks a device type before it goes into a URL, a key or a message. */
 import { InvalidArgumentError } from "./errors.ts";
 
-// What balena's slugs look like; the length keeps manifest ids within file name limits.
+// The form of balena's slugs. The length keeps manifest ids within the limits of file names.
 const slug = /^[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9])?$/;
 // Aliases may also have capitals and plus signs: `ZE250`, `odroid-u3+`.
 const name = /^[A-Za-z0-9](?:[A-Za-z0-9_.+-]{0,62}[A-Za-z0-9+])?$/;
 
 /**
- * Makes sure that a value looks like a device type's slug, as an API names it: 1 to 64 of `a-z 0-9 _ . -`, a letter or digit
- * at both ends, no `..`.
+ * Checks that a value has the form of a device type's slug, as the API returns it: 1 to 64 of `a-z 0-9 _ . -`, with a letter or digit
+ * at both ends and no `..`.
  *
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for anything else.
  *
@@ -26,8 +26,8 @@ export function assertDeviceType(value: unknown): asserts value is string {
 }
 
 /**
- * Makes sure that a value looks like a slug or an alias, as a user types it: 1 to 64 of `A-Z a-z 0-9 _ . + -`, a letter or digit at the
- * start, no `..`. Case counts.
+ * Checks that a value has the form of a slug or an alias, as a user types it: 1 to 64 of `A-Z a-z 0-9 _ . + -`, with a letter or digit at
+ * the start and no `..`. Capital and small letters are different.
  *
  * @throws {@link InvalidArgumentError} (`INVALID_ARGUMENT`) for anything else.
  *
@@ -43,12 +43,12 @@ export function assertDeviceTypeName(value: unknown): asserts value is string {
   );
 }
 
-/** The same as a question. */
+/** Whether {@link assertDeviceType} accepts a value. */
 export function isDeviceType(value: unknown): value is string {
   return typeof value === "string" && slug.test(value) && !value.includes("..");
 }
 
-/** JSON quotes control characters, so that a hostile value can't forge a log line; the cut keeps it short. */
+/** JSON escapes control characters, so that a hostile value can't forge a line of a log. The cut keeps it short. */
 function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : `A value of type ${typeof value}`;
 }

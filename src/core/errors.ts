@@ -1,9 +1,9 @@
 /**
- * Every error that the library throws: one class per decision that a caller makes, told apart by `code`.
- * Foreign errors are translated once, where they enter (a source, the store, the network), and kept as `cause`.
+ * Every error that the library throws. There is one class for each decision that a caller makes, and `code` tells them apart.
+ * Errors of a source, the store or the network are translated once, where they enter, and kept as `cause`.
  */
 
-/** The codes of {@link ImageManagerError}, one for each class; a `switch` over them narrows. */
+/** The codes of {@link ImageManagerError}, one for each class. A `switch` over `code` narrows the type. */
 export type ImageManagerErrorCode =
   | "INVALID_ARGUMENT"
   | "INVALID_VERSION"
@@ -20,11 +20,11 @@ export type ImageManagerErrorCode =
   | "CLOSED"
   | "EDIT";
 
-// Shared by the ESM and the CJS copy of this module, for which `instanceof` fails across copies.
+// The ESM and the CJS copy of this module share it: `instanceof` fails across copies.
 const brand = Symbol.for("balena-image-manager.error");
 
 /**
- * Tells whether a value is an error of this library, whichever copy (ESM, CJS, another install) made it.
+ * Tells whether a value is an error of this library. It also recognizes errors of another copy (ESM, CJS, another install).
  *
  * @example
  * ```ts
@@ -42,7 +42,7 @@ export function isImageManagerError(value: unknown): value is ImageManagerError 
 
 /** Base class of every error that this library throws. */
 export abstract class ImageManagerError extends Error {
-  /** What went wrong, for programs. */
+  /** What went wrong. Programs should compare the code, not the message. */
   abstract readonly code: ImageManagerErrorCode;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -52,15 +52,15 @@ export abstract class ImageManagerError extends Error {
   }
 }
 
-/** An option or argument is of the wrong type or out of its range. Nothing was done. */
+/** An option or argument has the wrong type or is out of range. Nothing was done. */
 export class InvalidArgumentError extends ImageManagerError {
   readonly code = "INVALID_ARGUMENT";
 }
 
-/** The version or range is not one that balenaOS versions can be matched against. Nothing was done. */
+/** The text is not a version or a range of balenaOS. Nothing was done. */
 export class InvalidVersionError extends ImageManagerError {
   readonly code = "INVALID_VERSION";
-  /** What was asked for. */
+  /** The text that was given. */
   readonly version: string;
 
   constructor(version: string, message: string, options?: ErrorOptions) {
@@ -69,7 +69,7 @@ export class InvalidVersionError extends ImageManagerError {
   }
 }
 
-/** The upstream knows no such device type, or the account may not see it. */
+/** The upstream does not know the device type, or the account may not see it. */
 export class DeviceTypeNotFoundError extends ImageManagerError {
   readonly code = "DEVICE_TYPE_NOT_FOUND";
   /** The slug or alias that was asked for. */
@@ -82,19 +82,19 @@ export class DeviceTypeNotFoundError extends ImageManagerError {
 }
 
 /**
- * No version satisfies what was asked for; `nearest` names the one that comes closest, if there is any. Or the upstream lists the
- * version and does not hand it out so: the message names the fleet, the image type and the file type, and quotes the upstream.
+ * No version satisfies the request. `nearest` is the closest version, if there is one. Or the upstream lists the version but does not deliver
+ * it with these options: the message then names the fleet, the image type and the file type, and quotes the upstream.
  */
 export class VersionNotFoundError extends ImageManagerError {
   readonly code = "VERSION_NOT_FOUND";
-  /** Canonical slug. */
+  /** Canonical slug of the device type. */
   readonly deviceType: string;
-  /** The version or range that was asked for. */
+  /** The requested version or range. */
   readonly version: string;
-  /** The available version that comes closest. */
+  /** The closest available version. `undefined` if there is none. */
   readonly nearest: string | undefined;
 
-  /** `options.message` says it in other words, where the version is there and yet not to be had. */
+  /** `options.message` replaces the message if the version exists but can't be had. */
   constructor(
     deviceType: string,
     version: string,
@@ -112,15 +112,15 @@ export class VersionNotFoundError extends ImageManagerError {
   }
 }
 
-/** `only-if-cached` was asked for and the image is not in the cache. */
+/** The call used `only-if-cached`, and the image is not in the cache. */
 export class NotCachedError extends ImageManagerError {
   readonly code = "NOT_CACHED";
 }
 
-/** The upstream refused the credentials, or wants some (401, 403). Never answered from the cache. */
+/** The upstream refused the credentials or requires some (401, 403). The cache is not served instead. */
 export class UnauthorizedError extends ImageManagerError {
   readonly code = "UNAUTHORIZED";
-  /** HTTP status, where there was one. */
+  /** HTTP status. `undefined` if there was no response. */
   readonly status: number | undefined;
 
   constructor(message: string, status?: number, options?: ErrorOptions) {
@@ -131,22 +131,22 @@ export class UnauthorizedError extends ImageManagerError {
 
 /** Facts about a failed upstream request. */
 export interface UpstreamErrorFacts {
-  /** HTTP status; `undefined` when no response came (connection refused, lost, timed out). */
+  /** HTTP status. `undefined` if no response came: the connection was refused or lost, or it timed out. */
   status?: number | undefined;
-  /** What the upstream's Retry-After said, in milliseconds. */
+  /** Wait that the upstream's Retry-After asks for, in milliseconds. */
   retryAfterMs?: number | undefined;
-  /** Default: `true` for no response, 408, 425, 429 and 5xx. */
+  /** `true` if a later try may succeed. Default: `true` for no response, 408, 425, 429 and 5xx. */
   unavailable?: boolean | undefined;
 }
 
-/** The upstream could not be reached, is in trouble (`unavailable`), or answered what makes no sense. */
+/** The upstream could not be reached, is in trouble (`unavailable`), or sent a wrong answer. */
 export class UpstreamError extends ImageManagerError {
   readonly code = "UPSTREAM";
-  /** HTTP status; `undefined` when no response came. */
+  /** HTTP status. `undefined` if no response came. */
   readonly status: number | undefined;
-  /** What the upstream's Retry-After said, in milliseconds. */
+  /** Wait that the upstream's Retry-After asks for, in milliseconds. `undefined` if it sent none. */
   readonly retryAfterMs: number | undefined;
-  /** It could not be reached or is in trouble: a later try may go better, and a cached copy may stand in. */
+  /** `true` if the upstream could not be reached or is in trouble. A later try may succeed, and a cached copy may be served instead. */
   readonly unavailable: boolean;
 
   constructor(message: string, facts: UpstreamErrorFacts = {}, options?: ErrorOptions) {
@@ -161,19 +161,19 @@ function isTroubleStatus(status: number | undefined): boolean {
   return status === undefined || status >= 500 || [408, 425, 429].includes(status);
 }
 
-/** Whether the upstream can't be reached or is in trouble, so that a cached copy may stand in for it. */
+/** Whether the upstream can't be reached or is in trouble. A cached copy may then be served instead. */
 export function isUpstreamUnavailable(failure: unknown): boolean {
   return (
     isImageManagerError(failure) && failure.code === "UPSTREAM" && (failure as UpstreamError).unavailable
   );
 }
 
-/** A body ended short of what its own framing promised, and retrying did not help. */
+/** The download ended too early, and retries did not help. Or nothing proves that it is complete. */
 export class TruncatedDownloadError extends ImageManagerError {
   readonly code = "TRUNCATED_DOWNLOAD";
-  /** Bytes that were promised, where a number was. */
+  /** Expected bytes. `undefined` if the upstream gave no number. */
   readonly expectedBytes: number | undefined;
-  /** Bytes that came, of the file or of the image in it, as the promise was made. */
+  /** Received bytes. They count the same thing as `expectedBytes`: the file, or the image in it. */
   readonly receivedBytes: number;
 
   constructor(message: string, receivedBytes: number, expectedBytes?: number, options?: ErrorOptions) {
@@ -183,12 +183,12 @@ export class TruncatedDownloadError extends ImageManagerError {
   }
 }
 
-/** The upstream's bytes changed under the same version while they were being delivered. The next get starts anew. */
+/** The upstream's bytes of this version changed during the delivery. The next get starts from the beginning. */
 export class ImageChangedError extends ImageManagerError {
   readonly code = "IMAGE_CHANGED";
 }
 
-/** A stored chunk is missing or damaged and could not be fetched again; or what the upstream hands out is not what it has summed. */
+/** A stored chunk is missing or damaged and could not be downloaded again. Or the upstream's bytes do not match the upstream's checksum. */
 export class IntegrityError extends ImageManagerError {
   readonly code = "INTEGRITY";
   /** Manifest id of the image. */
@@ -204,38 +204,38 @@ export class IntegrityError extends ImageManagerError {
   }
 }
 
-/** The store failed (refused, timed out, full, read-only) in a call whose whole point was the store. */
+/** The store failed (refused, timed out, full, read-only), and the call can't succeed without it. */
 export class StoreError extends ImageManagerError {
   readonly code = "STORE";
 }
 
-/** The store can't list its keys completely, so the call can't promise what it is for. */
+/** The store can't list its keys completely, but the call or option needs a complete list. */
 export class ListingIncompleteError extends ImageManagerError {
   readonly code = "LISTING_INCOMPLETE";
 }
 
-/** The manager was closed: before the call, or while it or its stream was under way. */
+/** The manager was closed: before the call, during the call, or while its stream was being read. */
 export class ClosedError extends ImageManagerError {
   readonly code = "CLOSED";
 }
 
-/** Why an edit can't be laid over an image. */
+/** Why an edit can't be applied to an image. */
 export type EditErrorReason =
-  /** No partition holds the files of a boot partition, or not the one that was named. */
+  /** No partition is a boot partition, or the partition that you named is none. */
   | "no-boot-partition"
-  /** What is there can't be read: a table, a directory or a file that is to be merged into. */
+  /** Part of the image can't be read: a table, a directory, or a file that an object is merged into. */
   | "damaged"
   /** The partition or a directory has no room left. */
   | "full"
   /** A span begins or ends outside the image. */
   | "outside-image"
-  /** The edit failed by itself; see `cause`. */
+  /** The edit itself failed. `cause` has its error. */
   | "failed";
 
-/** An edit can't be laid over the image. The cached image is as it was. */
+/** An edit can't be applied to the image. The cached image is unchanged. */
 export class EditError extends ImageManagerError {
   readonly code = "EDIT";
-  /** Why. */
+  /** Why the edit can't be applied. */
   readonly reason: EditErrorReason;
 
   constructor(reason: EditErrorReason, message: string, options?: ErrorOptions) {

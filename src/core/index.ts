@@ -1,5 +1,5 @@
 /**
- * The manager, the ports that it works with, and its errors. Needs nothing but the web platform.
+ * The manager, the interfaces of sources and stores, and the errors. It needs only the web platform.
  *
  * @module balena-image-manager
  */

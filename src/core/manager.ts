@@ -1,4 +1,4 @@
-/** Wires the ports and the options together; every method is one file of `operations/`. */
+/** Connects the source, the store and the options. Each method has its own file in `operations/`. */
 import type { ManagerContext } from "./context.ts";
 import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { foreignError } from "./foreign-error.ts";
@@ -27,10 +27,10 @@ import type { GetOptions, ImageManager, ImageManagerOptions } from "./types.ts";
 import { checkedSource } from "./upstream/source.ts";
 
 /**
- * Makes a cache of balenaOS images in front of a source. Nothing is asked or read yet.
+ * Creates a cache of balenaOS images in front of a source. It sends no request and reads nothing from the store yet.
  *
- * @throws `INVALID_ARGUMENT` for an option that is missing or out of range; `LISTING_INCOMPLETE` for `maxBytes` with a store that
- *   does not list completely.
+ * @throws `INVALID_ARGUMENT` if an option is missing or out of range. `LISTING_INCOMPLETE` if `maxBytes` is set and the store does not list
+ *   completely.
  *
  * @example
  * ```ts
@@ -123,17 +123,17 @@ function createContext(options: ImageManagerOptions): {
 
 function emitterOf(onEvent: ImageManagerOptions["onEvent"]): ManagerContext["emit"] {
   return (event) => {
-    // Why a store is left alone was told when that began.
+    // The event at the start of the pause has told the cause.
     if (event.type === "store-fault" && isLeftAlone(event.cause)) return;
     try {
       onEvent?.("cause" in event ? { ...event, cause: foreignError(event.cause) } : event);
     } catch {
-      // A listener's fault must not become a download's.
+      // An error of a listener must not break a download.
     }
   };
 }
 
-/** One after the other, whatever becomes of each. */
+/** Runs one after the other, even if one of them fails. */
 function createQueue(): ManagerContext["serially"] {
   let last: Promise<unknown> = Promise.resolve();
   return (change) => {
@@ -145,7 +145,7 @@ function createQueue(): ManagerContext["serially"] {
 
 const minChunkBytes = 256 * 1024;
 
-/** A store's limit counts; one below the least chunk makes it unfit. */
+/** A store's limit applies. A store whose limit is below the smallest chunk can't be used. */
 function chunkBytesFor(wanted: number, maxValueBytes: number): number {
   if (maxValueBytes >= minChunkBytes) return Math.min(wanted, maxValueBytes);
   throw new InvalidArgumentError(

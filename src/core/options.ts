@@ -10,7 +10,7 @@ const MiB = 1024 * KiB;
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range. */
 export function checkedOptions(options: ImageManagerOptions) {
   if (typeof options !== "object" || options === null)
-    throw new InvalidArgumentError("createImageManager needs its options");
+    throw new InvalidArgumentError("createImageManager needs options: an object with source and storage");
   const { freshness = {}, retry = {}, now = Date.now, inflate, hash, onEvent } = options;
   assertFunctions({ now, inflate, hash, onEvent, fetch: options.fetch });
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
@@ -42,7 +42,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,
     now,
-    // Called as a method of another object, the global `fetch` fails on workerd.
+    // workerd refuses the global `fetch` if it is called as a method of another object.
     fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
     onEvent,
   };
@@ -58,7 +58,7 @@ function checkedLease({ heartbeatMs, ttlMs, pollMs }: LeaseOptions = {}): LeaseT
   throw new InvalidArgumentError('"lease.ttlMs" must be more than twice "lease.heartbeatMs"');
 }
 
-// The types of lib.dom want the bytes of a DecompressionStream's input to be no SharedArrayBuffer's; ours never are.
+// lib.dom does not allow bytes of a SharedArrayBuffer as input of a DecompressionStream. Our bytes are never shared.
 const gunzip = () => new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
 
 function checkedPrefix(prefix: unknown = "balena-images"): string {
@@ -69,7 +69,7 @@ function checkedPrefix(prefix: unknown = "balena-images"): string {
   )
     return prefix;
   throw new InvalidArgumentError(
-    '"prefix" must be made of A-Z a-z 0-9 . _ ~ - in levels parted by ":", for example "team:images"',
+    '"prefix" must have 1 to 200 of the characters A-Z a-z 0-9 . _ ~ - with ":" between its levels, for example "team:images"',
   );
 }
 
@@ -86,7 +86,7 @@ function duration(name: string, value: unknown, byDefault: number): number {
   throw new InvalidArgumentError(`"${name}" must be a number of milliseconds from 0 to Infinity`);
 }
 
-/** Beyond 2^31 a timer fires at once. */
+/** A timer of 2^31 ms or more fires at once. */
 const timer = (name: string, value: unknown, byDefault: number, min: number) =>
   inRange(name, value, byDefault, min, 2 ** 31 - 1);
 

@@ -231,7 +231,7 @@ export interface PruneLimits {
 export interface PruneReport {
   /** Ids of the deleted images. */
   readonly evicted: readonly string[];
-  /** Bytes of the chunks that were deleted. */
+  /** Bytes of the chunks that were deleted with these images and with broken transfers. `orphans` are not included. */
   readonly freedBytes: number;
   /** Number of deleted chunks that nothing needed. Two calls had found them unused. */
   readonly orphans: number;

@@ -1,5 +1,5 @@
 /**
- * Images from a balena API, by plain `fetch`: for where the SDK is too heavy, such as the edge.
+ * Images from a balena API, with plain `fetch`. Use it if the SDK is too heavy, for example on the edge.
  *
  * @module balena-image-manager/adapters/balena-api
  */
@@ -11,14 +11,14 @@ import { type BalenaApiSourceOptions, checkedOptions } from "./options.ts";
 export type { BalenaApiSourceOptions };
 
 /**
- * A source over a balena API that needs nothing but `fetch`: what `balenaSdkSource` offers, without the SDK.
- * Constructing it does no I/O.
+ * Creates a source for a balena API that needs only `fetch`. It offers the same as `balenaSdkSource`, but without the SDK. It sends nothing
+ * before the first call.
  *
- * Each look-up is one request, asked once; where nothing is found for a token, a second one asks whether the API accepts it. The manager
- * gives each its time (`lookUpTimeoutMs`). An answer of more than 64 MiB is refused. Redirects are refused, so that no token leaves the
- * API's origin; errors carry no token.
+ * Each look-up is one request without retries. If a look-up with a token finds nothing, a second request asks whether the API accepts the
+ * token. The manager limits the time of look-ups (`lookUpTimeoutMs`). Answers of more than 64 MiB are refused. Redirects are refused, so that
+ * no token leaves the API's origin. Errors contain no token.
  *
- * @throws `INVALID_ARGUMENT` for wrong options.
+ * @throws `INVALID_ARGUMENT` if an option is wrong.
  *
  * @example
  * ```ts

@@ -1,18 +1,18 @@
-/** The options of `balenaApiSource`, and their check. */
+/** Checks the options of `balenaApiSource` and fills in the defaults. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
 import { isToken } from "../balena/token.ts";
 
 /** Options of {@link balenaApiSource}. */
 export interface BalenaApiSourceOptions {
-  /** The balena API. Default `https://api.balena-cloud.com`; only the origin counts. */
+  /** URL of the balena API. Only its origin is used. Default `https://api.balena-cloud.com`. */
   apiUrl?: string | undefined;
   /**
-   * Session token or API key, or a function that says the one to use now: it is asked anew for every request. Default:
-   * none, which shows what is public.
+   * Session token or API key, or a function that returns the current one. The function is called for every request. Default: none; only
+   * public images are then available.
    */
   token?: string | (() => string | undefined | Promise<string | undefined>) | undefined;
-  /** What look-ups are sent with. Default: the global `fetch`. Images are fetched by the manager, with its own. */
+  /** Sends look-ups. The manager downloads images with its own `fetch` option. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface CheckedOptions {
   readonly fetch: typeof fetch;
 }
 
-/** Checks the options; their values stay out of the errors. */
+/** Checks the options. The errors do not quote their values. */
 export function checkedOptions({
   apiUrl = balenaCloudUrl,
   token,
@@ -31,7 +31,7 @@ export function checkedOptions({
 }: BalenaApiSourceOptions): CheckedOptions {
   if (token !== undefined && typeof token !== "function" && !isToken(token)) {
     throw new InvalidArgumentError(
-      "token must be a session token or API key (printable ASCII, no spaces or line ends), or a function that says it",
+      "token must be a session token or API key (printable ASCII, no spaces or line ends), or a function that returns one",
     );
   }
   if (fetch !== undefined && typeof fetch !== "function") {
@@ -40,7 +40,7 @@ export function checkedOptions({
   return {
     apiOrigin: apiOrigin(apiUrl),
     token: typeof token === "function" ? token : () => token,
-    // Called as a plain function: workerd's refuses to be another object's method.
+    // Called as a plain function: workerd refuses it as a method of another object.
     fetch: (...request) => (fetch ?? globalThis.fetch)(...request),
   };
 }

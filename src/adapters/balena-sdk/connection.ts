@@ -1,4 +1,4 @@
-/** Decides which balena SDK a source talks through, and opens it when it is first needed. */
+/** Decides which balena SDK a source uses, and loads it when it is first needed. */
 import type { BalenaSDK } from "balena-sdk";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
@@ -7,23 +7,23 @@ import { isToken } from "../balena/token.ts";
 /** Options of {@link balenaSdkSource}. */
 export interface BalenaSdkSourceOptions {
   /**
-   * A ready SDK instance, with its own API and login; excludes the other options. Default: one of the source's own,
-   * imported when it is first needed.
+   * A ready SDK instance with its own API and login. It excludes the other options. Default: the source makes its own instance. It imports
+   * `balena-sdk` when it is first needed.
    */
   sdk?: BalenaSDK | undefined;
-  /** The balena API. Default `https://api.balena-cloud.com`; only the origin counts. */
+  /** URL of the balena API. Only its origin is used. Default `https://api.balena-cloud.com`. */
   apiUrl?: string | undefined;
   /**
-   * Session token or API key, kept in memory. Default: for balenaCloud the login that the balena CLI and SDK keep in
-   * the user's home, if there is one; for any other `apiUrl` none, for that login belongs to balenaCloud.
+   * Session token or API key. It is kept in memory only. Default for balenaCloud: the login that the balena CLI and SDK store in the user's
+   * home directory, if there is one. Default for another `apiUrl`: none, because that login belongs to balenaCloud.
    */
   token?: string | undefined;
 }
 
-/** An SDK that may not be there yet. */
+/** An SDK that may not be loaded yet. */
 export interface SdkConnection {
   readonly apiOrigin: string;
-  /** The same instance each time. */
+  /** Resolves with the same instance each time. */
   open(): Promise<BalenaSDK>;
 }
 
@@ -59,7 +59,7 @@ async function ownSdk(apiUrl: string, token: string | undefined): Promise<Balena
   return sdk;
 }
 
-/** Runs a task once for all callers. A failure stays: a broken install or an expired token does not mend by itself. */
+/** Runs a task once for all callers. A failure stays, because a broken install or an expired token does not repair itself. */
 function once<T>(task: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => {

@@ -1,5 +1,5 @@
 /**
- * Images from a balena API, by way of the balena SDK.
+ * Images from a balena API, with the login of the balena SDK.
  *
  * @module balena-image-manager/adapters/balena-sdk
  */
@@ -12,13 +12,13 @@ import { tokenReader } from "./token.ts";
 export type { BalenaSdkSourceOptions };
 
 /**
- * A source over the login of the balena SDK: the token that the SDK keeps, and renews. Look-ups are sent as by `balenaApiSource` and the
- * bytes are fetched by the core, for the SDK's own requests can't be stopped, know no bound, and lose errors. So interceptors of the SDK
- * do not see them. Constructing it does no I/O.
+ * Creates a source that uses the login of the balena SDK. The SDK stores and renews the token. The SDK does not send the requests, because
+ * its requests can't be stopped, have no size limit and lose errors. Look-ups are sent as `balenaApiSource` sends them, and the manager
+ * downloads the images. So the SDK's interceptors do not see these requests. Nothing is sent or read before the first call.
  *
- * Errors carry no token.
+ * Errors contain no token.
  *
- * @throws `INVALID_ARGUMENT` for options that are wrong or exclude each other.
+ * @throws `INVALID_ARGUMENT` if options are wrong or exclude each other.
  *
  * @example
  * ```ts

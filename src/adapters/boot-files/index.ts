@@ -1,6 +1,6 @@
 /**
- * Files of an image's boot partition, laid over it while it is handed out: a fleet's config.json, Wi-Fi, a device's own keys. Needs
- * nothing but the web platform.
+ * Writes files into an image's boot partition while the image is delivered: a fleet's config.json, Wi-Fi, the keys of a device. It needs
+ * only the web platform.
  *
  * @module balena-image-manager/boot-files
  */
@@ -13,18 +13,18 @@ import { type WifiOptions, wifiConnection } from "./wifi.ts";
 
 export { type BootFile, type BootFilesOptions, type WifiOptions, wifiConnection };
 
-/** A JSON file that is merged into is read whole. */
+/** A JSON file is read whole before an object is merged into it. */
 const maxMergedBytes = 1024 * 1024;
 
 /**
- * An edit that writes files into an image's boot partition (FAT12, FAT16 or FAT32, behind an MBR or a GPT). Directories that are
- * missing are made; a file that is there is replaced. All time stamps are 1 January 1980, so that the same files in the same image always
- * give the same bytes.
+ * Creates an edit that writes files into an image's boot partition: FAT12, FAT16 or FAT32, in an MBR or GPT table. It creates missing
+ * directories and replaces existing files. All time stamps are 1 January 1980, so that the same files in the same image always give the
+ * same bytes.
  *
- * An object for `config.json` is laid over the image's own file key by key; a text replaces it.
+ * An object for `config.json` is merged into the image's own file key by key. A text replaces the file.
  *
  * @param files - Contents by path, for example `{ "config.json": { … } }`. At most 1,000 files and 64 MiB.
- * @throws `INVALID_ARGUMENT` for paths or contents that no file can have. The edit itself rejects with `EDIT`: its `reason` is
+ * @throws `INVALID_ARGUMENT` if a file can't have such a path or content. The edit itself rejects with `EDIT`, whose `reason` is
  *   `no-boot-partition`, `damaged` or `full`.
  *
  * @example

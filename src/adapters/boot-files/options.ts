@@ -1,17 +1,17 @@
-/** The files and options of `bootFiles`, and their check. */
+/** Checks the files and options of `bootFiles`. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 
 /**
- * A file's content: bytes; a text, written as UTF-8; or an object, for names that end in `.json` alone. An object is laid over the file
- * that is there, key by key: what the object does not name stays as it is.
+ * Content of a file: bytes, a text (written as UTF-8), or an object. An object needs a name that ends in `.json`. It is merged into the
+ * image's file key by key: keys that the object does not have stay unchanged.
  */
 export type BootFile = Uint8Array | string | Readonly<Record<string, unknown>>;
 
 /** Options of {@link bootFiles}. */
 export interface BootFilesOptions {
   /**
-   * Number of the boot partition, as Linux counts: logical ones from 5. Default: the FAT partition that holds a `config.json`, or one
-   * that is named as balenaOS names its boot partition.
+   * Number of the boot partition, counted as Linux does: logical partitions start at 5. Default: the FAT partition that has a `config.json`,
+   * or the name of balenaOS's boot partition.
    */
   partition?: number | undefined;
 }
@@ -22,7 +22,7 @@ export interface CheckedFile {
   readonly content: Uint8Array | Readonly<Record<string, unknown>>;
 }
 
-/** More than any device is configured with; the limits keep an edit small and its time short. */
+/** No device needs more. The limits keep an edit small and fast. */
 const maxFiles = 1_000;
 const maxTotalBytes = 64 * 1024 * 1024;
 const maxNameLength = 255;
@@ -66,11 +66,11 @@ function checkedPath(path: string): readonly string[] {
     name.length <= maxNameLength &&
     name.isWellFormed() &&
     !forbidden.test(name) &&
-    // FAT drops dots and spaces at the end of a name, so two names would be one. This also refuses `.` and `..`.
+    // FAT drops dots and spaces at the end of a name, so two names could mean one file. This also refuses `.` and `..`.
     !/[. ]$/.test(name);
   if (names.length <= maxDepth && names.every(isName)) return names;
   throw new InvalidArgumentError(
-    `${JSON.stringify(path.slice(0, 100))} is no path of a file: names of 1 to ${maxNameLength} characters, parted by "/", without control characters, " * : < > ? \\ | and without a dot or space at the end`,
+    `${JSON.stringify(path.slice(0, 100))} is not a path of a file: names of 1 to ${maxNameLength} characters, separated by "/", without control characters, " * : < > ? \\ | and without a dot or space at the end`,
   );
 }
 
@@ -91,7 +91,7 @@ function checkedContent(path: string, content: unknown): CheckedFile["content"] 
   return content as Readonly<Record<string, unknown>>;
 }
 
-/** FAT does not tell capitals from small letters. */
+/** FAT treats capital and small letters as the same. */
 function assertDistinct(files: readonly CheckedFile[]): void {
   const seen = new Set<string>();
   for (const { path } of files) {

@@ -1,20 +1,20 @@
 /** A Wi-Fi network as a keyfile of NetworkManager, which balenaOS reads from `/system-connections`. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 
-/** A Wi-Fi network. */
+/** Options of {@link wifiConnection}. */
 export interface WifiOptions {
-  /** Its name, 1 to 32 bytes in UTF-8. */
+  /** Name of the network, 1 to 32 bytes in UTF-8. */
   ssid: string;
-  /** Its WPA pre-shared key: 8 to 63 characters, or 64 hexadecimal digits. Default: an open network. */
+  /** WPA pre-shared key: 8 to 63 printable ASCII characters, or 64 hexadecimal digits. Default: none, for an open network. */
   key?: string | undefined;
-  /** A network that does not tell its name. Default `false`. */
+  /** `true` if the network does not broadcast its name. Default `false`. */
   hidden?: boolean | undefined;
 }
 
 /**
- * Makes the keyfile of a Wi-Fi network, for a path such as `system-connections/my-wifi`.
+ * Returns the keyfile of a Wi-Fi network, for a path such as `system-connections/my-wifi`.
  *
- * @throws `INVALID_ARGUMENT` for what no network can have. The message never holds the key.
+ * @throws `INVALID_ARGUMENT` if an option has the wrong type or is out of range. The message never contains the key.
  *
  * @example
  * ```ts
@@ -57,13 +57,13 @@ function assertKey(key: unknown): asserts key is string | undefined {
   );
 }
 
-/** Plain where that is safe; else as a list of bytes, which keyfiles take for a name, and which needs no escapes. */
+/** Plain text if that is safe, otherwise a list of bytes. Keyfiles accept such a list as a name, and it needs no escapes. */
 function ssidBytes(ssid: string): string {
   if (/^[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*$/.test(ssid)) return ssid;
   return `${[...new TextEncoder().encode(ssid)].join(";")};`;
 }
 
-/** GLib's keyfiles: a backslash is doubled, and a space at the start would be dropped. */
+/** Escapes as GLib's keyfiles need it: a backslash is doubled, and a space at the start would be dropped. */
 function escaped(value: string): string {
   return value.replaceAll("\\", "\\\\").replace(/^ +/, (spaces) => "\\s".repeat(spaces.length));
 }

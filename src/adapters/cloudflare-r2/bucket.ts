@@ -1,18 +1,18 @@
-/** The part of a Cloudflare R2 bucket binding that the adapter uses; `R2Bucket` of Cloudflare's types fits it. */
+/** The types of a Cloudflare R2 bucket binding, as far as the adapter uses them. */
 
-/** A bucket binding: what the adapter uses of Cloudflare's `R2Bucket`. */
+/** A bucket binding. Cloudflare's `R2Bucket` fits it. */
 export interface R2BucketBinding {
-  /** Facts about an object, `null` where there is none. */
+  /** Resolves with facts about an object, or `null` if it does not exist. */
   head(key: string): Promise<unknown>;
-  /** An object with its bytes, `null` where there is none. */
+  /** Resolves with an object and its bytes, or `null` if it does not exist. */
   get(key: string): Promise<R2Body | null>;
-  /** Writes an object. Fulfils with `null` where the condition does not hold. */
+  /** Writes an object. Resolves with `null` if the condition is not met. */
   put(key: string, value: Uint8Array, options: { onlyIf: R2Condition }): Promise<object | null>;
   /** Writes an object. */
   put(key: string, value: Uint8Array): Promise<object | null>;
-  /** Deletes objects, at most 1,000; those that are not there count as deleted. */
+  /** Deletes at most 1,000 objects. An object that does not exist counts as deleted. */
   delete(keys: string | string[]): Promise<void>;
-  /** A page of the objects whose names begin with the prefix; the cursor of the page before leads to the next. */
+  /** Resolves with a page of the objects whose names begin with the prefix. The cursor of a page leads to the next page. */
   list(options: { prefix: string; cursor?: string }): Promise<R2Page>;
 }
 
@@ -22,21 +22,21 @@ export interface R2BucketBinding {
  * @inline
  */
 export interface R2Body {
-  /** Its length in bytes. */
+  /** Bytes of the object. */
   readonly size?: number;
-  /** Its bytes as they come. */
+  /** The stream of the object's bytes. */
   readonly body?: { cancel(): Promise<void> };
-  /** All of them. */
+  /** Resolves with all bytes of the object. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
 /**
- * When a put may happen.
+ * The condition of a put.
  *
  * @inline
  */
 export interface R2Condition {
-  /** The only one used is `*`: where there is no object yet. */
+  /** The adapter only uses `*`: write only if the object does not exist. */
   etagDoesNotMatch: string;
 }
 
@@ -46,13 +46,13 @@ export interface R2Condition {
  * @inline
  */
 export interface R2Page {
-  /** The objects, by name. */
+  /** The objects of the page. */
   readonly objects: readonly {
     /** The object's name. */
     readonly key: string;
   }[];
-  /** Whether another page follows. */
+  /** `true` if another page follows. */
   readonly truncated: boolean;
-  /** Where the next page begins, if one follows. */
+  /** Where the next page begins. Absent if no page follows. */
   readonly cursor?: string;
 }

@@ -1,5 +1,5 @@
 /**
- * A store in a Cloudflare R2 bucket, over a Worker's binding: one object a key.
+ * A store in a Cloudflare R2 bucket. Each key is an object. It uses a Worker's binding.
  *
  * @module balena-image-manager/adapters/cloudflare-r2
  */
@@ -16,13 +16,13 @@ export type { R2AdapterOptions, R2BucketBinding };
 const deletionsAtOnce = 1000;
 
 /**
- * Keeps values in an R2 bucket, which any number of Workers may share. R2 is strongly consistent: a value that was written
- * is found and listed at once.
+ * Creates a store in an R2 bucket. Any number of Workers may share it. R2 is strongly consistent: a value can be read and listed as soon as
+ * it is written.
  *
- * R2 takes one write per second and key: one that it refuses for that reason, or because it is in trouble, is tried again for
- * about 15 seconds. Its other errors reject as the binding made them.
+ * R2 accepts one write per second for each key. If R2 refuses a write for that reason, or is in trouble, the adapter tries again for about
+ * 15 seconds. Other errors of the binding reject unchanged.
  *
- * @throws `INVALID_ARGUMENT` when an option is of the wrong type.
+ * @throws `INVALID_ARGUMENT` if an option has the wrong type.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

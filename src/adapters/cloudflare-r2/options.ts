@@ -4,9 +4,9 @@ import type { R2BucketBinding } from "./bucket.ts";
 
 /** Options of {@link r2Adapter}. */
 export interface R2AdapterOptions {
-  /** The bucket, as the Worker's `env` has it. */
+  /** The bucket's binding from the Worker's `env`. */
   binding: R2BucketBinding;
-  /** Text put before every key, for example `images/`. Default: none. */
+  /** Text before every key, for example `images/`. Default: none. */
   keyPrefix?: string | undefined;
 }
 

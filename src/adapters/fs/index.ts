@@ -1,5 +1,5 @@
 /**
- * A store in a directory of the local disk: one file a key, written atomically, over `node:fs/promises`.
+ * A store in a directory of the local disk. Each key is a file, which is written atomically. It uses `node:fs/promises`.
  *
  * @module balena-image-manager/adapters/fs
  */
@@ -19,13 +19,14 @@ import { createFile, removeFile, replaceFile, type WriteOptions } from "./write.
 export type { FsAdapterOptions };
 
 /**
- * Keeps values in files below a directory, which several processes may share. Does nothing on the disk until it is used.
+ * Creates a store that keeps values in files below a directory. Several processes may share the directory. The disk is not touched before
+ * the first call.
  *
- * Errors of the disk reject as Node made them, with their `code`. `createIfAbsent` needs hard links and is `unsupported`
- * on a disk without. What is no regular file (a link, a pipe, a device) is no value. A directory below the base that is a link is
- * not followed: what lies behind it is not read, listed or deleted, and writing there rejects with `ELOOP`.
+ * If the disk fails, a call rejects with Node's own error and its `code`. `createIfAbsent` needs hard links; without them it answers
+ * `unsupported`. Only regular files are values: links, pipes and devices are ignored. A link to a directory below the base is not followed:
+ * nothing behind it is read, listed or deleted, and a write there rejects with `ELOOP`.
  *
- * @throws `INVALID_ARGUMENT` when an option is of the wrong type or out of its range.
+ * @throws `INVALID_ARGUMENT` if an option has the wrong type or is out of range.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";
@@ -59,7 +60,7 @@ export function fsAdapter(options: FsAdapterOptions): StoreDriver {
 
   async function remove(key: string): Promise<void> {
     const path = keyOf(key);
-    // A link in the file's own place may go: that deletes nothing behind it.
+    // A link in place of the file itself may be deleted: that deletes nothing behind it.
     if (!(await isReachedPlainly(dirname(path), assertNoLink))) return;
     if (await removeFile(path)) await removeEmptyParents(path, base, temporaryDirectory);
   }
@@ -76,7 +77,7 @@ export function fsAdapter(options: FsAdapterOptions): StoreDriver {
     setItem: (key, text) => write(key, text, replaceFile),
     setItemRaw: (key, value) => write(key, value, replaceFile),
     removeItem: remove,
-    // Every key that begins with the text given; unstorage may leave it out.
+    // Every key that begins with the given text. unstorage may leave it out.
     getKeys: (prefix) => list(prefix ?? ""),
     clear: async (level) => {
       const keys = await list(prefixOfLevel(level ?? ""));

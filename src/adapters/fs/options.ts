@@ -5,19 +5,19 @@ import { checkedInteger, checkedObject, requireOption } from "../values.ts";
 /** Options of {@link fsAdapter}. */
 export interface FsAdapterOptions {
   /**
-   * Directory to keep values in, made with the first write. It may be a link itself; links below it are not followed. Relative
-   * paths count from the working directory at the time of the call.
+   * Directory of the store. The first write creates it. The directory itself may be a link, but links below it are not followed. A relative
+   * path starts at the working directory at the time of the call.
    */
   base: string;
   /**
-   * Permissions of the files that it writes, for example `0o660` where several users of a group share the store, or `0o644` where
-   * others only read it. Directories that it makes let in whoever may read. Both are set whatever the umask. `0o600` to `0o777`.
-   * Default: the owner alone. No effect on Windows.
+   * Permissions of new files: `0o600` to `0o777`. Use `0o660` if users of a group share the store, or `0o644` if others only read it. New
+   * directories can be entered by everyone who may read the files. The umask does not change these permissions. Default: only the owner
+   * can read and write. No effect on Windows.
    */
   mode?: number | undefined;
-  /** Flush a value to the disk before it gets its name, so that not even a power cut leaves it torn. Default `false`. */
+  /** Flush each value to the disk before it gets its name. A power cut then leaves no incomplete value. Default `false`. */
   fsync?: boolean | undefined;
-  /** Files open at once; more calls wait. Default 64; a whole number from 1. */
+  /** Most files that are open at the same time: a whole number from 1. Further calls wait. Default 64. */
   maxOpenFiles?: number | undefined;
 }
 
@@ -27,7 +27,7 @@ export function checkedOptions(options: FsAdapterOptions) {
   const isPath = typeof base === "string" && base !== "" && !base.includes("\0");
   requireOption(isPath, '"base" must be the path of a directory');
   requireOption(typeof fsync === "boolean", '"fsync" must be true or false');
-  // Without its owner's right to read and write a file would be of no use.
+  // The owner must be able to read and write the files.
   const isMode = mode === undefined || (Number.isInteger(mode) && (mode & ~0o777) === 0 && mode >= 0o600);
   requireOption(isMode, '"mode" must be permissions from 0o600 to 0o777');
   return {

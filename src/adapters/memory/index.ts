@@ -1,5 +1,5 @@
 /**
- * A store in this process's memory: for tests, for short-lived processes, and as the model of what a store must do.
+ * A store in this process's memory, for tests and short-lived processes. It is also the model for a new store adapter.
  *
  * @module balena-image-manager/adapters/memory
  */
@@ -10,9 +10,9 @@ import { checkedOptions, type MemoryAdapterOptions } from "./options.ts";
 export type { MemoryAdapterOptions };
 
 /**
- * Keeps values in memory; they end with the adapter. Values are copied on their way in and out.
+ * Creates a store that keeps values in memory until `dispose` or the end of the process. It copies values when it writes and reads them.
  *
- * @throws `INVALID_ARGUMENT` when `maxBytes` is no whole number from 0.
+ * @throws `INVALID_ARGUMENT` if `maxBytes` is not a whole number from 0. A write that exceeds `maxBytes` rejects with `ENOSPC`.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";
@@ -34,12 +34,12 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): StoreDriver {
     setItem: async (key, text) => values.set(key, copyOf(text)),
     setItemRaw: async (key, value) => values.set(key, copyOf(value)),
     removeItem: async (key) => values.delete(key),
-    // Every key that begins with the text given; unstorage may leave it out.
+    // Every key that begins with the given text. unstorage may leave it out.
     getKeys: async (base) => values.keys(base ?? ""),
     clear: async (base) => values.keys(prefixOfLevel(base ?? "")).forEach(values.delete),
     dispose: async () => values.keys("").forEach(values.delete),
     createIfAbsent: async (key, bytes): Promise<CreateResult> => {
-      // No await between the question and the write, so nobody can come in between.
+      // There is no await between the check and the write, so no other call can run between them.
       if (values.has(key)) return "exists";
       values.set(key, copyOf(bytes));
       return "created";
@@ -72,11 +72,11 @@ function createValues(maxBytes: number) {
 }
 
 function noSpace(maxBytes: number, neededBytes: number): Error {
-  const message = `The memory store may hold ${maxBytes} bytes, and this write would make it ${neededBytes}`;
+  const message = `The memory store is full: it would need ${neededBytes} bytes, but "maxBytes" is ${maxBytes}`;
   return Object.assign(new Error(message), { code: "ENOSPC" });
 }
 
-/** Copies by constructor: `slice` of a Node `Buffer` shares its memory. */
+/** Uses the constructor, because `slice` of a Node `Buffer` shares its memory. */
 function copyOf(value: unknown): Uint8Array {
   return new Uint8Array(bytesOf(value));
 }

@@ -3,7 +3,7 @@ import { checkedInteger, checkedObject } from "../values.ts";
 
 /** Options of {@link memoryAdapter}. */
 export interface MemoryAdapterOptions {
-  /** Largest sum of the values' bytes; a write that would exceed it rejects with `code` `ENOSPC`. Default: no limit. */
+  /** Most bytes that all values together may have: a whole number from 0. A write that exceeds it rejects with `code` `ENOSPC`. Default: no limit. */
   maxBytes?: number | undefined;
 }
 

@@ -1,28 +1,28 @@
-/** SHA-256 in worker threads: `crypto.subtle` copies what it hashes, on the main thread, which there costs more than the rest of a hit. */
+/** SHA-256 in worker threads. `crypto.subtle` copies its input on the main thread, which costs more than everything else of a cache hit. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { webHash } from "../../core/digest.ts";
 import { foreignError } from "../../core/foreign-error.ts";
 import type { HashedBytes } from "../../core/types.ts";
 
-// More would only wait for the disk or the network.
+// More threads would only wait for the disk or the network.
 const maxThreads = Math.min(4, availableParallelism());
-/** A thread has next to nothing on its heap; without limits Node keeps 16 MiB and more for it. */
+/** A thread needs almost no heap. Without limits Node reserves 16 MiB or more for it. */
 const resourceLimits = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
-/** Below, a message to a thread costs more than hashing. */
+/** For fewer bytes, a message to a thread costs more than hashing. */
 const minBytes = 64 * 1024;
 
 const threads = new Set<HashThread>();
 let areThreadsAvailable = true;
 
 /**
- * Hashes for the manager's `hash` option, in up to four worker threads that all managers of the process share. They are started
- * when there is first something to hash, and keep no process alive.
+ * Computes SHA-256 in worker threads, for the manager's `hash` option. All managers of the process share up to four threads. They start
+ * with the first hash and do not keep the process alive.
  *
- * The buffer is moved to a thread and back, so the bytes come back in another one. What can't be moved (a part of a larger buffer,
- * say), and everything where threads are not to be had, is hashed by `crypto.subtle`.
+ * The buffer is moved to a thread and back, so the result has the bytes in another buffer. `crypto.subtle` is used instead if the buffer
+ * can't be moved (for example a part of a larger buffer), or if there are no threads.
  *
- * @throws An `Error` where a thread dies over it; the bytes are lost then. The manager fetches them again.
+ * @throws An `Error` if a thread dies. The bytes are then lost, and the manager downloads them again.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";
@@ -54,7 +54,7 @@ function leastBusy(): HashThread | undefined {
   return startThread() ?? idle;
 }
 
-/** Without threads, as under Node's permission model, there is another way to hash. */
+/** Threads may be forbidden, for example by Node's permission model. `crypto.subtle` is used then. */
 function startThread(): HashThread | undefined {
   if (!areThreadsAvailable) return undefined;
   try {
@@ -67,7 +67,7 @@ function startThread(): HashThread | undefined {
   }
 }
 
-// As text, so that it works from any bundle. Flags and preloads of the process are not for it.
+// The code is text, so that it works in any bundle. The thread ignores flags and preloads of the process.
 const script = `
   const { parentPort } = require("node:worker_threads");
   const { hash } = require("node:crypto");
@@ -80,7 +80,7 @@ interface Answer {
   readonly buffer: ArrayBuffer;
 }
 
-/** One thread. It answers in the order in which it is asked. */
+/** One thread. It answers in the order of the requests. */
 class HashThread {
   readonly #worker = new Worker(script, {
     ...{ eval: true, execArgv: [], resourceLimits, name: "balena-image-manager hash" },
@@ -100,12 +100,12 @@ class HashThread {
     this.#worker.on("error", fail).on("messageerror", fail).on("exit", fail).unref();
   }
 
-  /** Hashes under way. */
+  /** Number of unfinished hashes. */
   get load(): number {
     return this.#waiting.length;
   }
 
-  /** `undefined` where the buffer can't be moved. */
+  /** `undefined` if the buffer can't be moved. */
   hash({ buffer }: Uint8Array<ArrayBuffer>): Promise<HashedBytes> | undefined {
     try {
       this.#worker.postMessage(buffer, [buffer]);

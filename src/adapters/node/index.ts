@@ -1,5 +1,5 @@
 /**
- * For Node alone: saving to a file, an HTTP server, faster inflating and hashing, and the functions of version 10.
+ * For Node only: saving to a file, an HTTP server, faster inflating and hashing, and the functions of version 10.
  *
  * @module balena-image-manager/node
  */

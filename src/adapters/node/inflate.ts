@@ -1,16 +1,15 @@
-/** A gzip decompressor over `node:zlib`, several times as fast as Node's own `DecompressionStream`. */
+/** A gzip decompressor with `node:zlib`. It is several times as fast as Node's own `DecompressionStream`. */
 import { finished } from "node:stream/promises";
 import { createGunzip, type Gunzip } from "node:zlib";
 
-// With zlib's default of 16 KiB most of the time goes into handing pieces over.
+// With zlib's default of 16 KiB most of the time is spent on passing pieces.
 const outputBytes = 1024 * 1024;
 
 /**
- * Makes a decompressor of one gzip member, for the manager's `inflate` option.
+ * Creates a decompressor of one gzip member, for the manager's `inflate` option.
  *
- * It keeps about 1 MiB of output ahead of its reader. A member that ends early, or bytes after its end, error both sides;
- * so does aborting one of them, which frees the decompressor at once. The readable side is a byte stream: each piece is its
- * reader's own.
+ * It keeps about 1 MiB of output ahead of its reader. Both sides fail if the member ends early, or if bytes follow its end. If you abort one
+ * side, the other fails too, and the decompressor is freed at once. The readable side is a byte stream, and each piece belongs to the reader.
  *
  * @example
  * ```ts
@@ -31,7 +30,7 @@ export function nodeInflate(): TransformStream<Uint8Array, Uint8Array> {
   return { readable: outputOf(gunzip), writable: inputOf(gunzip) };
 }
 
-/** A byte stream, so that whoever reads a piece may free it at once. */
+/** A byte stream, so that the reader of a piece may free it at once. */
 function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
   return new ReadableStream({
     type: "bytes",
@@ -52,7 +51,7 @@ function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
   });
 }
 
-/** zlib goes on filling a buffer that still has room, but takes another after one that has none: it can go with the piece. */
+/** zlib continues to fill a buffer that still has room. It replaces a full buffer, which can then be given away with the piece. */
 function isLastOfItsBuffer({ byteOffset, byteLength, buffer }: Buffer): boolean {
   return byteOffset + byteLength === buffer.byteLength;
 }
@@ -69,7 +68,7 @@ function inputOf(gunzip: Gunzip): WritableStream<Uint8Array> {
   });
 }
 
-/** Settles when the bytes are inflated. Listens for errors itself: zlib forgets the write that a destroy interrupts. */
+/** Settles when the bytes are inflated. It listens for errors itself, because zlib never answers a write that a destroy interrupts. */
 function write(gunzip: Gunzip, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     gunzip.once("error", reject);
@@ -81,7 +80,7 @@ function write(gunzip: Gunzip, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/** Without an error a stream that is destroyed may still emit what it holds. */
+/** A stream that is destroyed without an error may still emit the data that it holds. */
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error("The inflating was aborted", { cause: reason });
 }

@@ -1,4 +1,4 @@
-/** Serves a fetch-style handler, such as `createImageHandler` makes, over `node:http`. */
+/** `serve`: a `node:http` server for a handler of web requests, such as that of `createImageHandler`. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { InvalidArgumentError } from "../../core/errors.ts";
@@ -7,39 +7,39 @@ import { sendResponse } from "./serve/response.ts";
 
 /** Options of {@link serve}. */
 export interface ServeOptions {
-  /** Port to listen on, 0 to 65,535. Default 0: a free one, see {@link RunningServer.url}. */
+  /** Port to listen on, 0 to 65,535. Default 0: a free port, which {@link RunningServer.url} shows. */
   port?: number | undefined;
-  /** Address or name to listen on. Default `127.0.0.1`: this machine alone; `0.0.0.0` or `::` for all. */
+  /** Address or name to listen on. Use `0.0.0.0` or `::` for all addresses. Default `127.0.0.1`: only this machine can connect. */
   hostname?: string | undefined;
-  /** Closes the server when it aborts. */
+  /** Closes the server when it aborts. Default: none. */
   signal?: AbortSignal | undefined;
-  /** How long `close` lets answers under way go on before it cuts them, in milliseconds. Default 10,000; `Infinity` for ever. */
+  /** Milliseconds that `close` waits for unfinished answers before it cuts them off, from 0. `Infinity` waits without limit. Default 10,000. */
   closeTimeoutMs?: number | undefined;
-  /** A client that takes no byte of its answer for so long, in milliseconds, is cut off. Default 60,000; from 1. */
+  /** Milliseconds after which a client is cut off if it reads no byte of its answer, from 1. Default 60,000. */
   sendTimeoutMs?: number | undefined;
-  /** Told what a handler or a body failed with; clients are not. What it throws is ignored. */
+  /** Receives errors of the handler and of bodies. Clients never see them. Errors that it throws are ignored. Default: none. */
   onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
-/** A server that listens. */
+/** A server that is listening. */
 export interface RunningServer extends AsyncDisposable {
-  /** Its origin, such as `http://127.0.0.1:8080`. */
+  /** Origin of the server, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   /**
-   * Takes no more connections, ends idle ones, and settles when the rest are gone: those with an answer under way have
-   * `closeTimeoutMs` to finish it.
+   * Stops accepting connections and closes idle ones. Unfinished answers have `closeTimeoutMs` to end. Resolves when all connections are
+   * closed.
    */
   close(): Promise<void>;
 }
 
 /**
- * Serves a handler over HTTP/1.1.
+ * Starts an HTTP/1.1 server for a handler.
  *
- * The handler's `request.signal` aborts, and the body it answered with is cancelled, when the client goes. A handler that throws
- * is answered 500 without detail. A body that fails, or has not the length that its Content-Length says, ends in a
- * broken connection, never as if it were whole. Requests come without their bodies: this is for handlers of GET and HEAD.
+ * When the client goes, the handler's `request.signal` aborts and its response body is cancelled. If the handler throws, the client gets a
+ * 500 without detail. If a body fails or does not have the length of its Content-Length, the connection breaks, so that the client does not
+ * take the body for complete. Requests have no body, so use it for handlers of GET and HEAD.
  *
- * @throws `INVALID_ARGUMENT` for options that make no sense, and for a port or address that can't be listened on.
+ * @throws `INVALID_ARGUMENT` if an option is wrong, or if the port or address can't be listened on.
  * @example
  * ```ts
  * import { createImageHandler } from "balena-image-manager/http";
@@ -111,7 +111,7 @@ function endWith(outgoing: ServerResponse, status: 400 | 500): void {
   outgoing.writeHead(status).end();
 }
 
-/** Where nothing else says how long the body is, its end is the connection's: only a reset is no end. */
+/** If nothing gives the body's length, the end of the connection is the end of the body. Only a reset shows that it is incomplete. */
 function breakOff(outgoing: ServerResponse): void {
   if (outgoing.chunkedEncoding || outgoing.hasHeader("content-length")) outgoing.destroy();
   else outgoing.socket?.resetAndDestroy();
@@ -160,7 +160,10 @@ function checkedOptions(handler: unknown, options: ServeOptions) {
     if (!isRight) throw new InvalidArgumentError(text);
   };
   assert(typeof handler === "function", "The handler must be a function");
-  assert(Number.isInteger(port) && port >= 0 && port <= 65_535, '"port" must be a whole number, 0 to 65,535');
+  assert(
+    Number.isInteger(port) && port >= 0 && port <= 65_535,
+    '"port" must be a whole number from 0 to 65,535',
+  );
   assert(typeof hostname === "string" && hostname !== "", '"hostname" must be an address or a name');
   assert(signal === undefined || signal instanceof AbortSignal, '"signal" must be an AbortSignal');
   assert(closeTimeoutMs >= 0, '"closeTimeoutMs" must be a number from 0');

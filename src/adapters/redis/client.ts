@@ -1,33 +1,33 @@
 /** The part of an ioredis client (`Redis` or `Cluster`, of version 5 or 6) that the adapter uses. */
 import type { Buffer } from "node:buffer";
 
-/** A ready client: what the adapter uses of one by ioredis. */
+/** A ready client: the methods of ioredis that the adapter uses. */
 export interface RedisClient {
-  /** Sends a command; values come back as text. */
+  /** Sends a command and resolves with its answer as text. */
   call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
-  /** Sends a command; values come back as a `Buffer`. */
+  /** Sends a command and resolves with its answer as a `Buffer`. */
   callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
-  /** Of a `Cluster`: its nodes. */
+  /** The nodes of a `Cluster`. Absent on a `Redis`. */
   nodes?(role: "master" | "all"): RedisClient[];
-  /** Of a `Cluster`: asks it again which nodes there are. */
+  /** Asks a `Cluster` for its nodes again. Absent on a `Redis`. */
   refreshSlotsCache?(): void;
-  /** The socket, once there is one: how much went over it tells whether the connection gets on. */
+  /** The socket, once there is one. Its counters show whether bytes move on the connection. */
   readonly stream?: {
     /** Bytes received. */
     readonly bytesRead?: number;
-    /** Bytes given to be sent. */
+    /** Bytes given to the socket. */
     readonly bytesWritten?: number;
-    /** Those of them that wait. */
+    /** Bytes of these that are not sent yet. */
     readonly writableLength?: number;
   };
-  /** What it was made with. */
+  /** The options of the client. */
   readonly options?: {
-    /** What ioredis puts before every key, and a scan has to put before its pattern itself. */
+    /** Text that ioredis puts before every key, but not before the pattern of a scan. */
     readonly keyPrefix?: string | undefined;
   };
 }
 
-/** A client that is ours to close. */
+/** A client that the adapter has made and must close. */
 export interface OwnClient extends RedisClient {
   readonly status: string;
   connect(): Promise<unknown>;

@@ -1,5 +1,5 @@
 /**
- * A store in Redis, over `ioredis`: one binary string a key.
+ * A store in Redis. Each key is a binary string. It uses `ioredis`.
  *
  * @module balena-image-manager/adapters/redis
  */
@@ -15,23 +15,23 @@ import { checkedOptions, type RedisAdapterOptions } from "./options.ts";
 export type { RedisClient } from "./client.ts";
 export type { RedisAdapterOptions };
 
-// Deletions on their way at once: enough to fill the connection, and no heap of a million promises.
+// Deletions at the same time: enough to keep the connection busy, without a million promises in memory.
 const deletionsAtOnce = 1000;
 
-// Redis itself takes no larger one, unless it is told to.
+// Redis accepts no larger value unless its configuration says so.
 const largestValueBytes = 512 * 1024 * 1024;
 
 /**
- * Keeps values in Redis (or Valkey, KeyDB, …), single or as a cluster, which any number of processes may share. A client that it
- * makes itself connects with the first call and keeps the process alive until `dispose`; a client that is given is never closed.
+ * Creates a store in Redis, Valkey, KeyDB and the like: a single server or a cluster. Any number of processes may share it. The adapter's own
+ * client connects with the first call and keeps the process alive until `dispose`. It never closes your client.
  *
- * Values are binary, so chunks cost their own size, by default 1 MiB. Under `maxmemory` with eviction, an evicted chunk is
- * fetched again when it is wanted. Reads and writes that are under way together are pipelined on the one connection.
+ * Values are binary, so a chunk takes only its own size (1 MiB by default). If Redis evicts a chunk (`maxmemory`), the manager downloads it
+ * again when it is needed. Simultaneous reads and writes are pipelined on one connection.
  *
- * Calls reject when the server is gone, refuses them or takes too long. No error carries a password or a value.
+ * A call rejects if the server is gone, refuses the call or takes too long. Errors contain no password and no value.
  *
- * @throws `INVALID_ARGUMENT` for options that are wrong or exclude each other. A call rejects with it when `ioredis` is not
- *   installed, and when the server is one node of a cluster that was not given as a `cluster`.
+ * @throws `INVALID_ARGUMENT` if options are wrong or exclude each other. A call rejects with it if `ioredis` is not installed, or if the
+ *   server is one node of a cluster and you did not pass `cluster`.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";
@@ -55,20 +55,20 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
     { maxBytes, onProgress }: StoreReadOptions = {},
   ): Promise<Uint8Array | null> {
     const isBounded = maxBytes !== undefined && maxBytes < largestValueBytes;
-    // One byte more than there may be tells that there are too many.
+    // One byte more than allowed shows that the value is too large.
     const value = isBounded
       ? await receive(onProgress, "GETRANGE", keyOf(key), "0", String(maxBytes))
       : await receive(onProgress, "GET", keyOf(key));
     if (value === null) return null;
-    // Copied: ioredis cuts its buffers out of larger ones, which it goes on to use.
+    // A copy, because ioredis returns parts of larger buffers, which it uses again.
     const bytes = new Uint8Array(value as Buffer);
-    // A range of nothing is what Redis answers for a key that is not there.
+    // Redis answers an empty range if the key does not exist.
     return isBounded && (bytes.length === 0 || bytes.length > maxBytes) ? null : bytes;
   }
 
   async function write(key: string, value: unknown, ...conditions: string[]): Promise<unknown> {
     const { buffer, byteOffset, byteLength } = bytesOf(value);
-    // A view: ioredis would write out any other array as text.
+    // A Buffer, because ioredis would send any other array as text.
     const view = Buffer.from(buffer, byteOffset, byteLength);
     return send("SET", keyOf(key), view, ...(await expiryOf(keyOf(key))), ...conditions);
   }
@@ -96,7 +96,7 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
     setItem: async (key, text) => void (await write(key, text)),
     setItemRaw: async (key, value) => void (await write(key, value)),
     removeItem: async (key) => void (await remove(key)),
-    // Every key that begins with the text given; unstorage may leave it out.
+    // Every key that begins with the given text. unstorage may leave it out.
     getKeys: (prefix) => list(prefix ?? ""),
     async clear(level) {
       const prefix = prefixOfLevel(level ?? "");

@@ -5,40 +5,40 @@ import type { RedisClient } from "./client.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-/** Beyond 2^31 a timer fires at once. */
+/** A timer of 2^31 ms or more fires at once. */
 const maxTimerMs = 2 ** 31 - 1;
-/** Far beyond any use, and far from where Redis refuses a sum. */
+/** Far more than anyone needs, and far below the number at which Redis refuses a sum. */
 const maxExpiryMs = 2 ** 42;
 
-/** Options of {@link redisAdapter}: a ready client, or how to make one. */
+/** Options of {@link redisAdapter}: either a ready client, or the server to connect to. */
 export type RedisAdapterOptions = RedisStoreOptions & (RedisClientOptions | RedisServerOptions);
 
 /**
- * What is kept, and how.
+ * How values are stored.
  *
  * @inline
  */
 export interface RedisStoreOptions {
-  /** Text put before every key, for example `images:`. Default: none. */
+  /** Text before every key, for example `images:`. Default: none. */
   keyPrefix?: string | undefined;
-  /** Largest value, and so the chunk size unless a smaller one is asked for. Default 1 MiB; 256 KiB to 512 MiB. */
+  /** Bytes of the largest value: 256 KiB to 512 MiB. It also limits the size of chunks. Default 1 MiB. */
   maxValueBytes?: number | undefined;
   /**
-   * Milliseconds until an image expires, counted from its commit; using it, pinning it or finding it fresh does not prolong
-   * that. Its chunks go a day later, and broken-off transfers after 12 hours. Default: nothing expires; at least 60,000.
+   * Milliseconds after which a stored image expires: at least 60,000. The time starts when the image is stored. Using, pinning or
+   * revalidating the image does not extend it. Chunks expire a day later, and broken transfers after 12 hours. Default: nothing expires.
    */
   expireAfterMs?: number | undefined;
 }
 
 /**
- * A client of the caller's, who also closes it. How long its calls may take is set on it.
+ * Your own client. You set its time limits, and you close it.
  *
  * @inline
  */
 export interface RedisClientOptions {
   /**
-   * A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. A `Redis` that is connected to one node of a cluster is
-   * refused with `INVALID_ARGUMENT` by the first call.
+   * A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. If a `Redis` is connected to one node of a cluster, the first call
+   * rejects with `INVALID_ARGUMENT`.
    */
   client: RedisClient;
   url?: undefined;
@@ -48,27 +48,27 @@ export interface RedisClientOptions {
 }
 
 /**
- * How to make a client. One of `url`, `cluster` and `connection` is needed.
+ * The server to connect to. One of `url`, `cluster` and `connection` is required.
  *
  * @inline
  */
 export interface RedisServerOptions {
   client?: undefined;
   /**
-   * `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. One node of a cluster is refused with
-   * `INVALID_ARGUMENT` by the first call: it knows only a part of the keys.
+   * `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. If the server is one node of a cluster, the first call rejects
+   * with `INVALID_ARGUMENT`, because the node knows only a part of the keys.
    */
   url?: string | undefined;
   /**
-   * A Redis Cluster: URLs of some of its nodes, by which the others are found. All name the same user, password and kind
-   * (`redis:` or `rediss:`), and no database. For more (address translation, say) make a `Cluster` and pass it as `client`.
+   * URLs of some nodes of a Redis Cluster. The other nodes are found through them. All URLs must have the same user, password and scheme
+   * (`redis:` or `rediss:`), and no database. If you need more, such as address translation, make a `Cluster` and pass it as `client`.
    */
   cluster?: readonly string[] | undefined;
-  /** Options for ioredis, beside the URLs or instead of one: TLS, sentinels, a socket's path, … */
+  /** More options for ioredis: TLS, sentinels, the path of a socket and so on. They may also replace the URL. Default: none. */
   connection?: RedisOptions | undefined;
   /**
-   * How long connecting may take, and how long a command may wait while nothing moves on the connection, in milliseconds. Default
-   * 30,000; a whole number from 1.
+   * Milliseconds that connecting may take, and that a command may wait while no byte moves on the connection. A whole number from 1.
+   * Default 30,000.
    */
   timeoutMs?: number | undefined;
 }
@@ -76,7 +76,7 @@ export interface RedisServerOptions {
 /** Where the store is. */
 export type RedisServer = { readonly client: RedisClient } | OwnServer;
 
-/** A server that we make a client for: at a URL, of a cluster, or where `connection` says. */
+/** A server that the adapter connects to by itself. */
 export interface OwnServer {
   readonly url: string | undefined;
   readonly cluster: readonly ClusterNode[] | undefined;
@@ -84,11 +84,11 @@ export interface OwnServer {
   readonly timeoutMs: number;
 }
 
-/** A node by which others are found. */
+/** A node of a cluster, through which the other nodes are found. */
 export interface ClusterNode {
   readonly host: string;
   readonly port: number;
-  /** How to log in there, and at all others. */
+  /** The login of this node and of all others. */
   readonly login: Pick<RedisOptions, "username" | "password" | "tls">;
 }
 
@@ -106,7 +106,7 @@ export function checkedOptions(options: RedisAdapterOptions) {
   };
 }
 
-/** What must not show up in an error, as it is written in the URLs and as it is meant. */
+/** Texts that must not appear in an error: passwords as they are, and as URLs encode them. */
 export function secretsOf({ url, cluster, connection }: OwnServer): string[] {
   const inUrl = url === undefined ? "" : new URL(url).password;
   const inCluster = cluster?.[0]?.login.password ?? "";
@@ -148,9 +148,9 @@ function checkedCluster(cluster: unknown): ClusterNode[] {
   const urls = (cluster as unknown[]).map((url) => new URL(checkedUrl("cluster", url)));
   const loginOf = ({ protocol, username, password }: URL) => [protocol, username, password].join();
   const isOneLogin = urls.every((url) => loginOf(url) === loginOf(urls[0]!));
-  requireOption(isOneLogin, 'all URLs of "cluster" must name the same user, password and kind');
+  requireOption(isOneLogin, 'all URLs of "cluster" must have the same user, password and scheme');
   const isWhole = urls.every(({ pathname }) => /^\/?0?$/.test(pathname));
-  requireOption(isWhole, '"cluster" has one database: its URLs must not name another one');
+  requireOption(isWhole, 'a cluster has only database 0: the URLs of "cluster" must not name another one');
   return urls.map(nodeOf);
 }
 

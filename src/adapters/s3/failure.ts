@@ -1,16 +1,16 @@
-/** What is said when S3 refuses, is lost or answers nonsense; and which of it may pass by itself. */
+/** The errors of S3: refusals, lost answers and malformed answers. It also decides which of them are worth a retry. */
 import { foreignError, purged } from "../../core/foreign-error.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import type { S3Credentials } from "./options.ts";
 import { elementOf } from "./xml.ts";
 
-/** An error of the S3 store. Its message quotes no credential. */
+/** An error of the S3 store. Its message contains no credential. */
 export interface S3Failure extends Error {
-  /** S3's own (`AccessDenied`), `HTTP_<status>` where S3 named none, or `TIMEOUT`, `NETWORK` or `MALFORMED_ANSWER`. */
+  /** S3's own code, such as `AccessDenied`; `HTTP_<status>` if S3 gave none; or `TIMEOUT`, `NETWORK` or `MALFORMED_ANSWER`. */
   readonly code: string;
-  /** HTTP status, where there was an answer. */
+  /** HTTP status. Absent if there was no answer. */
   readonly status?: number;
-  /** How many times S3 was asked. */
+  /** Number of requests that were sent. */
   readonly attempts?: number;
 }
 
@@ -20,17 +20,17 @@ export function isRefusedWith(error: unknown, ...statusesAndCodes: (number | str
   return statusesAndCodes.some((wanted) => wanted === error.status || wanted === error.code);
 }
 
-/** For an answer that is a refusal. */
+/** The error for an answer with a status of failure. */
 export function refusal(request: S3Request, answer: S3Answer, secrets: S3Credentials): S3Failure {
   const { status, attempts } = answer;
   const code = errorCodeOf(answer) ?? `HTTP_${status}`;
-  // Its other elements quote the signature and the token.
+  // Other elements of the answer quote the signature and the token.
   const said = elementOf(bodyTextOf(answer), "Message")?.slice(0, 300);
   const message = `S3 answered ${status} ${code} to ${nameOf(request)}${said ? `: ${said}` : ""}`;
   return Object.assign(new Error(purged(message, valuesOf(secrets))), { code, status, attempts });
 }
 
-/** For a request that got no whole answer. */
+/** The error for a request without a complete answer. */
 export function lostAnswer(
   request: S3Request,
   attempts: number,
@@ -49,12 +49,12 @@ export function lostAnswer(
   });
 }
 
-/** For an answer that can't be understood. */
+/** The error for an answer that can't be understood. */
 export function malformedAnswer(what: string): S3Failure {
   return Object.assign(new Error(`S3 answered with ${what}`), { code: "MALFORMED_ANSWER" });
 }
 
-/** Whether a later try may go better. */
+/** Whether a later attempt may succeed. */
 export function isTransient(answer: S3Answer): boolean {
   const { status } = answer;
   if (status === 408 || status === 429) return true;
@@ -76,7 +76,7 @@ function nameOf({ method, name }: S3Request): string {
   return `${method} of ${name || "the bucket"}`;
 }
 
-/** No server should quote a secret; one that does must not get it into a log. */
+/** A server should not quote a secret. If it does, the secret must not get into a log. */
 function valuesOf({ secretAccessKey, sessionToken }: S3Credentials): string[] {
   return [secretAccessKey, sessionToken].filter((secret) => secret !== undefined);
 }

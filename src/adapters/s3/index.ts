@@ -1,5 +1,5 @@
 /**
- * A store in a bucket of any S3 server, over `aws4fetch` and the web platform.
+ * A store in a bucket of any S3 server. It uses `aws4fetch` and the web platform.
  *
  * @module balena-image-manager/adapters/s3
  */
@@ -24,15 +24,15 @@ export type { S3Failure } from "./failure.ts";
 export type { S3AdapterOptions, S3Credentials, S3ServerOptions };
 
 /**
- * Keeps values as objects in a bucket: AWS, Ceph, MinIO, R2 and friends. A key names its object.
- * Needs the package `aws4fetch`. Sends nothing until it is used.
+ * Creates a store that keeps values as objects in a bucket of AWS, Ceph, MinIO, R2 and the like. The key is the object's name. It needs the
+ * package `aws4fetch`. It sends nothing before the first call.
  *
- * A request that meets a busy or lost server is sent again, up to `maxAttempts`; what fails for good rejects with an
- * {@link S3Failure}, which carries no credential. `createIfAbsent` finds out with its first call whether the server keeps
- * `If-None-Match`, and is `unsupported` where it does not. The credentials need `s3:ListBucket` besides get, put and
- * delete, or S3 answers `AccessDenied` for what is merely missing.
+ * If the server is busy or lost, a request is sent again, up to `maxAttempts` times in total. A call that still fails rejects with an
+ * {@link S3Failure}, which contains no credential. The first `createIfAbsent` tests whether the server respects `If-None-Match`; if not, it
+ * answers `unsupported`. The credentials need `s3:ListBucket` in addition to get, put and delete. Without it, S3 answers `AccessDenied` for
+ * an object that does not exist.
  *
- * @throws `INVALID_ARGUMENT` when an option is of the wrong type or out of its range.
+ * @throws `INVALID_ARGUMENT` if an option has the wrong type or is out of range, and from a call if `aws4fetch` is not installed.
  * @example
  * ```ts
  * import { createImageManager } from "balena-image-manager";

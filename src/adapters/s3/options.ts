@@ -1,27 +1,27 @@
-/** Options of the S3 store, and what becomes of them once they are checked. */
+/** Checks the options of `s3Adapter` and fills in the defaults. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
 import { hasSteps } from "./object-name.ts";
 
-/** Beyond 2^31 a timer fires at once. */
+/** A timer of 2^31 ms or more fires at once. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** What requests are signed with. */
+/** Credentials that sign the requests. */
 export interface S3Credentials {
-  /** Names the key. */
+  /** Id of the key. It is sent with every request. */
   accessKeyId: string;
-  /** Signs; it is never sent. */
+  /** Secret that signs the requests. It is never sent. */
   secretAccessKey: string;
-  /** Comes with temporary credentials, and is sent with every request. */
+  /** Token of temporary credentials. It is sent with every request. Default: none. */
   sessionToken?: string | undefined;
 }
 
-/** Options of {@link s3Adapter}: credentials are either given as they are, or by a function. */
+/** Options of {@link s3Adapter}. Give the credentials themselves, or a function that returns them. */
 export type S3AdapterOptions = S3ServerOptions &
   (
     | (S3Credentials & { credentials?: undefined })
     | {
-        /** Asked for every request, so that temporary credentials can be renewed; it should cache. */
+        /** Called for every request, so that temporary credentials can be renewed. It should cache its result. */
         credentials: () => S3Credentials | Promise<S3Credentials>;
         accessKeyId?: undefined;
         secretAccessKey?: undefined;
@@ -29,32 +29,32 @@ export type S3AdapterOptions = S3ServerOptions &
       }
   );
 
-/** Where the store is and how it is spoken to. */
+/** The bucket, and how to send requests to it. */
 export interface S3ServerOptions {
-  /** Name of a bucket that exists. */
+  /** Name of an existing bucket. */
   bucket: string;
-  /** For example `us-east-1`; R2 calls its only one `auto`. */
+  /** Region of the bucket, for example `us-east-1`. Use `auto` for R2. */
   region: string;
-  /** URL of the server, without the bucket. Default: that of AWS in the region. */
+  /** URL of the server, without the bucket. Default: AWS in this region. */
   endpoint?: string | undefined;
-  /** Text put before every key, for example `images/`; no other object is ever touched. Default: none. */
+  /** Text before every key, for example `images/`. The adapter touches no other object. Default: none. */
   keyPrefix?: string | undefined;
-  /** Where the bucket goes: into the path, or in front of the host. Default `virtual` for AWS, else `path`. */
+  /** Where a URL has the bucket: in the path, or in front of the host. Default: `virtual` for AWS, `path` for other servers. */
   style?: "path" | "virtual" | undefined;
-  /** Tries of a request that meets a busy or lost server. Default 4; a whole number from 1; 1 means no retry. */
+  /** Most attempts of a request if the server is busy or lost: a whole number from 1. 1 means no retry. Default 4. */
   maxAttempts?: number | undefined;
   /**
-   * How long one try may go without anything of its answer, in milliseconds; an upload may take a second longer for each 64 KiB. A large
-   * object over a slow line comes as long as it gets on. Default 30,000; 1 to 2,147,483,647.
+   * Milliseconds that one attempt may wait for the next byte of the answer: 1 to 2,147,483,647. An upload may take one second longer for each
+   * 64 KiB. A large object over a slow line is not cut off while bytes arrive. Default 30,000.
    */
   timeoutMs?: number | undefined;
-  /** Default: the global `fetch`. */
+  /** Sends the requests. Default: the global `fetch`. */
   fetch?: typeof fetch | undefined;
 }
 
 /** The options with their defaults. */
 export interface S3Config {
-  /** URL of the bucket, without a slash at its end. */
+  /** URL of the bucket, without a slash at the end. */
   readonly bucketUrl: string;
   readonly region: string;
   readonly keyPrefix: string;
@@ -69,7 +69,7 @@ export function checkedOptions(options: S3AdapterOptions): S3Config {
   const { region, maxAttempts = 4, timeoutMs = 30_000 } = checkedObject("s3Adapter", options);
   requireOption(isMatch(region, /^[a-z0-9-]{1,64}$/), '"region" must be a name such as us-east-1');
   const keyPrefix = checkedKeyPrefix(options.keyPrefix);
-  requireOption(!hasSteps(keyPrefix), '"keyPrefix" must not step up or stay: no "." or ".." between slashes');
+  requireOption(!hasSteps(keyPrefix), '"keyPrefix" must not have "." or ".." between slashes');
   const isFetch = options.fetch === undefined || typeof options.fetch === "function";
   requireOption(isFetch, '"fetch" must be a function');
   return {
@@ -78,7 +78,7 @@ export function checkedOptions(options: S3AdapterOptions): S3Config {
     keyPrefix,
     maxAttempts: checkedInteger("maxAttempts", maxAttempts, 1),
     timeoutMs: checkedInteger("timeoutMs", timeoutMs, 1, maxTimerMs),
-    // Looked up late, and called as a plain function: workerd refuses it as a method of another object.
+    // Read at each call, and called as a plain function: workerd refuses it as a method of another object.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
     credentials: credentialsOf(options),
   };
@@ -91,7 +91,7 @@ function bucketUrlOf({ bucket, region, endpoint, style }: S3ServerOptions): stri
   );
   requireOption(style === undefined || /^(path|virtual)$/.test(style), '"style" must be "path" or "virtual"');
   const url = endpoint === undefined ? awsUrl(region) : endpointUrl(endpoint);
-  // A wildcard certificate covers one level: a bucket with a dot can't be in front of the host.
+  // A wildcard certificate covers one level, so a bucket with a dot can't be in front of the host.
   const isVirtual = style ? style === "virtual" : endpoint === undefined && !bucket.includes(".");
   const path = url.pathname.replace(/\/+$/, "");
   if (!isVirtual) return `${url.origin}${path}/${bucket}`;
@@ -108,9 +108,9 @@ function awsUrl(region: string): URL {
 function endpointUrl(endpoint: unknown): URL {
   const url = typeof endpoint === "string" ? URL.parse(endpoint) : null;
   const isPlain = url !== null && !url.username && !url.password && !url.search && !url.hash;
-  // The value stays out of the message: it may hold a password.
+  // The message does not quote the value, which may contain a password.
   if (isPlain && /^https?:$/.test(url.protocol)) return url;
-  throw new InvalidArgumentError('"endpoint" must be an http(s) URL without credentials and query');
+  throw new InvalidArgumentError('"endpoint" must be an http(s) URL without credentials or a query');
 }
 
 function credentialsOf(options: S3AdapterOptions): () => Promise<S3Credentials> {
@@ -125,7 +125,7 @@ function credentialsOf(options: S3AdapterOptions): () => Promise<S3Credentials> 
   return async () => checkedCredentials(await credentials());
 }
 
-/** Checked, for `fetch` quotes a header that it refuses in its error. */
+/** Checks credentials here, because `fetch` quotes an invalid header in its error. */
 function checkedCredentials(credentials: S3Credentials): S3Credentials {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials ?? {};
   const isToken = (value: unknown) => isMatch(value, /^[\x21-\x7e]+$/);

@@ -1,4 +1,4 @@
-/** `createImageHandler`: from a Request to a Response, whatever the request holds and whatever goes wrong. */
+/** `createImageHandler`: turns every Request into a Response, also if the request is malformed or something fails. */
 import { foreignError } from "../foreign-error.ts";
 import type { ImageManager } from "../types.ts";
 import { answerImage } from "./image-response.ts";
@@ -13,13 +13,13 @@ import { createTransferLimit, type TransferLimit } from "./transfer-limit.ts";
 export type ImageHandler = (request: Request) => Promise<Response>;
 
 /**
- * Makes a handler that serves a manager's images over HTTP: what `Bun.serve`, `Deno.serve`, a Worker's `fetch` or a Hono route wants.
+ * Creates a handler that serves a manager's images over HTTP. It fits `Bun.serve`, `Deno.serve`, a Worker's `fetch` and Hono routes.
+ *
  * It answers GET and HEAD of `/images/:deviceType/:versionOrRange` (query: `developmentMode`, `imageType`, `fileType`), `/images`,
- * `/versions/:deviceType` and `/healthz`, with conditional requests and single ranges as RFC 9110 has them, and failures as
+ * `/versions/:deviceType` and `/healthz`. It supports conditional requests and single ranges of RFC 9110. Failures are answered as
  * `application/problem+json`. `docs/serving.md` has the details.
  *
- * @throws `INVALID_ARGUMENT` for an option out of its range, and for a manager without `maxBytes`
- *   where there is no `authorize`.
+ * @throws `INVALID_ARGUMENT` if an option is out of range, or if there is no `authorize` and the manager has no `maxBytes`.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ async function answer(
   return answerImage(context, limits.images, request, route);
 }
 
-/** A list costs a look at all that is stored: no more may wait for one than images may be on their way. */
+/** A list reads everything that is stored, so the number of simultaneous lists is limited. */
 async function withinLimit(limit: TransferLimit, run: () => Promise<Response>): Promise<Response> {
   const release = limit();
   if (!release) throw busy();
@@ -70,7 +70,7 @@ function answerHealth({ facts }: HandlerContext, request: Request): Response {
   return jsonResponse(request, { status: "ok" }, 200, { "cache-control": "no-store" });
 }
 
-/** Only a plain `true` lets pass. A failure of the judge is not the client's to see, nor to be taken for one of the manager's. */
+/** Only `true` allows the request. The client must not see an error of `authorize`, which must not look like one of the manager either. */
 async function refusalOf(
   authorize: NonNullable<ImageHandlerOptions["authorize"]>,
   request: Request,
@@ -83,11 +83,11 @@ async function refusalOf(
   }
   if (verdict instanceof Response) return verdict;
   if (verdict === true) return undefined;
-  // RFC 9110, section 11.6.1 wants a challenge; who has another one answers with a Response.
+  // RFC 9110, section 11.6.1 requires a challenge. For another challenge, `authorize` can return a Response.
   throw new HttpProblem(401, "This needs credentials.", { "www-authenticate": "Bearer" });
 }
 
-// Known from nginx: the client has gone, nobody reads the answer.
+// nginx's status for a client that has gone. Nobody reads the answer.
 const clientClosedRequest = 499;
 
 function answerFailure(context: HandlerContext, request: Request, failure: unknown): Response {

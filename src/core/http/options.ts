@@ -1,4 +1,4 @@
-/** The options of `createImageHandler`, checked and filled in. */
+/** Checks the options of `createImageHandler` and fills in the defaults. */
 import { InvalidArgumentError } from "../errors.ts";
 import { factsOf, type ManagerFacts } from "../manager-facts.ts";
 import type { GetOptions, ImageManager } from "../types.ts";
@@ -6,21 +6,27 @@ import type { GetOptions, ImageManager } from "../types.ts";
 /** Options of {@link createImageHandler}. */
 export interface ImageHandlerOptions {
   /**
-   * Says who may have what, before anything is asked or read (`/healthz` alone is open to all): `true` lets the request pass,
-   * `false` answers 401, a `Response` is the answer itself. What it throws is told to `onError` and answered with a bare 500.
-   * With it every answer is `private`. Default: all may have all, which needs a manager with `maxBytes`.
+   * Decides who may get what. It runs before anything is read; only `/healthz` is open to everyone. `true` allows the request, `false`
+   * answers 401, and a `Response` becomes the answer. If it throws, `onError` receives the error and the client gets a 500 without detail.
+   * With this option every answer is `private`. Default: everyone may get everything; the manager then needs `maxBytes`.
    */
   authorize?: ((request: Request) => boolean | Response | Promise<boolean | Response>) | undefined;
-  /** Path that all routes begin with, for example `/os`. Default: none. */
+  /** Path before all routes, for example `/os`. Default: none. */
   basePath?: string | undefined;
   /**
-   * Images on their way to clients at once; a further request is answered with 503 and Retry-After. One counts until its body has
-   * ended or is cancelled. As many requests may wait for `/images`. A whole number from 1. Default 256.
+   * Most images that are sent to clients at the same time: a whole number from 1. A further request gets 503 and Retry-After. An image counts
+   * until its body ends or is cancelled. The same limit applies to requests of `/images`, counted separately. Default 256.
    */
   maxTransfers?: number | undefined;
-  /** Told the cause of every 5xx answer and of every body that broke off; clients never see it. What it throws is ignored. */
+  /**
+   * Receives the cause of every 5xx answer and of every body that broke off. Clients never see the cause. Errors that it throws are ignored.
+   * Default: none.
+   */
   onError?: ((error: unknown, request: Request) => void) | undefined;
-  /** Given to every `get`: is handed the work that should outlive the response, so that the cache fills when a client leaves. */
+  /**
+   * Passed to every `get`. It receives work that should go on after the response, so that the cache is filled even if a client leaves.
+   * Default: none.
+   */
   waitUntil?: GetOptions["waitUntil"];
 }
 
@@ -32,7 +38,7 @@ export interface HandlerContext {
   readonly basePath: string;
   readonly maxTransfers: number;
   readonly waitUntil: GetOptions["waitUntil"];
-  /** Tells the operator. */
+  /** Passes an error to `onError`. */
   report(error: unknown, request: Request): void;
 }
 
@@ -61,12 +67,12 @@ export function checkedHandlerOptions(
 }
 
 const unbounded =
-  'Without "authorize" anyone could fill the store: give the manager a "maxBytes" (one that createImageManager has not made can\'t say its own), or the handler an "authorize"';
+  'Without "authorize" anyone could fill the store: set "maxBytes" of the manager (it must come from createImageManager), or "authorize" of the handler';
 
 function checkedBasePath(basePath: unknown): string {
   if (basePath === "" || basePath === "/") return "";
   const isPath = typeof basePath === "string" && /^(?:\/[A-Za-z0-9._~-]+)+\/?$/.test(basePath);
-  // A path that URLs are not left with (`/a/../b`) would never match one.
+  // URLs are normalized, so a path such as `/a/../b` would never match.
   if (isPath && new URL(basePath, "http://localhost").pathname === basePath)
     return basePath.replace(/\/$/, "");
   throw new InvalidArgumentError('"basePath" must be a path of A-Z a-z 0-9 . _ ~ -, for example "/os"');
@@ -84,7 +90,7 @@ function assertFunctions(options: Record<string, unknown>): void {
   }
 }
 
-/** An operator's fault must not become a client's, even where the listener is an async function. */
+/** An error of `onError` must not reach the client, even if `onError` is an async function. */
 function createReport(onError: ImageHandlerOptions["onError"]): HandlerContext["report"] {
   return (error, request) => {
     new Promise((resolve) => resolve(onError?.(error, request))).catch(() => undefined);

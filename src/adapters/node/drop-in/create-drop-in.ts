@@ -5,12 +5,12 @@ import { createProgressRelay } from "./progress.ts";
 import { isESR, validateVersion } from "./versions.ts";
 import { inWordsOfVersion10 } from "./wording.ts";
 
-/** Options of version 10's `get`, and those of the manager's that make sense beside a Node stream's events. */
+/** Options of the drop-in's `get`: those of version 10, and those of {@link ImageManager.get} except `onProgress` and `waitUntil`. */
 export type DropInOptions = Omit<GetOptions, "onProgress" | "waitUntil">;
 
-/** What version 10 exported. */
+/** The functions that version 10 exported. */
 export interface DropIn {
-  /** As `get` of this module. */
+  /** Works as `get` of this module, with this manager. */
   get(
     deviceType: string,
     versionOrRange?: string | null,
@@ -18,16 +18,16 @@ export interface DropIn {
   ): Promise<ImageReadable>;
   /** Deletes everything under the manager's prefix. */
   cleanCache(): Promise<void>;
-  /** As `resolveVersion` of this module. */
+  /** Works as `resolveVersion` of this module, with this manager. */
   resolveVersion(deviceType: string, versionOrRange?: string | null): Promise<string>;
-  /** As `isESR` of this module. */
+  /** The same as `isESR` of this module. */
   isESR(version: string): boolean;
-  /** As `validateVersion` of this module. */
+  /** The same as `validateVersion` of this module. */
   validateVersion(version: string): void;
 }
 
 /**
- * Gives a manager the interface of version 10: for another store than the disk, another source or other limits.
+ * Gives a manager the interface of version 10. Use it for a store other than the disk, another source or other limits.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ async function get(
     onProgress: progress.report,
   });
   const stream = imageReadable(image);
-  // Version 10's event told of a download: callers draw their bar with the first one.
+  // Version 10 emitted the event only for a download. Callers show their progress bar at the first event.
   if (image.origin === "network") progress.emitOn(stream);
   return stream;
 }

@@ -1,16 +1,16 @@
-/** An image as the Node stream that version 10 resolved to, which announces its version. */
+/** An image as a Node stream that announces its version, as version 10 returned it. */
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { ImageStream } from "../../../core/types.ts";
 
 /**
- * A Node stream of an image. Events beside a stream's own:
+ * A Node stream of an image. It has two more events:
  *
- * - `progress` while downloading: a {@link DropInProgress}, `undefined` while nobody knows the size;
- * - `balena-image-manager:resolved-version`: the exact version, once for each listener, however late it comes.
+ * - `progress` during a download: a {@link DropInProgress}, or `undefined` while the size is not known;
+ * - `balena-image-manager:resolved-version`: the exact version, once for each listener, even if the listener is added late.
  */
 export type ImageReadable = Readable & {
-  /** Media type: `application/zip` for a zip, else usually `application/octet-stream`. */
+  /** Media type: `application/zip` for a zip, otherwise usually `application/octet-stream`. */
   readonly mime: string;
 };
 
@@ -18,13 +18,13 @@ const versionEvent = "balena-image-manager:resolved-version";
 
 /** Turns an image into a Node stream. Destroying it cancels the image. */
 export function imageReadable(image: ImageStream): ImageReadable {
-  // Node's own type of web streams and that of lib.dom do not know each other.
+  // The types of web streams of Node and of lib.dom are not compatible.
   const readable = Readable.fromWeb(image as NodeReadableStream<Uint8Array>);
   announce(readable, image.version);
   return Object.assign(readable, { mime: image.mime });
 }
 
-/** Whoever listens before the next turn, as one who awaited the stream does, hears the event; any later listener is told alone. */
+/** Emits the event in the next turn, so that a caller who awaited the stream can listen. A later listener gets its own call. */
 function announce(readable: Readable, version: string): void {
   setImmediate(() => {
     readable.emit(versionEvent, version);

@@ -1,4 +1,4 @@
-/** The functions of version 10, over one manager for the whole process that needs no configuration. */
+/** The functions of version 10. They share one manager for the whole process, which needs no configuration. */
 import { createDropIn, type DropInOptions } from "./create-drop-in.ts";
 import { defaultManager } from "./default-manager.ts";
 import type { ImageReadable } from "./image-readable.ts";
@@ -9,20 +9,20 @@ export type { DropInProgress } from "./progress.ts";
 export { isESR, validateVersion } from "./versions.ts";
 
 /**
- * Gets an image as a Node stream: from the cache where that is fresh, else from balena, filling the cache on the way. It behaves
- * as version 10's `get`; `docs/migrating-from-10.md` lists every difference.
+ * Gets an image as a Node stream. The bytes come from the cache if its copy is fresh. Otherwise they come from balena and fill the cache on
+ * the way. It behaves like version 10's `get`; `docs/migrating-from-10.md` lists every difference.
  *
- * Images are kept below `balena-image-manager` in the `cacheDirectory` of balena's settings (`~/.balenarc.yml`, `balenarc.yml`,
- * `BALENARC_CACHE_DIRECTORY`). API and login are those of the balena SDK's shared options, else of balena's settings. All of it is
- * read at the first call, not at import.
+ * Images are stored in `balena-image-manager` in the `cacheDirectory` of balena's settings (`~/.balenarc.yml`, `balenarc.yml`,
+ * `BALENARC_CACHE_DIRECTORY`). The API and the login come from the balena SDK's shared options if they are set, otherwise from balena's
+ * settings. All of this is read at the first call, not at import.
  *
  * Destroy a stream that you do not read to its end, so that its download can end.
  *
  * @param deviceType - A slug or an alias.
  * @param versionOrRange - An exact version, a semver range, `latest` (the default), `recommended` or `default`.
- * @param options - Which variant, from where, and how much of it.
+ * @param options - The variant, the use of the cache, and the range of bytes.
  * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`, `UNAUTHORIZED`,
- *   `UPSTREAM`, with the messages of version 10; the stream itself also `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED`, `INTEGRITY`.
+ *   `UPSTREAM`, with the messages of version 10. The stream can also fail with `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED` and `INTEGRITY`.
  *
  * @example
  * ```ts
@@ -45,10 +45,10 @@ export async function get(
 }
 
 /**
- * Deletes every image that {@link get} keeps, so that the next one is downloaded anew. Files that version 10 left in the
+ * Deletes every image that {@link get} has stored, so that the next `get` downloads again. Files that version 10 left in the
  * `cacheDirectory` stay.
  *
- * @throws `STORE` where the disk does not delete; `INVALID_ARGUMENT` where balena's settings can't be read.
+ * @throws `STORE` if the disk does not delete. `INVALID_ARGUMENT` if balena's settings can't be read.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export async function cleanCache(): Promise<void> {
 }
 
 /**
- * The exact version that a version or range stands for. While balena can't be reached: the best one that is cached.
+ * Resolves with the exact version that a version or range stands for. If balena can't be reached, that is the best cached version.
  *
  * @param deviceType - A slug or an alias.
  * @param versionOrRange - As in {@link get}.

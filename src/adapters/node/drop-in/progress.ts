@@ -1,29 +1,29 @@
-/** Passes a manager's progress on as version 10's `progress` events. */
+/** Turns a manager's progress into version 10's `progress` events. */
 import type { Readable } from "node:stream";
 import type { Progress } from "../../../core/types.ts";
 
 /** The state in a `progress` event. */
 export interface DropInProgress {
-  /** 0 to 100. */
+  /** Share of the image that was received, 0 to 100. */
   percentage: number;
-  /** Bytes of the image there will be; an estimate until the upstream says it exactly. */
+  /** Bytes of the whole image. It is an estimate until the exact size is known. */
   total: number;
-  /** Bytes of the image delivered so far. */
+  /** Bytes of the image that were received so far. */
   received: number;
-  /** Seconds to go. */
+  /** Expected time to the end, in seconds. */
   eta: number;
 }
 
-/** Makes a relay. It is there before the stream is, and silent until it has one. */
+/** Creates a relay. It exists before the stream, and emits nothing until it has one. */
 export function createProgressRelay() {
   let stream: Readable | undefined;
   let last: Progress | undefined;
 
   const emit = (state: DropInProgress | undefined) => {
-    // Not from here: the manager would swallow what a listener throws.
+    // Emitted in the next tick, because the manager would ignore an error of a listener.
     process.nextTick(() => stream?.emit("progress", state));
   };
-  /** Only now is it known where an estimate was wrong, or where there was none. */
+  /** Only at the end the exact size is known, if there was a wrong estimate or none. */
   const complete = () => {
     const received = last?.transferredBytes ?? 0;
     if (last?.percent !== 100)

@@ -1,24 +1,23 @@
-/** Options of `saveImage`: what they are, and that they make sense. */
+/** Checks the options of `saveImage` and fills in the defaults. */
 import { InvalidArgumentError } from "../../../core/errors.ts";
 import type { GetOptions } from "../../../core/types.ts";
 
-/** Options of {@link saveImage}: those of `get`, which has the whole image delivered, and how to write it. */
+/** Options of {@link saveImage}: options of `get`, and how to write the file. `range` and `waitUntil` are not allowed. */
 export interface SaveImageOptions extends Omit<GetOptions, "range" | "waitUntil"> {
   /**
-   * Flush file and directory to the disk before the call settles, so that not even a power cut takes the image back.
-   * Default `false`.
+   * Flush the file and its directory to the disk before the call resolves. The saved image then survives a power cut. Default `false`.
    */
   fsync?: boolean | undefined;
-  /** Pieces (chunks of the manager) being written at once, and held in memory. Default 4; 1 to 64. */
+  /** Number of chunks that are written, and held in memory, at the same time: 1 to 64. Default 4. */
   concurrency?: number | undefined;
   /**
-   * Fail before the first byte where the disk has less room than the image's size, where that is known. `false` is for images
-   * known to be mostly holes, which take less. Default `true`.
+   * Fail before the first byte if the image's size is known and the disk has less room. Set `false` for images that are mostly zeros: they
+   * take less room, because zeros become holes. Default `true`.
    */
   checkSpace?: boolean | undefined;
 }
 
-/** The options, apart and with defaults filled in. */
+/** The options with defaults, separated from those of `get`. */
 export interface CheckedSaveOptions {
   readonly get: GetOptions;
   readonly fsync: boolean;

@@ -1,4 +1,4 @@
-/** `saveImage`: an image into a file that is whole or not there, going on with what a save that did not end has left. */
+/** `saveImage`: saves an image to a file. The file is complete or absent. An interrupted save is continued. */
 import { carriesCredentials } from "../../../core/identity.ts";
 import type { GetOptions, ImageManager } from "../../../core/types.ts";
 import { takeUpDraft } from "./draft.ts";
@@ -10,27 +10,27 @@ import { checkedTarget } from "./target.ts";
 /**
  * Saves an image to a file.
  *
- * The bytes go to a temporary file beside the target, which then takes the target's name in one step: under that name there is
- * the old file or the whole new one, never a part. A link is followed. Several chunks are written at once, each at its place;
- * stretches of zeros (64 KiB and more) become holes. Calls for one path at once do not disturb each other; the last one's file
+ * The bytes are written to a temporary file next to the target. When the file is complete, it is renamed to the target in one step. So the
+ * target is always the old file or the complete new file. A link is followed. Several chunks are written at the same time, each at its
+ * place. Runs of 64 KiB or more of zeros become holes. Simultaneous calls for one path do not disturb each other; the file of the last one
  * stays.
  *
- * A save that was aborted or killed leaves the temporary file, and the next save of the same image to the same path goes on with
- * it, provided that the image is in the cache: the file then gets its name only if all it holds, read back, has the
- * image's ETag, else the save starts over. While an image is still being downloaded for the first time, its file can't be
- * taken up; its download is, by the manager. Temporary files of other images are deleted, an hour after the last
- * write where nobody can tell whether their process lives. A disk that fails leaves none.
+ * If a save is aborted or killed, its temporary file stays. The next save of the same image to the same path continues with it if the image
+ * is in the cache. It reads the file back and renames it only if the file has the image's ETag. Otherwise the save starts again. If the
+ * image is not in the cache yet, the file can't be continued, but the manager continues the download. Temporary files of other images are
+ * deleted when their process has ended; if that can't be determined, an hour after their last write. If the disk fails, no temporary file stays.
  *
- * The directory may be one that others write to: only temporary files of this user are taken up or deleted, and a link at `path` that
- * another user has made is refused. The file of an image that carries credentials (`appId`, `wifiKey`, …) is its owner's alone (0600),
- * also where it replaces one that was not; others get the permissions of the old file, or the usual ones.
+ * Other users may write to the directory. Only temporary files of this user are continued or deleted, and a link at `path` that another
+ * user has made is refused. If an image contains credentials (`appId`, `wifiKey` and so on), only the owner can read the file (0600), even if
+ * the replaced file had other permissions. Other images get the permissions of the replaced file, or the usual ones.
  *
- * @param manager - Where the image comes from. Pieces of its stream are freed (their buffers detached) as soon as they are written.
- * @param deviceType - As for `get`.
- * @param versionOrRange - As for `get`; `undefined` means `latest`.
- * @param path - A file in an existing directory. Devices are refused: they have no name to take over.
- * @throws As `get` and its stream; `TRUNCATED_DOWNLOAD` also where nothing proves that the download was complete; `INVALID_ARGUMENT` for a path that can't be a file; `STORE` where the disk fails, with its
- *   error as `cause`: `ENOSPC` also where there is too little room from the start.
+ * @param manager - The manager that gets the image. Pieces of its stream are freed (their buffers are detached) as soon as they are written.
+ * @param deviceType - A slug or an alias, as for `get`.
+ * @param versionOrRange - A version or range, as for `get`. `undefined` means `latest`.
+ * @param path - Path of a file in an existing directory. Devices are refused, because a device can't be replaced by a rename.
+ * @param options - Options of `get`, and how to write the file.
+ * @throws What `get` and its stream throw. `TRUNCATED_DOWNLOAD` also if nothing proves that the download was complete. `INVALID_ARGUMENT` if
+ *   the path can't be a file. `STORE` if the disk fails, with its error as `cause`: `ENOSPC` also if there is too little room at the start.
  * @example
  * ```ts
  * import { saveImage } from "balena-image-manager/node";
@@ -58,7 +58,7 @@ export async function saveImage(
   return saved ?? saveWhole(await get(), target, checked);
 }
 
-/** What makes an image somebody's: its file is for its owner alone. */
+/** Options that put credentials into an image. Only the owner may read its file. */
 function isSecretImage(options: GetOptions): boolean {
   const { provisioningKeyName, edit } = options as Record<string, unknown>;
   return carriesCredentials(options) || provisioningKeyName !== undefined || edit !== undefined;

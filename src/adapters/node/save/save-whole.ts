@@ -1,4 +1,4 @@
-/** Saves an image from its first byte on, and what that shares with going on with a save that did not end. */
+/** Saves an image from its first byte, with the steps that a continued save needs too. */
 import { isImageManagerError } from "../../../core/errors.ts";
 import type { ImageStream } from "../../../core/types.ts";
 import { assertRoom } from "./disk.ts";
@@ -8,17 +8,17 @@ import { type LeftProgress, writeProgress } from "./progress-record.ts";
 import type { Target } from "./target.ts";
 import { type Written, writePieces } from "./write-pieces.ts";
 
-/** What {@link saveImage} saved. */
+/** What {@link saveImage} resolves with. */
 export interface SavedImage extends Pick<ImageStream, "deviceType" | "version" | "mime" | "origin"> {
-  /** The file: absolute, with links followed. */
+  /** Absolute path of the file, with links followed. */
   readonly path: string;
   /** Bytes of the image, and of the file. */
   readonly size: number;
-  /** Strong ETag of the image, quoted; absent where it is not cached. */
+  /** Strong ETag of the image, with its quotes. Absent if the image is not cached. */
   readonly etag?: string;
-  /** Zeros that this call left out, as holes of the file. */
+  /** Bytes of zeros that this call left as holes in the file. */
   readonly holeBytes: number;
-  /** Bytes that an earlier save had written already. */
+  /** Bytes that an earlier save had already written. */
   readonly resumedBytes: number;
 }
 
