@@ -69,7 +69,7 @@ function checkedPrefix(prefix: unknown = "balena-images"): string {
   )
     return prefix;
   throw new InvalidArgumentError(
-    '"prefix" must have 1 to 200 of the characters A-Z a-z 0-9 . _ ~ - with ":" between its levels, for example "team:images"',
+    '"prefix" must be 1 to 200 characters of A-Z a-z 0-9 . _ ~ - with ":" between levels, for example "team:images"',
   );
 }
 

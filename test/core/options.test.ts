@@ -22,7 +22,7 @@ describe("options of createImageManager", () => {
     ["a source that is a text", { source: "https://api.balena-cloud.com" }, /"source"/],
     ["a source without id", { source: { ...source, id: "" } }, /"source"/],
     ["a source without versions", { source: { ...source, versions: undefined } }, /"source"/],
-    ["an empty prefix", { prefix: "" }, /"prefix" must be made of/],
+    ["an empty prefix", { prefix: "" }, /"prefix" must be 1 to 200 characters of/],
     ["a prefix that is a path", { prefix: "a/b" }, /"prefix"/],
     ["a prefix with a hole", { prefix: "a::b" }, /"prefix"/],
     ["a prefix that ends in a colon", { prefix: "a:" }, /"prefix"/],
