@@ -1,6 +1,6 @@
-// A Lambda function that sees to it that an image is in a bucket, ready for the next flashing job; the answer says which one.
+// A Lambda function that puts an image into a bucket, ready for the next flashing job. The answer says which image.
 // Give it 512 MB, time enough for a download, and s3:GetObject, PutObject, DeleteObject and ListBucket on BUCKET.
-// The rest of the environment is Lambda's own; S3_ENDPOINT and BALENA_API_URL are for others than AWS and balenaCloud.
+// Lambda sets the rest of the environment. S3_ENDPOINT and BALENA_API_URL are for servers other than AWS and balenaCloud.
 import { createImageManager, isImageManagerError } from "balena-image-manager";
 import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
 import { s3Adapter } from "balena-image-manager/adapters/s3";

@@ -1,4 +1,4 @@
-// A flashing station: serves images by URL to whoever is in the room, and keeps 50 GB of them. bun bun.ts
+// A flashing station: serves images by URL to everyone in the room, and keeps 50 GB of them. bun bun.ts
 //   curl -OJL http://localhost:8080/images/raspberrypi4-64/latest
 // Talks to balenaCloud, or to the API at BALENA_API_URL.
 import { createImageManager } from "balena-image-manager";

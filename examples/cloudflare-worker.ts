@@ -1,6 +1,6 @@
-// A Worker that serves images out of an R2 bucket and fills it as they are asked for. In wrangler.toml:
+// A Worker that serves images from an R2 bucket. It stores an image when it is first requested. In wrangler.toml:
 //   r2_buckets = [{ binding = "IMAGES", bucket_name = "balena-images" }]
-// Secrets: ACCESS_KEY, which clients send as a bearer token; API_URL for another API than balenaCloud's.
+// Secrets: ACCESS_KEY, which clients send as a bearer token; API_URL, if the API is not balenaCloud's.
 import { createImageManager } from "balena-image-manager";
 import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
 import { type R2BucketBinding, r2Adapter } from "balena-image-manager/adapters/cloudflare-r2";

@@ -1,6 +1,6 @@
-// Writes an image to a file with no more rights than that takes:
+// Writes an image to a file, with only the permissions that it needs:
 //   deno run --allow-net --allow-read=image-cache --allow-write=image-cache,balena.img deno.ts
-// Arguments: device type, version, file, API. All hosts are allowed because the API says with each link where the files lie.
+// Arguments: device type, version, file, API. All hosts are allowed, because the API names the host of the files with each link.
 import { createImageManager } from "balena-image-manager";
 import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
 import { fsAdapter } from "balena-image-manager/adapters/fs";

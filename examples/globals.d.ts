@@ -1,4 +1,4 @@
-// The little that the examples use of Bun's and Deno's globals. A project of its own has their types from `@types/bun` and from Deno.
+// The globals of Bun and Deno that the examples use. Your project gets their types from `@types/bun` and from Deno.
 
 declare const Bun: {
   serve(options: { port: number; idleTimeout: number; fetch: (request: Request) => Promise<Response> }): {

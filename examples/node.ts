@@ -1,4 +1,4 @@
-// Saves an image to a file, from the cache where that is still right: node node.ts raspberrypi4-64 6.x balena.img
+// Saves an image to a file, from the cache if the copy is still right: node node.ts raspberrypi4-64 6.x balena.img
 // Talks to balenaCloud with the login of the balena CLI, or to the API at BALENA_API_URL.
 import { createImageManager } from "balena-image-manager";
 import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
