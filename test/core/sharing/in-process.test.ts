@@ -90,9 +90,8 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(api.counters.openConnections).toBe(1);
 
     abort.abort();
-    const leftAt = performance.now();
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0), { interval: 1 });
-    expect(performance.now() - leftAt).toBeLessThan(500);
+    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+    expect(api.counters.bytesSent).toBeLessThan(imageBytes); // it did not end by coming to its end
     await settled(api, storage);
     expect(await keysOf(storage, /:partials:/)).not.toEqual([]);
     expect(await keysOf(storage, /:images:/)).toEqual([]);

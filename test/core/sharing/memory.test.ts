@@ -48,6 +48,7 @@ async function transfer(
   return peakBytes;
 }
 
+/** A reader, slow or not: it takes so long for each chunk. */
 async function readAll(cursor: Cursor, delayMs = 0): Promise<number> {
   let held = 0;
   for (let chunk = await cursor.next(); chunk; chunk = await cursor.next()) {
@@ -58,7 +59,7 @@ async function readAll(cursor: Cursor, delayMs = 0): Promise<number> {
   return held;
 }
 
-/** A store of which every write takes a while. */
+/** A slow store: every write takes a while. */
 function slowStore(delayMs: number) {
   const driver = memoryAdapter();
   const write = driver.setItemRaw!;
@@ -158,7 +159,7 @@ describe("a transfer's window", () => {
     const transferring = transfer(window, budget, broken, true);
     // By the time of its last read of what is there, the transfer waits for room already.
     for (let index = 0; index < chunks; index++) {
-      await sleep(2);
+      await sleep(2); // a slow reader
       expect((await reader.next())?.bytes).toBeDefined();
     }
     await transferring;

@@ -100,7 +100,7 @@ describe("a transfer", () => {
       const startedAt = performance.now();
       const stream = await manager.get(slug, version, { ...raw, cache: "no-store" });
       expect(performance.now() - startedAt).toBeGreaterThanOrEqual(295);
-      expect(performance.now() - startedAt).toBeLessThan(3_000);
+      expect(performance.now() - startedAt).toBeLessThan(15_000); // not the hour that it says
       await stream.cancel();
     }
   });
@@ -111,7 +111,7 @@ describe("a transfer", () => {
     // Past the store, so that the reader's pace is the transfer's.
     const stream = await manager.get(slug, version, { ...raw, cache: "no-store" });
     await readSome(stream, chunkBytes);
-    await sleep(1_500);
+    await sleep(1_500); // a slow reader: its pause is longer than an upstream may be silent
     expect(events.of("resumed")).toEqual([]);
     expect((await collect(stream)).bytes).toBe(imageBytes - chunkBytes);
     expect(events.of("resumed")).toMatchObject([

@@ -65,7 +65,7 @@ describe("over a line on which a chunk takes longer than storeTimeoutMs", () => 
     const { capabilities: _, ...slow } = memoryAdapter();
     const shortMs = 100;
     let free = Promise.resolve();
-    // One after the other, as over one connection.
+    // A slow store, which sends one after the other, as over one connection.
     slow.getItemRaw = (key: string) => {
       const isChunk = key.includes(":chunks:");
       free = free.then(() => new Promise((resolve) => setTimeout(resolve, isChunk ? 1.5 * shortMs : 1)));

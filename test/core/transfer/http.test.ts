@@ -195,6 +195,7 @@ describe("an upstream in trouble", () => {
     });
     const stream = await manager.get(slug, version, { cache: "no-store", fileType: ".img" });
     let pieces = 0;
+    // A slow reader: each of its pauses is longer than an upstream may be silent.
     for await (const piece of stream) {
       if (piece.length > 0 && pieces++ % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 600));
     }

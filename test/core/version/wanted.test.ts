@@ -127,7 +127,7 @@ describe("assertVersionOrRange", () => {
         for (const length of [128, 256, 200_000]) judge((text.repeat(length) + tail).slice(-length));
       }
     }
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
 
