@@ -33,7 +33,7 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
       "function createImageManager",
       "function isImageManagerError",
     ]);
-    expect(main).toHaveLength(2 + 13);
+    expect(main).toHaveLength(2 + 15);
     expect(http).toEqual(["function createImageHandler"]);
     expect(node).toEqual(
       [

@@ -25,7 +25,10 @@ export interface R2Body {
   /** Bytes of the object. */
   readonly size?: number;
   /** The stream of the object's bytes. */
-  readonly body?: { cancel(): Promise<void> };
+  readonly body?: {
+    /** Lets go of it. */
+    cancel(): Promise<void>;
+  };
   /** Resolves with all bytes of the object. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
