@@ -26,7 +26,7 @@ export function prefixOfLevel(level: string): string {
 export function keyPrefixer(keyPrefix: string): (key: string) => string {
   return (key) => {
     if (key.isWellFormed()) return keyPrefix + key;
-    throw new InvalidArgumentError(`A key must not hold half a character: ${JSON.stringify(key)}`);
+    throw new InvalidArgumentError(`A key must not contain half a character: ${JSON.stringify(key)}`);
   };
 }
 

@@ -21,7 +21,7 @@ const name = /^[A-Za-z0-9](?:[A-Za-z0-9_.+-]{0,62}[A-Za-z0-9+])?$/;
 export function assertDeviceType(value: unknown): asserts value is string {
   if (isDeviceType(value)) return;
   throw new InvalidArgumentError(
-    `${show(value)} is no device type: expected a slug such as "raspberrypi4-64" (1 to 64 of a-z 0-9 _ . -)`,
+    `${show(value)} is not a device type: expected a slug such as "raspberrypi4-64" (1 to 64 of a-z 0-9 _ . -)`,
   );
 }
 
@@ -39,7 +39,7 @@ export function assertDeviceType(value: unknown): asserts value is string {
 export function assertDeviceTypeName(value: unknown): asserts value is string {
   if (typeof value === "string" && name.test(value) && !value.includes("..")) return;
   throw new InvalidArgumentError(
-    `${show(value)} is no device type: expected a slug or alias such as "raspberrypi4-64" (1 to 64 of A-Z a-z 0-9 _ . + -)`,
+    `${show(value)} is not a device type: expected a slug or alias such as "raspberrypi4-64" (1 to 64 of A-Z a-z 0-9 _ . + -)`,
   );
 }
 

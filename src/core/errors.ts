@@ -76,7 +76,10 @@ export class DeviceTypeNotFoundError extends ImageManagerError {
   readonly deviceType: string;
 
   constructor(deviceType: string, options?: ErrorOptions) {
-    super(`Unknown device type "${deviceType}": check the slug, or sign in if it is a private one`, options);
+    super(
+      `Unknown device type "${deviceType}": check the slug, or sign in if the device type is private`,
+      options,
+    );
     this.deviceType = deviceType;
   }
 }

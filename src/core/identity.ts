@@ -100,5 +100,5 @@ export function normalizeVariant(options: ImageVariant): ImageVariant {
 /** Checks a scope given by the caller. */
 export function assertScope(scope: unknown): asserts scope is string | undefined {
   if (scope === undefined || isText(scope)) return;
-  throw new InvalidArgumentError('"scope" must be a text of 1 to 256 characters');
+  throw new InvalidArgumentError('"scope" must be a string of 1 to 256 characters');
 }

@@ -79,7 +79,7 @@ function createContext(options: ImageManagerOptions): {
   const store = createByteStore(options.storage, prefix, { storeTimeoutMs: checked.storeTimeoutMs, onBack });
   if (checked.maxBytes !== undefined && !store.completeListing) {
     throw new ListingIncompleteError(
-      '"maxBytes" needs a store whose listing is complete (capabilities.completeListing)',
+      '"maxBytes" needs a store that lists completely (capabilities.completeListing)',
     );
   }
   const closing = new AbortController();
@@ -149,6 +149,6 @@ const minChunkBytes = 256 * 1024;
 function chunkBytesFor(wanted: number, maxValueBytes: number): number {
   if (maxValueBytes >= minChunkBytes) return Math.min(wanted, maxValueBytes);
   throw new InvalidArgumentError(
-    `"storage" takes values of ${maxValueBytes} bytes at the most; ${minChunkBytes} are needed`,
+    `"storage" accepts values of at most ${maxValueBytes} bytes, but ${minChunkBytes} are needed`,
   );
 }

@@ -98,7 +98,7 @@ function httpUrl(value: string): string {
   const url = URL.parse(value);
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
   if (isHttp && url.username === "" && url.password === "") return url.href;
-  throw new UpstreamError("The upstream named an address that is no http(s) URL, or one with credentials", {
+  throw new UpstreamError("The upstream's address is not an http(s) URL, or it contains credentials", {
     unavailable: true,
   });
 }
@@ -123,7 +123,7 @@ async function usableToken(ask: () => unknown): Promise<string | undefined> {
   if (token === undefined || isToken(token)) return token;
   // `fetch` would refuse such a header with an error that quotes it.
   throw new UnauthorizedError(
-    "The token function gave no usable token: printable ASCII, no spaces or line ends",
+    "The token function returned no usable token: printable ASCII, no spaces or line ends",
   );
 }
 

@@ -42,7 +42,7 @@ export function sdkConnection(options: BalenaSdkSourceOptions): SdkConnection {
 
 function connectionOf(sdk: BalenaSDK, { apiUrl, token }: BalenaSdkSourceOptions): SdkConnection {
   if (apiUrl !== undefined || token !== undefined) {
-    throw new InvalidArgumentError("sdk brings its own API and login: pass either sdk, or apiUrl and token");
+    throw new InvalidArgumentError("sdk has its own API and login: pass either sdk, or apiUrl and token");
   }
   // The one place where an instance tells its API without being asked over the network.
   const apiPrefix: unknown = sdk?.pine?.apiPrefix;

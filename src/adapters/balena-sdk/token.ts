@@ -30,7 +30,7 @@ export function tokenReader({ apiOrigin, open }: SdkConnection): () => Promise<s
     }
     if (token === undefined || isToken(token)) return token;
     // `fetch` would refuse such a header with an error that quotes it.
-    throw new UnauthorizedError("The stored login holds no usable token: sign in again");
+    throw new UnauthorizedError("The stored login has no usable token: sign in again");
   };
 }
 

@@ -21,6 +21,6 @@ export function apiOrigin(apiUrl: unknown): string {
   }
   // The value stays out of the message: it holds a password.
   if (url.username || url.password)
-    throw new InvalidArgumentError("apiUrl must not carry credentials: use token");
+    throw new InvalidArgumentError("apiUrl must not contain credentials: use token");
   return url.origin;
 }

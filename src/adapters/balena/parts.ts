@@ -84,7 +84,7 @@ function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, Releas
 }
 
 function nonsense(what: string): UpstreamError {
-  return new UpstreamError(`The release's table of parts makes no sense: ${what}`, { unavailable: true });
+  return new UpstreamError(`The release's table of parts is not valid: ${what}`, { unavailable: true });
 }
 
 const isObject = (value: unknown): value is Entry =>

@@ -51,9 +51,6 @@ async function openNumbered(
   const partition = partitions.find((candidate) => candidate.number === number);
   const volume = partition && (await openVolume(image, partition));
   if (volume) return FatFiles.open(volume);
-  const reason = partition ? "is no FAT file system" : "does not exist";
-  throw new EditError(
-    "no-boot-partition",
-    `Partition ${number}, which is said to hold config.json, ${reason}`,
-  );
+  const reason = partition ? "is not a FAT file system" : "does not exist";
+  throw new EditError("no-boot-partition", `Partition ${number}, which should have config.json, ${reason}`);
 }

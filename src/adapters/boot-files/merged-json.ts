@@ -19,7 +19,7 @@ function parsed(path: string, old: Uint8Array | undefined): Record<string, unkno
   } catch {
     // The parser's error quotes the file, which may hold secrets.
   }
-  throw new EditError("damaged", `The image's ${path} is no JSON object: give yours as a text to replace it`);
+  throw new EditError("damaged", `The image's ${path} is not a JSON object: pass a text to replace the file`);
 }
 
 function mergedTextOf(path: string, value: Record<string, unknown>): string {

@@ -83,10 +83,10 @@ function checkedContent(path: string, content: unknown): CheckedFile["content"] 
     Array.isArray(content) ||
     ArrayBuffer.isView(content)
   )
-    throw new InvalidArgumentError(`The file "${path}" must be a text, a Uint8Array or an object`);
+    throw new InvalidArgumentError(`The file "${path}" must be a string, a Uint8Array or an object`);
   if (!path.toLowerCase().endsWith(".json"))
     throw new InvalidArgumentError(
-      `The file "${path}" must be a text or a Uint8Array: only .json files take an object`,
+      `The file "${path}" must be a string or a Uint8Array: only .json files accept an object`,
     );
   return content as Readonly<Record<string, unknown>>;
 }

@@ -45,7 +45,7 @@ export function wifiConnection(options: WifiOptions): string {
 function assertSsid(ssid: unknown): asserts ssid is string {
   const bytes = typeof ssid === "string" && ssid.isWellFormed() ? new TextEncoder().encode(ssid).length : 0;
   if (bytes < 1 || bytes > 32)
-    throw new InvalidArgumentError('"ssid" must be a text of 1 to 32 bytes in UTF-8');
+    throw new InvalidArgumentError('"ssid" must be a string of 1 to 32 bytes in UTF-8');
 }
 
 function assertKey(key: unknown): asserts key is string | undefined {

@@ -64,7 +64,9 @@ function lastLevelOf(key: string): string {
 function checkedName(level: string, ending: string): string {
   // Half a surrogate pair has no bytes in UTF-8: two such keys would share a file.
   if (level === "" || !level.isWellFormed()) {
-    throw new InvalidArgumentError(`No level of a key may be empty or malformed: ${JSON.stringify(level)}`);
+    throw new InvalidArgumentError(
+      `A level of a key must not be empty or malformed: ${JSON.stringify(level)}`,
+    );
   }
   const name = escapeLevel(level) + ending;
   if (name.length > maxNameBytes) throw nameTooLong(level, name);

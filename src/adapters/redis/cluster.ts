@@ -20,7 +20,7 @@ export async function assertNoClusterNode(client: RedisClient, key: string): Pro
   } catch (error) {
     if (!hasRedisCode(error, "CROSSSLOT", "CLUSTERDOWN", "MOVED", "ASK")) throw error;
     throw new InvalidArgumentError(
-      'This Redis server is one node of a cluster, and knows only a part of the keys: pass "cluster" with the URLs of some nodes, or "client: new Cluster(…)" of ioredis',
+      'This Redis server is one node of a cluster and knows only a part of the keys: pass "cluster" with the URLs of some nodes, or "client: new Cluster(…)" of ioredis',
     );
   }
 }

@@ -10,7 +10,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 export function objectNameOf(keyPrefix: string, key: string): string {
   const name = keyPrefix + key;
   if (key.isWellFormed() && keyOfObject(keyPrefix, name) !== undefined) return name;
-  throw new InvalidArgumentError(`Not a key that S3 can hold: ${JSON.stringify(key)}`);
+  throw new InvalidArgumentError(`S3 can't store a value under this key: ${JSON.stringify(key)}`);
 }
 
 /** The key that an object holds; `undefined` where its name is none of ours. */

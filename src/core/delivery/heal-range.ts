@@ -54,7 +54,7 @@ export async function fetchChunks(
       const chunk = new Uint8Array(chunkLength(manifest, index));
       await fill(chunk);
       if ((await sha256Hex(chunk)) !== digest)
-        throw new UpstreamError("The range holds other bytes", { unavailable: false });
+        throw new UpstreamError("The range has different bytes", { unavailable: false });
       index += 1;
       // A store that does not take the chunk does not keep it from the reader, whose buffer no write may still use.
       await orStoreFault(context, "write", async () => {
@@ -79,7 +79,7 @@ async function requestSpan(
   const image = { deviceType, version, variant, fileType: variant.fileType ?? ".img", signal } as const;
   const request = await context.source.request(image);
   if (isImageParts(request))
-    throw new UpstreamError("The upstream hands the image out in parts", { unavailable: false });
+    throw new UpstreamError("The upstream delivers the image in parts", { unavailable: false });
   const span = {
     fromByte: from * manifest.chunkBytes,
     toByte: Math.min(to * manifest.chunkBytes, manifest.size),
@@ -89,7 +89,7 @@ async function requestSpan(
   );
   if (response.kind === "body" && response.fromByte === span.fromByte && !request.gzip) return response;
   if (response.kind === "body") await discard(response);
-  throw new UpstreamError("The upstream does not hand out ranges", { unavailable: false });
+  throw new UpstreamError("The upstream does not deliver ranges", { unavailable: false });
 }
 
 function readRangeBody(

@@ -201,10 +201,7 @@ async function waysOn(
 
 function beyondRecovery(cause: unknown): ImageChangedError {
   if (cause instanceof ImageChangedError) return cause;
-  return new ImageChangedError(
-    "What the store has of the image is gone, and the upstream's bytes are others",
-    {
-      cause,
-    },
-  );
+  return new ImageChangedError("The stored image is damaged, and the upstream now has different bytes", {
+    cause,
+  });
 }

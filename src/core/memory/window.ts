@@ -143,7 +143,7 @@ export class TransferWindow {
     // All holes have the same digest, however long they are.
     const isOtherLength = isPublished && length !== this.#lengthOf(index);
     if ((known !== undefined && known !== digest) || isOtherLength) {
-      throw new ImageChangedError(`The upstream's bytes changed under the same version (chunk ${index})`);
+      throw new ImageChangedError(`The upstream's bytes of this version changed (chunk ${index})`);
     }
     if (index !== this.digests.length) return false;
     this.#tellMisled(index, digest);
@@ -175,7 +175,7 @@ export class TransferWindow {
     for (const place of this.#places) {
       if (place.position > index)
         place.failure = new ImageChangedError(
-          `Chunk ${index} was handed out before its part failed its proof, and is another one now`,
+          `Chunk ${index} was delivered before the check of its part failed, and its bytes are different now`,
         );
     }
   }

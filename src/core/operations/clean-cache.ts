@@ -48,6 +48,5 @@ async function insist(store: ByteStore, keys: readonly string[]): Promise<void> 
     return true;
   });
   const count = kept.filter(Boolean).length;
-  if (count > 0)
-    throw new StoreError(`The store did not delete ${count} of the keys that it was asked to delete`);
+  if (count > 0) throw new StoreError(`The store did not delete ${count} of the keys`);
 }

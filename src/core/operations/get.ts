@@ -40,7 +40,7 @@ export async function get(
 function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
   if (!carriesCredentials(variant)) return cache;
   if (cache === "only-if-cached")
-    throw new NotCachedError("An image that carries credentials is never cached");
+    throw new NotCachedError("An image that contains credentials is never cached");
   return "no-store";
 }
 

@@ -26,10 +26,11 @@ export async function prefetch(
 ): Promise<ImageInfo> {
   const { variant, cache, onProgress, waitUntil } = checkedGetOptions(options);
   if (carriesCredentials(variant))
-    throw new InvalidArgumentError("An image that carries credentials (appId, wifiKey) is never stored");
-  if (cache === "no-store") throw new InvalidArgumentError('"no-store" makes no sense for a prefetch');
+    throw new InvalidArgumentError("An image that contains credentials (appId, wifiKey) is never stored");
+  if (cache === "no-store")
+    throw new InvalidArgumentError('"cache" must not be "no-store" for prefetch, which stores the image');
   if (options.range)
-    throw new InvalidArgumentError('"range" makes no sense for a prefetch: an image is stored whole');
+    throw new InvalidArgumentError('"range" is not allowed for prefetch, which stores the whole image');
   const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
   const progress = onProgress && createProgress(onProgress, context.now);
   for (let more = 0; ; more++) {

@@ -26,7 +26,7 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
   }
   if (!context.store.completeListing) {
     throw new ListingIncompleteError(
-      "prune needs a store whose listing is complete (capabilities.completeListing)",
+      "prune needs a store that lists completely (capabilities.completeListing)",
     );
   }
   return context.serially(async () => {

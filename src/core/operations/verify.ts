@@ -23,7 +23,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   const signal = callSignal(context, options.signal);
   if (!context.store.completeListing) {
     throw new ListingIncompleteError(
-      "verify needs a store whose listing is complete (capabilities.completeListing)",
+      "verify needs a store that lists completely (capabilities.completeListing)",
     );
   }
   signal.throwIfAborted();

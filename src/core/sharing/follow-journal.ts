@@ -45,7 +45,7 @@ export async function followJournal(options: FollowOptions): Promise<void> {
 
 function acceptHeader({ window, onHeader }: FollowOptions, header: JournalHeader): void {
   if (header.chunkBytes !== window.chunkBytes && !window.resize(header.chunkBytes)) {
-    throw new ImageChangedError("The image is being transferred anew in chunks of another size");
+    throw new ImageChangedError("The image is being downloaded again in chunks of another size");
   }
   onHeader(header);
 }

@@ -39,7 +39,7 @@ export async function writeManifest(store: ByteStore, id: string, manifest: Mani
   const bytes = encodeJson(manifest);
   if (bytes.length > bounds.manifestBytes) {
     throw new StoreError(
-      `An image of ${manifest.chunks.length} chunks makes too large a manifest: use larger chunks`,
+      `The manifest of an image of ${manifest.chunks.length} chunks is too large: use larger chunks`,
     );
   }
   await store.write(imageKey(id), bytes);

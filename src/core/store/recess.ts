@@ -109,7 +109,7 @@ export function createRecess(options: RecessOptions): Recess {
         if (!pause) continue;
         lookAfter(part, pause);
         const failure = new StoreError(
-          `The store is left alone, since it did not finish a ${pause.operation} in time`,
+          `The store is not used for a while, because it did not finish a ${pause.operation} in time`,
         );
         leftAlone.add(failure);
         throw failure;

@@ -41,7 +41,7 @@ export function createChunkSink(
     isStoring = false;
     writes.clear(); // nobody waits for them any more
     window.abandonWrites();
-    onStoreFault(new StoreError("The store held up the delivery for longer than the download itself took"));
+    onStoreFault(new StoreError("The store delayed the delivery by more time than the download itself took"));
   };
   const holdUp = createHoldUp(storeTimeoutMs, () => isStoring && window.isHeldUpByStore, giveUpStoring);
 

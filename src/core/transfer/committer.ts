@@ -31,7 +31,7 @@ export class Committer {
     this.#context = context;
     this.#options = options;
     this.#share = share;
-    if (!options.isStored) this.obstacle = new StoreError("The image was not to be stored");
+    if (!options.isStored) this.obstacle = new StoreError("The image must not be stored");
   }
 
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
@@ -124,7 +124,7 @@ export class Committer {
   }
 
   #lost(): ImageManagerError {
-    return this.storeFault("commit", new StoreError("The store did not keep what it was given"));
+    return this.storeFault("commit", new StoreError("The store did not keep what was written"));
   }
 
   #tooLarge(): ImageManagerError {

@@ -102,7 +102,7 @@ export class Transfer implements RunningTransfer {
   }
 
   async stopStoring(): Promise<void> {
-    this.#committer.obstacle ??= new StoreError("The cache was cleaned while the image was on its way");
+    this.#committer.obstacle ??= new StoreError("The cache was cleaned during the download");
     this.#sink.stopStoring();
     await this.#leave(false);
     await this.#sink.settled();
@@ -289,7 +289,7 @@ export class Transfer implements RunningTransfer {
     const { window } = this;
     const isOtherSize = manifest.chunkBytes !== window.chunkBytes && !window.resize(manifest.chunkBytes);
     if (isOtherSize || window.digests.length > manifest.chunks.length) {
-      throw new ImageChangedError("Another process has committed other bytes under the same version");
+      throw new ImageChangedError("Another process has stored different bytes of the same version");
     }
     for (const [index, digest] of manifest.chunks.entries())
       window.adopt(index, digest, chunkLength(manifest, index));
@@ -314,7 +314,7 @@ export class Transfer implements RunningTransfer {
 function explained(failure: unknown, variant: ImageVariant): unknown {
   if (!(failure instanceof ImageChangedError) || !isMadeEachTime(variant)) return failure;
   return new ImageChangedError(
-    "The upstream makes this image again for each download (development mode or other settings), so one that broke can't be continued: get it again",
+    "The upstream builds this image for each download (development mode or other settings), so a broken download can't be continued: get the image again",
     { cause: failure },
   );
 }

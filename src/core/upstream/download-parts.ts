@@ -116,5 +116,5 @@ async function openUnlessChanged(
 }
 
 function unsound({ id }: DownloadJob, { chunk }: SinkMark, cause: PartDamaged): IntegrityError {
-  return new IntegrityError(id, chunk, { cause, message: `${cause.message}, and it was fetched twice` });
+  return new IntegrityError(id, chunk, { cause, message: `${cause.message}, also after a second download` });
 }

@@ -124,9 +124,9 @@ function assertNotLonger(size: number, exactBytes: number | undefined): void {
 
 /** No image is empty: a body without a byte is one that was lost, however well its end looks. */
 function assertWholeImage(size: number, exactBytes: number | undefined): void {
-  if (size === 0) throw new UpstreamError("The upstream sent a file without a byte of an image");
+  if (size === 0) throw new UpstreamError("The upstream sent a file that contains no byte of an image");
   if (exactBytes === undefined || size === exactBytes) return;
-  const message = `The image has ${size} bytes where the source says exactly ${exactBytes}`;
+  const message = `The image has ${size} bytes, but the source says exactly ${exactBytes}`;
   throw new TruncatedDownloadError(message, size, exactBytes);
 }
 

@@ -61,7 +61,7 @@ function translate(failure: unknown, isCutShort: boolean, fileBytes: number): Er
       cause,
     });
   // A later try may get sound bytes: hence "unavailable".
-  return new UpstreamError("The download is not a sound gzip file", { unavailable: true }, { cause });
+  return new UpstreamError("The download is not a valid gzip file", { unavailable: true }, { cause });
 }
 
 /** Keeps apart what goes wrong with the file from what goes wrong with inflating it. */

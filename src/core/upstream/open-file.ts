@@ -21,7 +21,7 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
     }
     return "request" in opening && !opening.parts ? plausible(job, opening, conditions) : opening;
   }
-  throw new UpstreamError("There is no file type to ask for", { unavailable: false });
+  throw new UpstreamError("No file type is left to request", { unavailable: false });
 }
 
 /** A range that the upstream can't satisfy says that the file is not the one that was begun: ask for it whole. */

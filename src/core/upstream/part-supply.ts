@@ -94,7 +94,7 @@ export class PartSupply implements PartOpener {
     )
       return { request, response };
     if (response.kind === "body") await discard(response);
-    throw new UpstreamError(`The upstream has another file under the address of part ${part.name}`, {
+    throw new UpstreamError(`The upstream has a different file at the address of part ${part.name}`, {
       unavailable: true,
     });
   }
@@ -104,7 +104,7 @@ export class PartSupply implements PartOpener {
     const answer = await request({ ...image, fileType: ".gz", signal });
     const isSame =
       isImageParts(answer) && (await partsValidators(answer.parts)).etag === this.validators.etag;
-    if (!isSame) throw new ImageChangedError("The upstream's parts changed under the same version");
+    if (!isSame) throw new ImageChangedError("The upstream's parts of this version changed");
     this.#parts = answer.parts;
   }
 }

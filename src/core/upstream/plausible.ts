@@ -88,7 +88,7 @@ function startingWith(pieces: Uint8Array<ArrayBuffer>[], body: UpstreamBody): Up
 
 function implausible({ deviceType, version }: ImageNames, reason: string): UpstreamError {
   return new UpstreamError(
-    `The upstream sent something else than ${deviceType} ${version}: ${reason}. Is there a sign-in or maintenance page in between?`,
+    `The upstream did not send ${deviceType} ${version}: ${reason}. Perhaps a sign-in or maintenance page answered instead`,
     { unavailable: true },
   );
 }

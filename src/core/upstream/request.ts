@@ -83,12 +83,9 @@ function headersOf({ headers }: ImageFile): Headers {
   try {
     return new Headers(headers);
   } catch {
-    throw new UpstreamError(
-      "The source asked for a header that can't be sent (is there a line break in it?)",
-      {
-        unavailable: false,
-      },
-    );
+    throw new UpstreamError("The source set a header that can't be sent (is there a line break in it?)", {
+      unavailable: false,
+    });
   }
 }
 
@@ -134,7 +131,7 @@ async function followRedirects(fetchFn: typeof fetch, start: URL, outgoing: Outg
 
 /** Whoever sits on the line could put any image in place of the one that was asked for. */
 function downgrade({ origin }: URL): UpstreamError {
-  return new UpstreamError(`${origin} redirected from https to http, where nothing protects the image`, {
+  return new UpstreamError(`${origin} redirected from https to http, which does not protect the image`, {
     unavailable: false,
   });
 }
@@ -165,7 +162,7 @@ function parseUrl(url: string | URL, base?: URL): URL {
   // Node's `fetch` refuses credentials in a URL, with an error that quotes them.
   if (isHttp && parsed.username === "" && parsed.password === "") return parsed;
   throw new UpstreamError(
-    "The upstream named a download address that is no http(s) URL, or one with credentials in it",
+    "The upstream's download address is not an http(s) URL, or it contains credentials",
     { unavailable: false },
   );
 }
@@ -254,13 +251,13 @@ function errorOfStatus(
   const said = quoting(words);
   if (status === 401 || status === 403) {
     return new UnauthorizedError(
-      `The upstream refused to hand out ${what} (HTTP ${status}), check the token${said}`,
+      `The upstream refused to deliver ${what} (HTTP ${status}), check the token${said}`,
       status,
     );
   }
   if (status === 404 || status === 410) {
     const { deviceType, version } = image;
-    const message = `The upstream does not hand out ${what} (HTTP ${status})${said}`;
+    const message = `The upstream does not deliver ${what} (HTTP ${status})${said}`;
     return new VersionNotFoundError(deviceType, version, undefined, { message });
   }
   const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), response.headers.get("date"));

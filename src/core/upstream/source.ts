@@ -70,7 +70,7 @@ async function asked<T>(
 ): Promise<T> {
   const answer = await typed(ask);
   if (isValid(answer)) return answer;
-  throw new UpstreamError(`The source was asked for ${what} and returned something else`, {
+  throw new UpstreamError(`The source was asked for ${what}, but its answer is not valid`, {
     unavailable: false,
   });
 }

@@ -117,7 +117,7 @@ export class Directory {
   async #grow(entries: number): Promise<void> {
     const { image, fixedRoot, clusterBytes } = this.#volume;
     if ((this.firstCluster === 0 && fixedRoot) || entries + clusterBytes / entryBytes > maxEntries)
-      throw new EditError("full", "The directory in the boot partition takes no more entries");
+      throw new EditError("full", "The directory in the boot partition has no room for more entries");
     const chain = this.#table.chain(this.#startCluster());
     const longer = await this.#table.resize(chain, chain.length + 1);
     await image.write(clusterStart(this.#volume, longer.at(-1)!), new Uint8Array(clusterBytes));

@@ -72,7 +72,7 @@ export class FatFiles {
     for (const name of path) {
       const entry = await directory.find(name);
       if (entry && !entry.isDirectory)
-        throw new EditError("damaged", `${path.join("/")} is no directory in the boot partition`);
+        throw new EditError("damaged", `${path.join("/")} is not a directory in the boot partition`);
       directory = entry ? this.#directory(entry.firstCluster) : await this.#make(directory, name);
     }
     return directory;

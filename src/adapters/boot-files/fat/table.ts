@@ -45,8 +45,7 @@ export class FileTable {
           "damaged",
           `A chain of clusters leads to cluster ${cluster}, which does not exist`,
         );
-      if (clusters.length >= clusterEnd)
-        throw new EditError("damaged", "A chain of clusters runs in a circle");
+      if (clusters.length >= clusterEnd) throw new EditError("damaged", "A chain of clusters is a circle");
       clusters.push(cluster);
       const next = this.#get(cluster);
       if (next >= endMarks[bits]) return clusters;

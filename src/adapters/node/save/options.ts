@@ -34,7 +34,7 @@ export function checkedSaveOptions(options: SaveImageOptions): CheckedSaveOption
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 64)
     throw new InvalidArgumentError('"concurrency" must be a whole number from 1 to 64');
   for (const name of ["range", "waitUntil"]) {
-    if (name in get) throw new InvalidArgumentError(`"${name}" makes no sense here: an image is saved whole`);
+    if (name in get) throw new InvalidArgumentError(`"${name}" is not allowed: the whole image is saved`);
   }
   return { get, fsync, concurrency, checkSpace };
 }

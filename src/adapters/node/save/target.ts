@@ -51,7 +51,7 @@ async function assertTrusted(path: string): Promise<void> {
   if (!entry?.isSymbolicLink()) return;
   const directory = await found(path, () => stat(dirname(resolve(path))));
   if (directory && isTrustedOwner(entry, directory)) return;
-  throw new InvalidArgumentError(`"${path}" is a link that another user has made: it is not followed`);
+  throw new InvalidArgumentError(`"${path}" is a link that another user has made, so it is not followed`);
 }
 
 async function newTarget(path: string): Promise<Target> {
