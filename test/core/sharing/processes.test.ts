@@ -58,14 +58,13 @@ test("after a kill at 50 % the next process fetches no more than two chunks agai
 });
 
 test.each([{ fileType: ".img" }, {}])("a follower takes over from a killed owner (%o)", async (options) => {
-  // The owner must not be done before the follower has started, which takes seconds on a busy machine.
-  api.faults.linkBytesPerSecond = options.fileType ? 3 * MiB : MiB / 2;
+  api.faults.stall = { atPercent: 50 }; // the owner must not be done before the follower has started
   const owner = start(options);
   await owner.delivered(2 * chunkBytes);
   const follower = start(options);
   await follower.delivered(2 * chunkBytes);
   owner.kill("SIGKILL");
-  api.faults.linkBytesPerSecond = undefined;
+  api.faults.stall = undefined;
   expect(await follower.ended()).toMatchObject({
     bytes: imageBytes,
     sha256: await sha256(),

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { noise } from "../../support/scripted-upstream.ts";
 
 const KiB = 1024;
@@ -17,30 +17,33 @@ const script = fileURLToPath(new URL("../../support/slow-reader-child.ts", impor
 const nodeOf = (name: string) =>
   fileURLToPath(new URL(`../../../node_modules/${name}/bin/node`, import.meta.url));
 
-let requests = 0;
-const server = createServer((socket) => {
-  socket.on("error", () => {}); // a client that leaves
-  socket.once("data", (head: Buffer) => {
-    const size = Number(/\/(\d+) HTTP/.exec(String(head))?.[1]);
-    requests += 1;
-    // Every other time it does not say that it is going to close.
-    const says = requests % 2 === 0 ? "Connection: close\r\n" : "";
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n${says}\r\n`);
-    socket.end(content.subarray(0, size));
+async function startServer() {
+  let requests = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {}); // a client that leaves
+    socket.once("data", (head: Buffer) => {
+      const size = Number(/\/(\d+) HTTP/.exec(String(head))?.[1]);
+      requests += 1;
+      // Every other time it does not say that it is going to close.
+      const says = requests % 2 === 0 ? "Connection: close\r\n" : "";
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n${says}\r\n`);
+      socket.end(content.subarray(0, size));
+    });
   });
-});
-server.listen(0, "127.0.0.1");
-await once(server, "listening");
-afterAll(() => void server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, requests: () => requests, [Symbol.dispose]: () => void server.close() };
+}
 
-test.each([
+// At the same time: each of them mostly waits.
+test.concurrent.each([
   ["Node 22", nodeOf("node22")],
   ["this Node", process.execPath],
   ["Node 26", nodeOf("node26")],
 ])("%s", { timeout: 120_000 }, async (_, node) => {
-  requests = 0;
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const task = JSON.stringify([url, sizes, rounds]);
+  using server = await startServer();
+  const task = JSON.stringify([server.url, sizes, rounds]);
   const child = spawn(node, [script, task], { stdio: ["ignore", "pipe", "pipe"] });
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
@@ -54,7 +57,7 @@ test.each([
     .map((line) => JSON.parse(line) as { size: number; sha256: string });
   expect(got).toHaveLength(rounds * sizes.length);
   for (const { size, sha256 } of got) expect(sha256).toBe(sha256Of(size));
-  expect(requests).toBe(rounds * sizes.length);
+  expect(server.requests()).toBe(rounds * sizes.length);
 });
 
 function sha256Of(size: number): string {
