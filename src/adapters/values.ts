@@ -1,4 +1,4 @@
-/** What store adapters share: values, keys and listings as unstorage's drivers take them, made plain; and checks of options. */
+/** What the store adapters share: conversions of unstorage's values, keys and listings, and checks of options. */
 import { bounds } from "../core/bounds.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { StoreReadOptions } from "../core/types.ts";

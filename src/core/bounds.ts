@@ -1,12 +1,12 @@
 /**
- * The most that is taken of each thing that comes from outside, in one table: nobody who answers us decides how much memory or
- * time that costs. Each bound is far above what honest servers and stores have ever sent.
+ * The limits of everything that comes from outside, in one table. A server or store must not decide how much memory or time its answer
+ * costs. Each limit is far above what honest servers and stores have ever sent.
  */
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** Bytes, unless the name says otherwise. What is larger is refused, or counts as missing. */
+/** Bytes, unless the name says otherwise. A larger value is refused, or counts as missing. */
 export const bounds = {
   /** Answer of the upstream to a look-up (versions, device types), after inflating. balena's largest lists have about 1 MiB. */
   lookUpBytes: 64 * MiB,
@@ -26,7 +26,7 @@ export const bounds = {
 
   /** A chunk's raw bytes: the largest `chunkBytes`. */
   chunkBytes: 64 * MiB,
-  /** What a stored chunk may have more than its raw bytes: gzip and zstd add up to 5 bytes to each 32 KiB, and a header. */
+  /** Bytes that a stored chunk may have on top of its raw bytes: gzip and zstd add up to 5 bytes to each 32 KiB, and a header. */
   chunkEncodingBytes: 64 * KiB,
   /** A manifest: a million chunks, so 256 GiB in the smallest and 4 TiB in the default ones. */
   manifestBytes: 64 * MiB,
@@ -38,6 +38,6 @@ export const bounds = {
   recordBytes: 64 * KiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
-  /** What an adapter reads for those who give no bound: what Redis takes. The core always gives one. */
+  /** The limit of an adapter's read if the caller gives none: the largest value of Redis. The core always gives a limit. */
   unboundedReadBytes: 512 * MiB,
 } as const;

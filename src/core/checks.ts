@@ -1,4 +1,4 @@
-/** What a value that was read may be. A store may hold anything: what passes here may go into a header, a URL, a date or a sum. */
+/** Checks of values that were read. A store may contain anything. A value that passes may go into a header, a URL, a date or a sum. */
 import { bounds } from "./bounds.ts";
 
 /** A count of something: a whole number from 0. */

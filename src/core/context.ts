@@ -1,4 +1,4 @@
-/** What every operation works with: the two ports, the checked options and the state of one manager. */
+/** What every operation works with: the source, the store, the checked options and the state of one manager. */
 import type { FreshnessPolicy } from "./freshness/plan.ts";
 import type { MemoryBudget } from "./memory/budget.ts";
 import type { Room } from "./retention/room.ts";
@@ -29,7 +29,7 @@ export interface ManagerContext {
   readonly hash: Hasher;
   readonly fetch: typeof fetch;
   now(): number;
-  /** Tells the caller's `onEvent`; what that throws is ignored. */
+  /** Calls the caller's `onEvent`. Errors that it throws are ignored. */
   emit(event: ImageManagerEvent): void;
   /** Aborted when the manager is closed. */
   readonly closing: AbortSignal;
@@ -42,9 +42,9 @@ export interface ManagerContext {
   /** Manifests that streams of this process are reading, with their ids. */
   readonly reading: Map<Manifest, string>;
   readonly uses: UseRecorder;
-  /** What is known of the store's room; of use where there is a `maxBytes`. */
+  /** What is known of the store's room. It is used if there is a `maxBytes`. */
   readonly room: Room;
-  /** A look at all that is stored, shared by those who ask at once. What can't be read is told as a `store-fault`. */
+  /** Reads an inventory of the store. Simultaneous calls share one. A value that can't be read is reported as a `store-fault`. */
   inventory(): Promise<Inventory>;
   /** The same, by how the store is asked. */
   readonly inventories: Readonly<Record<Manner, () => Promise<Inventory>>>;

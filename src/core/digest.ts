@@ -1,7 +1,7 @@
 /** SHA-256 over bytes and strings, as lower-case hex. */
 import type { HashedBytes } from "./types.ts";
 
-/** What hashes chunks where the caller brings nothing better. */
+/** Hashes chunks if the caller gives no hasher. */
 export async function webHash(bytes: Uint8Array<ArrayBuffer>): Promise<HashedBytes> {
   return { sha256: await sha256Hex(bytes), bytes };
 }

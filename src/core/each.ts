@@ -1,4 +1,4 @@
-/** Runs a store call for each of many keys, some at a time: a listing may be long, a connection pool is not. */
+/** Runs a store call for each of many keys, a few at a time. A listing may be long, but a connection pool is small. */
 
 const callsAtATime = 16;
 

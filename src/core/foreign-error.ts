@@ -1,13 +1,13 @@
 /**
- * The one place where an error that is not ours becomes one that may be printed. `fetch`, clients and callers' functions put tokens,
- * whole URLs and raw bytes of answers into their errors: Bun's has the URL as `path`, Node's HTTPParserError the answer as `data`.
+ * Makes errors of others safe to print; nothing else does. `fetch`, clients and callers' functions put tokens, whole URLs and raw bytes of
+ * answers into their errors: Bun's error has the URL as `path`, Node's HTTPParserError has the answer as `data`.
  */
 import { isImageManagerError } from "./errors.ts";
 
 const maxMessageCharacters = 500;
 const maxReadCharacters = 8 * 1024;
 const maxDepth = 4;
-/** A password of one letter would blot that letter everywhere, and hide nothing by it. */
+/** Shorter secrets are not removed: a password of one letter would remove that letter everywhere, and hide nothing. */
 const leastSecretCharacters = 4;
 
 /**

@@ -1,4 +1,4 @@
-/** What makes two images the same one: source, scope, device type, version and variant; and the id made from it. */
+/** The identity of an image: source, scope, device type, version and variant. The image's id is made from it. */
 import { isDeviceType } from "./device-type.ts";
 import { sha256HexOfText } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";

@@ -1,4 +1,4 @@
-/** What the HTTP handler must know of a manager and the public interface does not say. */
+/** Facts of a manager that the HTTP handler needs and the public interface does not have. */
 import type { ImageIdentity } from "./identity.ts";
 import type { ImageManager, ImageVariant, ResolveOptions } from "./types.ts";
 

@@ -1,4 +1,4 @@
-/** What becomes of a store's faults: which calls go on without it, which ask it all the same. */
+/** Decides what a failure of the store means: which calls continue without the store, and which still ask it. */
 import type { ManagerContext } from "./context.ts";
 import { isUpstreamUnavailable } from "./errors.ts";
 import type { Manner } from "./store/byte-store.ts";

@@ -1,4 +1,4 @@
-/** Waiting that an abort ends at once: for work, and for time. */
+/** Waits for work or for time. An abort ends each wait at once. */
 
 /** Rejects with the signal's reason as soon as it is aborted, whether or not the work can be stopped. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** Asks a balena API one question at a time, and turns whatever goes wrong into the library's errors. */
+/** Sends single requests to a balena API, and turns each failure into one of the library's errors. */
 import { bounds } from "../../core/bounds.ts";
 import {
   type ImageManagerError,

@@ -1,6 +1,6 @@
 /**
- * The paths that the balena SDK asks for too. The API's OData parser refuses percent-encoding but in quoted texts and for spaces and
- * quotes, so only spaces and what stands in quotes are encoded.
+ * The paths of the API, the same as the balena SDK's. The API's OData parser accepts percent-encoding only for spaces, for quotes and in
+ * quoted texts. So only spaces and quoted texts are encoded.
  */
 
 /** The device type that goes by a slug or alias; a slug is an alias of its own. */

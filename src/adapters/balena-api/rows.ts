@@ -1,4 +1,4 @@
-/** Reads the API's answers; one of another shape throws, and nothing of it gets out. */
+/** Reads the API's answers. An answer of another shape throws an error that does not quote it. */
 import { assertDeviceType } from "../../core/device-type.ts";
 import type { OsRelease } from "../balena/os-versions.ts";
 import type { ReleaseAsset } from "../balena/parts.ts";

@@ -1,4 +1,4 @@
-/** Reads the balena SDK's errors about a login; by their codes, for each copy of the SDK has its own classes. */
+/** Reads the balena SDK's errors about a login. It compares codes, because each copy of the SDK has its own classes. */
 import type { ImageManagerError } from "../../core/errors.ts";
 import { type Failure, failureError, unauthorizedError } from "../balena/failure.ts";
 

@@ -1,4 +1,4 @@
-/** The token of an SDK's login as it is now, renewed where it is due, as the SDK itself does before each of its requests. */
+/** Reads the current token of an SDK's login. It renews an old token, as the SDK does before each of its requests. */
 import type { BalenaSDK } from "balena-sdk";
 import { UnauthorizedError } from "../../core/errors.ts";
 import { isToken } from "../balena/token.ts";

@@ -1,6 +1,6 @@
 /**
- * Whose a token is. Only the API can say: the claims in a token are anybody's to write, and to a bad token the API gives a guest's view
- * of most things, not a 401.
+ * Finds the account of a token. Only the API can say it, because anyone can write the claims in a token. If a token is bad, the API often
+ * answers as for a guest, not with 401.
  */
 import { sha256HexOfText } from "../../core/digest.ts";
 import { isImageManagerError } from "../../core/errors.ts";

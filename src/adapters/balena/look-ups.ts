@@ -1,4 +1,4 @@
-/** The look-ups that both balena sources make, by one client: device types, versions, and whose token it is. */
+/** The look-ups of both balena sources: device types, versions, and the account of a token. */
 import { assertDeviceType, assertDeviceTypeName } from "../../core/device-type.ts";
 import { DeviceTypeNotFoundError } from "../../core/errors.ts";
 import type { ImageSource, SourceOptions } from "../../core/types.ts";

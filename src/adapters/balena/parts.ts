@@ -1,4 +1,4 @@
-/** Reads a release's assets as the parts of its image: what balena calls `image.json`, and the addresses beside it. */
+/** Reads the parts of an image from a release's assets: the table `image.json`, and the addresses of the parts. */
 import { UpstreamError } from "../../core/errors.ts";
 import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
 

@@ -1,4 +1,4 @@
-/** A JSON file with an object laid over it, key by key. */
+/** Merges an object into a JSON file, key by key. */
 import { EditError, InvalidArgumentError } from "../../core/errors.ts";
 
 /** The bytes of the new file. Without an old one: the object alone. */

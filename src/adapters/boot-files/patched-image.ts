@@ -1,4 +1,4 @@
-/** An image with changes laid over it: what was written is read back, and only sectors that really differ become spans. */
+/** An image with changes on top. Reads return the changed bytes, and only sectors that really differ become spans. */
 import { EditError } from "../../core/errors.ts";
 import type { EditableImage, ImageSpan } from "../../core/types.ts";
 

@@ -1,4 +1,4 @@
-/** Outwaits R2's passing refusals: it takes one write per second and key, and answers a faster one with an error. */
+/** Tries again after R2's temporary refusals. R2 accepts one write per second for each key, and refuses faster ones. */
 
 // TooManyRequests, ServiceUnavailable, InternalError, as the binding puts them at the end of its messages.
 // https://developers.cloudflare.com/r2/api/error-codes/

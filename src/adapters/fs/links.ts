@@ -1,6 +1,6 @@
 /**
- * Keeps to the base: a directory below it that is a link leads elsewhere, where nothing may be read, written, deleted or swept.
- * The base itself may be a link, for it is what the user named.
+ * Keeps all access below the base. A link to a directory leads elsewhere, where nothing may be read, written or deleted. The base itself
+ * may be a link, because the user has named it.
  */
 import { realpath } from "node:fs/promises";
 import { join, relative } from "node:path";

@@ -1,4 +1,4 @@
-/** Reads a whole file in as few system calls as possible, and nothing that is no file, lies behind a link or is too large. */
+/** Reads a whole file in as few system calls as possible. It reads no links, no special files and no file that is too large. */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import type { StoreReadOptions } from "../../core/types.ts";

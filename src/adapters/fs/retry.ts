@@ -1,4 +1,4 @@
-/** Outwaits errors that pass by themselves, on Windows. */
+/** Tries again after temporary errors of Windows. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "./failure.ts";
 

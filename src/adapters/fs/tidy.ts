@@ -1,4 +1,4 @@
-/** Removes what is of no use any more: directories that deleting emptied, and temporary files that a crash left. */
+/** Removes empty directories after a delete, and temporary files that a crash has left. */
 import { lstat, readdir, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isTemporaryName, type WriteOptions } from "./write.ts";

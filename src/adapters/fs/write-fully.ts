@@ -1,4 +1,4 @@
-/** Writes bytes into an open file, however few of them a call takes. */
+/** Writes all bytes into an open file. One call of the system may write only some of them. */
 import type { FileHandle } from "node:fs/promises";
 
 // Linux gives a write of 2 MiB and more huge pages of its page cache. Finding those took a first get a fifth of its time.

@@ -1,4 +1,4 @@
-/** Writes files so that a name always stands for a whole value, whoever else writes or deletes, and whatever dies when. */
+/** Writes files atomically: a name always has a complete value, even if others write or delete, or a process dies. */
 import { randomUUID } from "node:crypto";
 import { chmod, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";

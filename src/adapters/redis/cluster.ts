@@ -1,6 +1,6 @@
 /**
- * What a Redis Cluster asks for. SCAN sees one node alone: whoever took that for the whole store would delete chunks that
- * images need whose manifests are on other nodes.
+ * Lists all nodes of a Redis Cluster. SCAN sees only one node. If that were taken for the whole store, chunks would be deleted that images
+ * on other nodes need.
  */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { OwnClient, RedisClient } from "./client.ts";

@@ -1,4 +1,4 @@
-/** One connection to Redis: a client of the caller's, or one of our own that is made when it is first needed. */
+/** The connection to Redis: the caller's client, or our own client, which connects when it is first needed. */
 import type { Buffer } from "node:buffer";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { OwnClient, RedisClient } from "./client.ts";

@@ -1,6 +1,6 @@
 /**
- * How long a value lives where values expire. Chunks outlive the images and journals that name them: an image's life
- * is counted from its commit, and no later write of its manifest prolongs it, since nothing would prolong its chunks'.
+ * How long a value lives if values expire. Chunks live longer than the images and journals that name them. An image's time starts with its
+ * commit. A later write of its manifest does not extend it, because nothing would extend the time of its chunks.
  */
 
 const hourMs = 60 * 60 * 1000;

@@ -1,4 +1,4 @@
-/** Copies ioredis's errors without what must not be printed: they carry the failed command, be it AUTH or a chunk. */
+/** Copies ioredis's errors without their secrets. The originals contain the failed command, such as AUTH or a chunk. */
 import { foreignError } from "../../core/foreign-error.ts";
 
 /**

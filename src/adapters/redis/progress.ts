@@ -1,4 +1,4 @@
-/** Whether a connection gets on, by the bytes that its sockets have moved: answers come in turn, so one waits for those before it. */
+/** Shows whether bytes move on a connection. Answers arrive in order, so bytes of an earlier answer count as progress too. */
 import type { RedisClient } from "./client.ts";
 
 /** Watches while somebody waits. */

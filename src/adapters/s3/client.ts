@@ -1,4 +1,4 @@
-/** Sends signed requests to a bucket, and again where the server is busy or the answer got lost. */
+/** Sends signed requests to a bucket. It sends a request again if the server is busy or the answer got lost. */
 import { bounds } from "../../core/bounds.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";

@@ -1,4 +1,4 @@
-/** Writes objects that must not exist yet, where the server can tell. */
+/** Writes objects only if they do not exist, if the server supports that. */
 import type { CreateResult } from "../../core/types.ts";
 import type { S3Client } from "./client.ts";
 import { deleteObject } from "./delete.ts";

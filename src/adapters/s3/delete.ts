@@ -1,4 +1,4 @@
-/** Deletes objects by their names: many in batches where the server takes them, else one by one. */
+/** Deletes objects by name: in batches if the server supports them, otherwise one by one. */
 import { bounds } from "../../core/bounds.ts";
 import { eachOf } from "../../core/each.ts";
 import type { S3Client } from "./client.ts";

@@ -1,4 +1,4 @@
-/** Waits for an answer as long as it gets on: a large object over a slow line is not a lost one. */
+/** Waits for an answer as long as bytes arrive. A large object over a slow line is not lost. */
 
 /** A signal that aborts when nothing happens for too long. */
 export interface Patience {

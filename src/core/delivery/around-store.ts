@@ -1,6 +1,6 @@
 /**
- * How a stream of a cached image goes on when the store can't be read. What is late or can't be read is not damaged: it is read once more,
- * or comes from the upstream, and nothing is written back.
+ * How a stream of a cached image continues if the store can't be read. A chunk that is late or can't be read is not damaged. It is read
+ * once more, or comes from the upstream, and nothing is written back.
  */
 import type { ManagerContext } from "../context.ts";
 import {

@@ -1,4 +1,4 @@
-/** Finds an image and the way to its bytes: out of the cache, or along with a transfer. */
+/** Finds an image and decides how to get its bytes: from the cache, or with a transfer. */
 import type { ManagerContext } from "../context.ts";
 import { isImageManagerError, isUpstreamUnavailable, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
@@ -68,7 +68,7 @@ export type Way =
       readonly release: () => void;
     };
 
-/** Rounds in which a get waits for what others ask; then it asks by itself. */
+/** Rounds in which a get waits for the requests of others. After that it sends its own. */
 const maxSharedRounds = 2;
 
 /** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
@@ -163,7 +163,7 @@ function staleWayOf(
   };
 }
 
-/** A busy manager ends transfers all the time; one that was missed costs a download, as if it had not been there. */
+/** A busy manager ends transfers all the time. A missed transfer only costs one more download. */
 const maxLooks = 5;
 
 /** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */

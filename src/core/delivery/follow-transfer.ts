@@ -1,4 +1,4 @@
-/** Reads along with a running transfer: from its window where the chunk is in memory, else from the store. */
+/** Reads the chunks of a running transfer: from its window if the chunk is in memory, otherwise from the store. */
 import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import { type ChunkSource, ChunkUnavailable } from "../store/read-image.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";

@@ -1,4 +1,4 @@
-/** Checks the options of `get` and `prefetch`. Everything wrong is said before anything is asked or read. */
+/** Checks the options of `get` and `prefetch`, before anything is requested or read. */
 import { InvalidArgumentError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";
 import type { CacheMode, GetOptions, ImageVariant } from "../types.ts";

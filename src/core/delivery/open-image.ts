@@ -1,4 +1,4 @@
-/** From a resolved image to its bytes: out of the cache, along with a transfer, or by a transfer of its own. */
+/** Opens the bytes of a resolved image: from the cache, with a running transfer, or with its own transfer. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { dateOfHeader } from "../freshness/validators.ts";
@@ -155,14 +155,14 @@ function committed(
 }
 
 /**
- * Ways that one stream tries after its first: a transfer of its own brings all that a store has lost, and once the image has changed
- * another one brings the new bytes. Who needs more is in a loop, and each round of it asks the upstream.
+ * Number of ways that a stream tries after its first. Its own transfer brings everything that a store has lost, and if the image has
+ * changed, another one brings the new bytes. A stream that needs more is in a loop that asks the upstream in each round.
  */
 const maxRecoveries = 2;
 
 /**
- * How a stream goes on without the transfer that it reads. A reader that lags behind what memory and store have goes on with a transfer
- * of its own, checked against what it was given. One that has nothing yet may as well have new bytes.
+ * How a stream continues without the transfer that it reads. If neither memory nor store has the next chunk, the reader continues with its
+ * own transfer, which is compared with the delivered bytes. A reader that has no bytes yet may get new bytes.
  */
 function createRecovery(
   context: ManagerContext,

@@ -1,7 +1,7 @@
 /** Turns delivered bytes into {@link Progress} reports. */
 import type { Progress } from "../types.ts";
 
-/** Tells a caller how far his bytes have come. */
+/** Reports to a caller how many bytes were delivered. */
 export interface ProgressReporter {
   /** The total, where it is certain. */
   setTotal(bytes: number | undefined): void;

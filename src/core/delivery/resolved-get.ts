@@ -1,4 +1,4 @@
-/** A get whose arguments are checked and whose image is known: what is left is to open its bytes. */
+/** A get with checked arguments and a known image. Only its bytes are still to be opened. */
 import type { ImageIdentity } from "../identity.ts";
 import type { CacheMode, GetOptions } from "../types.ts";
 import type { Span } from "./image-stream.ts";

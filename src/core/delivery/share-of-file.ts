@@ -1,4 +1,4 @@
-/** Progress while nobody knows the image's size: how much of the upstream's file it took to bring the bytes that somebody has. */
+/** Progress while the image's size is not known: the share of the upstream's file that the delivered bytes needed. */
 import type { TransferWindow } from "../memory/window.ts";
 
 /**

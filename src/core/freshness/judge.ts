@@ -1,4 +1,4 @@
-/** Whether a stored representation is still the upstream's: the table of docs/freshness.md, first match wins. */
+/** Decides whether a stored representation is still the upstream's. It is the table of docs/freshness.md; the first match wins. */
 
 import type { Validators } from "./validators.ts";
 import { dateOfHeader } from "./validators.ts";

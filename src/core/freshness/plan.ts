@@ -1,4 +1,4 @@
-/** What a get does with the copy it found (or did not find): fetch's six cache modes as one function of plain data. */
+/** Decides what a get does with the copy that it found, or without one: fetch's six cache modes as one function of plain data. */
 import type { CacheMode } from "../types.ts";
 
 /** How long a copy is good for. */
@@ -8,11 +8,11 @@ export interface FreshnessPolicy {
 }
 
 /**
- * - `serve`: hand out the copy, ask nobody
+ * - `serve`: deliver the copy without a request
  * - `revalidate`: ask the upstream whether the copy is still right
- * - `transfer`: fetch it, whatever the cache holds
- * - `bypass`: fetch it past the cache
- * - `fail`: it must come from the cache, and is not there
+ * - `transfer`: download the image, even if there is a copy
+ * - `bypass`: download the image without the cache
+ * - `fail`: the image must come from the cache, but it is not there
  */
 export type CachePlan = "serve" | "revalidate" | "transfer" | "bypass" | "fail";
 

@@ -9,9 +9,9 @@ export interface Validators {
   readonly date?: string | undefined;
   /** Bytes of the representation (the `.gz` file, say), where known exactly. */
   readonly size?: number | undefined;
-  /** The file that was asked for; validators of another one say nothing about it. */
+  /** The requested file. Validators of another file say nothing about it. */
   readonly fileType: ".img" | ".zip" | ".gz";
-  /** The source was asked, and had no parts of the image: it need not be asked for them again. */
+  /** The source has no parts of the image, so it is not asked for them again. */
   readonly isWhole?: boolean | undefined;
 }
 

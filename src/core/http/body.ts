@@ -1,4 +1,4 @@
-/** The body of an answer: an image's stream whose first piece is there, and whose end is told. */
+/** The body of an answer: an image's stream. The first piece is read ahead, and the end is reported. */
 import type { ImageStream } from "../types.ts";
 
 /** How a body went. */

@@ -12,7 +12,7 @@ export interface Representation {
   readonly lastModified?: Date;
 }
 
-/** What never changes may be kept; all else is asked for again, and what is somebody's stays with that one. */
+/** Immutable responses may be cached. Everything else must be revalidated, and responses tied to an account are private. */
 export function cacheControl(isPrivate: boolean, isImmutable = false): string {
   if (isPrivate) return "private, no-cache";
   return isImmutable ? "public, max-age=31536000, immutable" : "no-cache";

@@ -1,4 +1,4 @@
-/** From an opened image and a range to the stream of just that part. */
+/** Opens the stream of a range of an opened image. */
 import { isImageManagerError } from "../errors.ts";
 import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import type { Representation } from "./headers.ts";

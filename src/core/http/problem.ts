@@ -1,4 +1,4 @@
-/** How failures look to a client: one shape (RFC 9457), one table, and nothing of what is behind the handler. */
+/** Turns failures into answers for clients: one format (RFC 9457), one table, and no details from behind the handler. */
 import { type ImageManagerErrorCode, isImageManagerError } from "../errors.ts";
 import { parseVersion } from "../version/index.ts";
 import { jsonResponse } from "./json-response.ts";

@@ -1,4 +1,4 @@
-/** Which of the routes a request means, and with what: pure, and everything wrong with a URL is found here. */
+/** Finds the route and the parameters of a request. It is pure, and it finds every error of a URL. */
 import { assertDeviceTypeName } from "../device-type.ts";
 import { isImageManagerError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";

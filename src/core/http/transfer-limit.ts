@@ -1,6 +1,6 @@
 /** Counts what is on its way to clients. */
 
-/** Takes a place; `undefined` where there is none. What it returns gives the place back, once. */
+/** Takes a place, and returns a function that gives it back once. `undefined` if no place is free. */
 export type TransferLimit = () => (() => void) | undefined;
 
 /** A limit with so many places. */

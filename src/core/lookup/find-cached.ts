@@ -1,4 +1,4 @@
-/** The cached image that `inspect`, `remove` and their like mean. */
+/** Finds the cached image for `inspect`, `remove` and similar methods. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";

@@ -1,4 +1,4 @@
-/** From what a caller names to a canonical slug and an exact version, on-line or off. */
+/** Resolves the caller's device type and version to a canonical slug and an exact version, on-line or off-line. */
 import type { ManagerContext } from "../context.ts";
 import { isUpstreamUnavailable, NotCachedError } from "../errors.ts";
 import { mayServeStale } from "../freshness/plan.ts";

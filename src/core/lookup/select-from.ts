@@ -1,4 +1,4 @@
-/** Version choice where having none is an answer and not yet an error. */
+/** Chooses a version. No version is an answer here, not yet an error. */
 import type { ManagerContext } from "../context.ts";
 import { VersionNotFoundError } from "../errors.ts";
 import type { ImageIdentity } from "../identity.ts";

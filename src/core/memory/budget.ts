@@ -1,4 +1,4 @@
-/** Shares `memoryBytes` among all streams and transfers of a manager. Each may always hold one chunk, so none can starve. */
+/** Shares `memoryBytes` among all streams and transfers of a manager. Each may always use one chunk, so none can starve. */
 
 /** One stream's or transfer's part of the budget. */
 export interface MemoryAccount {

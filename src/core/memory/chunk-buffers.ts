@@ -1,6 +1,6 @@
 /**
- * The chunk buffers of one transfer, within the memory budget. Buffers that are done with are filled again: making 4 MiB anew for
- * every chunk cost more (page faults, garbage collection) than hashing it.
+ * The chunk buffers of one transfer, within the memory budget. Buffers are used again: a new buffer of 4 MiB for every chunk cost more
+ * (page faults, garbage collection) than hashing the chunk.
  */
 import { chunksWithin, type MemoryAccount, type MemoryBudget } from "./budget.ts";
 

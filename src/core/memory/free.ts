@@ -1,6 +1,6 @@
 /**
- * The memory of pieces of an image, given back as soon as they are copied, written or sent. Left to the garbage collector they cost
- * more than fetching them: V8 marks its whole heap for every 20 to 60 MiB of buffers that come and go.
+ * Frees the memory of an image's pieces as soon as they are copied, written or sent. Garbage collection of the pieces costs more than
+ * downloading them: V8 marks its whole heap for every 20 to 60 MiB of buffers.
  */
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The chunks of one running transfer: published once received and hashed, kept in memory while somebody needs them there, and
- * read by any number of cursors, each at its own pace.
+ * The chunks of one running transfer. A chunk is published when it is received and hashed. It stays in memory while somebody needs it. Any
+ * number of cursors read the chunks, each at its own pace.
  */
 
 import type { ChunkDigests } from "../digest.ts";
@@ -13,7 +13,7 @@ export interface WindowChunk {
   readonly index: number;
   readonly digest: string | null;
   readonly length: number;
-  /** The cursor's own copy; `undefined` where it is no longer (or, for a hole, never was) in memory. */
+  /** The cursor's own copy. `undefined` if the chunk is no longer in memory. A hole is never in memory. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -25,9 +25,9 @@ export interface Cursor {
 }
 
 /**
- * - `writing`: on its way to the store, must stay
- * - `stored`: may go at any time, the store has it
- * - `unstored`: memory has the only copy, stays while readers may want it
+ * - `writing`: it is being written to the store, so it must stay
+ * - `stored`: the store has it, so it may go at any time
+ * - `unstored`: memory has the only copy, so it stays while readers may want it
  */
 type Residence = "writing" | "stored" | "unstored";
 
@@ -45,7 +45,7 @@ interface Resident {
 interface Place {
   position: number;
   isWaiting: boolean;
-  /** Set once a chunk that it was given turned out to be a wrong one. */
+  /** Set if the cursor was given a chunk that turned out to be wrong. */
   failure?: ImageChangedError;
 }
 
@@ -64,10 +64,10 @@ export class TransferWindow {
   #lastLength: number;
   #end: { readonly failure: unknown } | { readonly failure?: never } | undefined;
   #waiters: Array<() => void> = [];
-  /** Digests of chunks that were taken back, by index: who was given one is told if the right one differs. */
+  /** Digests of chunks that were taken back, by index. A reader that has such a chunk fails if the right one differs. */
   readonly #takenBack = new Map<number, string | null>();
 
-  /** `expected`: what the chunks must turn out to be, as far as it goes, because somebody already has some of them. */
+  /** `expected`: digests that the first chunks must have, because a reader already has some of them. */
   constructor(chunkBytes: number, memory: MemoryBudget, expected: ChunkDigests = []) {
     this.chunkBytes = chunkBytes;
     this.#lastLength = chunkBytes;
@@ -83,7 +83,7 @@ export class TransferWindow {
     return true;
   }
 
-  /** A buffer for one more chunk, as soon as there is memory. Rejects when nobody is going to want it. */
+  /** Resolves with a buffer for one more chunk, as soon as there is memory. Rejects if nobody will want it. */
   async room(): Promise<Uint8Array<ArrayBuffer>> {
     for (;;) {
       if (this.#end?.failure) throw this.#end.failure;
@@ -100,7 +100,7 @@ export class TransferWindow {
   }
 
   /**
-   * Adds the next chunk, or compares one that comes again with what is known of it. Says whether it is to be stored.
+   * Adds the next chunk, or compares a chunk that comes again with its known digest. Returns whether it must be stored.
    * @throws {ImageChangedError} `IMAGE_CHANGED`
    */
   publish(
@@ -136,7 +136,7 @@ export class TransferWindow {
     return first;
   }
 
-  /** Says whether it is new. */
+  /** Returns whether the chunk is new. */
   #append(index: number, digest: string | null, length: number): boolean {
     const isPublished = index < this.digests.length;
     const known = isPublished ? this.digests[index] : this.#expected[index];
@@ -156,7 +156,7 @@ export class TransferWindow {
   /** Forgets all chunks from an index on, because they were wrong; nothing may be on its way to the store. */
   takeBack(index: number): void {
     for (let last = this.digests.length - 1; last >= index; last--) {
-      // What was handed out first is what readers may hold.
+      // Readers may have the chunk that was delivered first.
       if (!this.#takenBack.has(last)) this.#takenBack.set(last, this.digests[last]!);
       const resident = this.#residents.get(last);
       this.#residents.delete(last);
@@ -195,7 +195,7 @@ export class TransferWindow {
     if (position && position.bytes >= (this.#position?.bytes ?? 0)) this.#position = position;
   }
 
-  /** How far the file had come when a chunk was published; `undefined` where nobody said its length. */
+  /** How far the file had come when a chunk was published. `undefined` if its length is not known. */
   fileAt(index: number): FilePosition | undefined {
     return this.#positions[index];
   }
@@ -209,14 +209,14 @@ export class TransferWindow {
   settle(index: number, residence: "stored" | "unstored"): void {
     if (residence === "stored") this.#unstored.delete(index);
     const resident = this.#residents.get(index);
-    // A write that was given up may still be reading its buffer: from here on a copy stands in for it.
+    // A write that was given up may still read its buffer, so a copy replaces it.
     if (resident && residence === "unstored")
       this.#residents.set(index, { bytes: resident.bytes.slice(), residence });
     else if (resident) resident.residence = residence;
     this.#changed();
   }
 
-  /** The store is about to lose what it has: of that, memory now holds the only copy. */
+  /** The store is about to lose its chunks. Memory then has the only copy of those that it holds. */
   forgetStore(): void {
     for (const resident of this.#residents.values())
       if (resident.residence === "stored") resident.residence = "unstored";
@@ -299,7 +299,7 @@ export class TransferWindow {
     }
   }
 
-  /** Told once, not at each turn: two that wait would else wake each other for ever. */
+  /** Called once, not at each turn. Otherwise two waiting cursors would wake each other for ever. */
   #beginToWait(place: Place): void {
     if (place.isWaiting) return;
     place.isWaiting = true;
@@ -318,7 +318,7 @@ export class TransferWindow {
     return index === this.digests.length - 1 ? this.#lastLength : this.chunkBytes;
   }
 
-  /** The very buffer where nobody else uses it any more, else a copy. */
+  /** The buffer itself if nobody else uses it any more, otherwise a copy. */
   #takeOrCopy(index: number, resident: Resident): Uint8Array<ArrayBuffer> {
     const isShared = [...this.#places].some(({ position }) => position <= index);
     if (resident.residence === "writing" || isShared) return resident.bytes.slice();
@@ -327,7 +327,7 @@ export class TransferWindow {
     return resident.bytes;
   }
 
-  /** Makes room by the oldest chunk that may go. */
+  /** Makes room: removes the oldest chunk that may go. */
   #dropOne(): boolean {
     for (const [index, { residence, bytes }] of this.#residents) {
       if (residence === "writing" || (residence === "unstored" && !this.#mayForget(index))) continue;
@@ -338,7 +338,7 @@ export class TransferWindow {
     return false;
   }
 
-  /** The only copy goes when all have it, or when it holds up a reader who waits at the head: the others then lag. */
+  /** The only copy may go if all readers have it, or if a reader at the head waits for room. The other readers then lag behind. */
   #mayForget(index: number): boolean {
     const places = [...this.#places];
     return places.every(({ position }) => position > index) || places.some(({ isWaiting }) => isWaiting);

@@ -1,4 +1,4 @@
-/** What a manager tells the HTTP handler of itself. */
+/** The facts that a manager gives the HTTP handler. */
 import type { ManagerContext } from "../context.ts";
 import { normalizeVariant } from "../identity.ts";
 import { checkedRequest } from "../lookup/request.ts";

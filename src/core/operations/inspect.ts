@@ -1,4 +1,4 @@
-/** `inspect` and `isFresh`: what the cache knows of one image, and whether that still holds. */
+/** `inspect` and `isFresh`: what the cache knows about an image, and whether the copy is still fresh. */
 import type { ManagerContext } from "../context.ts";
 import { joinTransfer } from "../delivery/join-transfer.ts";
 import { isWithinMaxAge } from "../freshness/plan.ts";

@@ -1,4 +1,4 @@
-/** `prefetch`: gets an image into the cache without handing it out. */
+/** `prefetch`: downloads an image into the cache without delivering it. */
 import type { ManagerContext } from "../context.ts";
 import type { FoundImage, Way } from "../delivery/find-way.ts";
 import { findImage } from "../delivery/find-way.ts";

@@ -1,4 +1,4 @@
-/** `prune`: evicts what the limits want to go, and sweeps what dead processes left. */
+/** `prune`: evicts what exceeds the limits, and deletes what dead processes have left. */
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
 import { InvalidArgumentError, ListingIncompleteError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** `remove`: takes one image, and what is left of a transfer of it, out of the cache. */
+/** `remove`: deletes one image and its broken transfers from the cache. */
 import type { ManagerContext } from "../context.ts";
 import { findCachedId } from "../lookup/find-cached.ts";
 import { evict, type Leaving } from "../retention/evict.ts";

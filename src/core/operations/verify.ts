@@ -1,4 +1,4 @@
-/** `verify`: reads all that is stored, reports what is damaged and, if asked, has it fetched again. */
+/** `verify`: reads everything that is stored and reports damage. With `repair`, it downloads damaged chunks again. */
 import type { ManagerContext } from "../context.ts";
 import { streamCached } from "../delivery/open-image.ts";
 import { createProgress } from "../delivery/progress.ts";

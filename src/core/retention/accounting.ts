@@ -1,4 +1,4 @@
-/** Who needs which chunk, what that weighs, and who goes first when room is short. Pure: plain data in, decisions out. */
+/** Counts which image needs which chunk and how many bytes, and decides what is evicted first. Pure: plain data in, decisions out. */
 import { type ChunkIds, hole } from "../store/chunk-ids.ts";
 import { chunkLength } from "../store/manifest.ts";
 
@@ -76,9 +76,9 @@ export interface RoomLimits {
 }
 
 /**
- * The tenants that have to go: all that were unused for too long, then as many as it takes to get within `maxBytes`. First those that
- * can't stay whoever else goes, then what is left of transfers, then images, the least recently used first. One whose chunks others need
- * as well frees only what is its own at that moment.
+ * Returns the tenants that must go: all that were unused for too long, then as many as needed to get within `maxBytes`. The order is: those
+ * that can't stay in any case, then broken transfers, then images, the least recently used first. If others share a tenant's chunks, it
+ * frees only the chunks that are its own at that moment.
  */
 export function chooseEvictions(
   tenants: readonly Tenant[],
@@ -99,7 +99,7 @@ export function chooseEvictions(
   return { evicted, bytesBefore, bytesLeft };
 }
 
-/** Small ones would go in vain for one that is above the limit all by itself, or with what is spared. */
+/** A tenant that exceeds the limit alone, or together with the spared ones, goes first. Otherwise small ones would go for it in vain. */
 function inOrderOfLeaving(tenants: readonly Tenant[], maxBytes: number): Tenant[] {
   const spared = chunkUses(tenants.filter(({ isSpared }) => isSpared).map(({ content }) => content));
   const bytesForOthers = maxBytes - totalBytes(spared);

@@ -1,4 +1,4 @@
-/** What transfers hold of the store's room, in the shape in which images are counted. */
+/** The room that transfers take in the store, in the same form as that of images. */
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import type { StoredJournal } from "../store/inventory.ts";
 import type { Content } from "./accounting.ts";

@@ -1,4 +1,4 @@
-/** What a transfer wrote and nothing is ever going to name: it goes at once, or it would be in the way of every other image. */
+/** Deletes the chunks of a transfer that no image will ever name. They would take room from every other image. */
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";

@@ -1,4 +1,4 @@
-/** Takes images, and what is left of transfers, out of the store: first what names the chunks, then those that nobody else needs. */
+/** Deletes images and broken transfers from the store: first the manifest or journal, then the chunks that nothing else needs. */
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
@@ -13,13 +13,13 @@ import { chunksInUse } from "./needed.ts";
 /** What goes. */
 export type Leaving = Pick<Tenant, "id" | "isPartial">;
 
-/** Evicts it and says how many bytes that freed. Whoever dies half-way leaves orphans, never a broken image. */
+/** Evicts the tenants and returns the freed bytes. If the process dies half-way, it leaves orphans, never a broken image. */
 export async function evict(
   context: ManagerContext,
   inventory: Inventory,
   leaving: readonly Leaving[],
 ): Promise<number> {
-  // Counted once: to count what is left after each one that goes would cost images times chunks.
+  // Counted once. Counting again after each eviction would cost images times chunks.
   const uses = chunkUses([...inventory.images.values(), ...[...inventory.journals.values()].map(contentOf)]);
   let freedBytes = 0;
   for (const { id, isPartial } of leaving) {

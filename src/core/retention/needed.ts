@@ -1,4 +1,4 @@
-/** Which chunks somebody needs: stored images, transfers that did not end, and whatever this process reads or writes. */
+/** Finds the chunks that are needed: by stored images, by unfinished transfers, and by this process's reads and writes. */
 import type { ManagerContext } from "../context.ts";
 import { chunkIdOf, hole } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
@@ -37,7 +37,7 @@ export function runningIds({ running }: ManagerContext): Set<string> {
   return new Set([...running].map(({ options }) => options.id));
 }
 
-/** Longer than any heartbeat pauses, and than clocks differ. Who is taken for dead by mistake loses its commit, and no byte. */
+/** Longer than any pause of a heartbeat, and any difference of clocks. A process that is wrongly taken for dead loses only its commit. */
 const leaseGraceMs = 60_000;
 
 /** Whether some process seems to be transferring an image. */

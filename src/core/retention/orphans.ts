@@ -1,6 +1,6 @@
 /**
- * Chunks that no image and no transfer names: left by a process that died, or by an image that was replaced. They go when they
- * are seen twice, a grace period apart: another process may be about to name one.
+ * Orphans: chunks that no image and no transfer names. A process that died, or an image that was replaced, has left them. An orphan is
+ * deleted if it is seen twice, a grace period apart, because another process may be about to name it.
  */
 
 import { isChunkDigests, isRecord, isTime } from "../checks.ts";

@@ -1,4 +1,4 @@
-/** Keeps what is stored within `maxBytes`: images, what is left of transfers, and what is being written. */
+/** Keeps the store within `maxBytes`: images, broken transfers, and bytes that are being written. */
 import type { ManagerContext } from "../context.ts";
 import { chunkIdsOf } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";

@@ -1,4 +1,4 @@
-/** Follows another process's transfer by its journal, for as long as that lives. */
+/** Follows another process's transfer by its journal, as long as that process lives. */
 import { ImageChangedError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";

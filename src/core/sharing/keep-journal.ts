@@ -1,4 +1,4 @@
-/** Writes the journal of a transfer under way, so that others can read along and take it up. */
+/** Writes the journal of a running transfer, so that other processes can follow or continue it. */
 
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";

@@ -1,6 +1,6 @@
 /**
- * Finds the epochs of an image's leases and journals by keys that are known: a listing may go through a whole database of other
- * programs' keys. The first epoch is found without any help; a later one is named by the head, which its owner writes once.
+ * Finds the epochs of an image's leases and journals by known keys. A listing could go through a whole database of other programs' keys.
+ * The key of the first epoch is always known. The head, which its owner writes once, names a later epoch.
  */
 
 import { isCount, isRecord, isTime } from "../checks.ts";

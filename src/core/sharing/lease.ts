@@ -1,7 +1,8 @@
 /**
- * Who transfers an image, among processes that share a store. Whoever creates `leases:<id>:<epoch>` does; the others follow
- * its journal. A lease whose heartbeat stands still for the TTL, on the observer's own clock, or whose work does for as long as its
- * owner says that it may, is passed over by creating the next epoch. Losing a lease costs a second transfer at worst: chunks are named by their content.
+ * Decides which process transfers an image if several share a store. The process that creates `leases:<id>:<epoch>` transfers it, and the
+ * others follow its journal. Another process takes over by creating the next epoch: if the heartbeat does not change for the TTL, on the
+ * observer's own clock, or if the work does not progress for longer than its owner allows. A lost lease costs a second transfer at worst,
+ * because chunks are named by their content.
  */
 
 import { isCount, isName, isOptional, isRecord, isTime } from "../checks.ts";
@@ -27,7 +28,7 @@ export interface LeaseRecord {
   readonly progress?: number | undefined;
   /** How long nothing may move on top of the TTL, because the owner waits for its upstream. */
   readonly quietMs?: number | undefined;
-  /** By the owner's clock, for `prune` alone: whether an owner lives is never judged by clocks. */
+  /** By the owner's clock, only for `prune`. Clocks never decide whether an owner lives. */
   readonly renewedAt: number;
 }
 
@@ -71,15 +72,15 @@ export interface Work {
   progress(): number;
 }
 
-/** A lease of an owner that says nothing of its work, or claims to be patient for ever. */
+/** The lease of an owner that says nothing about its work, or that claims unlimited time. */
 const maxQuietMs = 10 * 60 * 1000;
 
 /** Nobody to share with. */
 export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
 
 /**
- * Makes one. `onFault` is told when the heartbeat fails. `seenLeases` outlives it: gets that give up early would else each give a dead
- * owner a whole TTL.
+ * Creates one. `onFault` is called when the heartbeat fails. `seenLeases` lives longer than this object. Otherwise each get that gives up
+ * early would give a dead owner a whole TTL.
  */
 export function createContest(
   store: ByteStore,
@@ -116,7 +117,7 @@ export function createContest(
         const result = await created;
         if (result === "unsupported") return alone;
         if (result === "exists") {
-          // Somebody was faster, and the next look finds them; where a read never shows them, we go on unshared.
+          // Another process was faster, and the next look finds it. If a read never shows it, we continue unshared.
           if (performance.now() - startedMs > times.ttlMs) return alone;
           await sleep(times.pollMs, signal);
           continue;
@@ -128,7 +129,7 @@ export function createContest(
           // An owner that was only paused sees by this that it has lost.
           await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
         } catch (failure) {
-          void lease.release(true); // nobody should wait for a lease that is not made use of
+          void lease.release(true); // nobody should wait for an unused lease
           throw failure;
         }
         return { kind: "own", lease, journals };
@@ -213,7 +214,7 @@ function encodeLease(
   return encodeJson({ owner, beat, progress: progress(), quietMs, renewedAt: now() } satisfies LeaseRecord);
 }
 
-/** A lease that can't be read is one that never beats. */
+/** A lease that can't be read counts as one that never beats. */
 async function readLease(store: ByteStore, id: string, epoch: number): Promise<LeaseRecord | undefined> {
   const bytes = await store.read(leaseKey(id, epoch));
   if (!bytes) return undefined;

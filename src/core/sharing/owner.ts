@@ -1,4 +1,4 @@
-/** Names of lease owners, by which a process knows what it has left behind itself: a lease that it could not delete, say. */
+/** Names of lease owners. By its name a process recognizes its own leftovers, such as a lease that it could not delete. */
 
 const separator = "~";
 // Made when first needed: workerd has no random numbers while a module loads.

@@ -1,4 +1,4 @@
-/** A transfer's part in sharing through the store: its turn, its lease and its journal. A store that fails ends the sharing only. */
+/** Shares a transfer through the store: its turn, its lease and its journal. If the store fails, only the sharing ends. */
 import { isImageManagerError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";

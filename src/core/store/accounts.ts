@@ -1,4 +1,4 @@
-/** Whose the credentials are that an upstream has accepted: so that they open the account's images off-line, too. */
+/** Remembers the account of credentials that an upstream has accepted. So they give access to the account's images off-line too. */
 import type { ByteStore } from "./byte-store.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { accountKey } from "./keys.ts";

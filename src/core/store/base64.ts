@@ -1,4 +1,4 @@
-/** Bytes as text for drivers that keep strings only. `btoa` and `atob`: there is no Buffer on the edge. */
+/** Bytes as text, for drivers that store only strings. It uses `btoa` and `atob`, because the edge has no Buffer. */
 
 const marker = "base64:";
 // String.fromCharCode takes its bytes as arguments, and engines limit how many those may be.

@@ -1,4 +1,4 @@
-/** Bytes in and out of any unstorage driver or storage: one prefix, one kind of error, a time limit on every call. */
+/** Reads and writes bytes with any unstorage driver or storage. It has one prefix, one kind of error, and a time limit for every call. */
 import type { Driver, Storage } from "unstorage";
 import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
@@ -9,7 +9,7 @@ import { createPace, type PacedCall } from "./pace.ts";
 import { createRecess, type StoreOperation } from "./recess.ts";
 import { withinTime } from "./time-limit.ts";
 
-/** The store as the core sees it. Keys are relative to the prefix; faults are `STORE` errors. */
+/** The store as the core sees it. Keys are relative to the prefix. Failures are `STORE` errors. */
 export interface ByteStore {
   readonly maxValueBytes: number;
   readonly completeListing: boolean;
@@ -18,14 +18,14 @@ export interface ByteStore {
   /** Leases need both a listing to rely on and `createIfAbsent`. */
   readonly canLease: boolean;
   /**
-   * The value, in a buffer that is the caller's own; `undefined` where there is none, nothing that could be bytes, or more than
-   * `maxBytes`. Default: the bound of the key's kind. `signal`: it is not wanted any more.
+   * Reads a value into a buffer that belongs to the caller. `undefined` if there is no value, if it is not bytes, or if it has more than
+   * `maxBytes` (default: the limit of the key's kind). `signal` aborts when the value is no longer wanted.
    */
   read(key: string, maxBytes?: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** The bytes must not change until it settles. */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
-  /** Deletes it whenever the store comes to that: nobody waits, and nobody hears of a failure. */
+  /** Deletes the value in the background. Nobody waits, and a failure is not reported. */
   removeSometime(key: string): void;
   /** Keys below a folder (which ends in `:`), as far as the store lists them. */
   list(folder: string): Promise<string[]>;
@@ -34,16 +34,16 @@ export interface ByteStore {
   hasRoomToRead(bytes: number): boolean;
   /** The same store, asked in another manner. */
   asked(manner: Manner): ByteStore;
-  /** Whether it does not answer at present: `unless-hung` does not read it. */
+  /** Whether the store hangs at present. In the manner `unless-hung` it is then not read. */
   readonly isLeftAlone: boolean;
 }
 
 /**
  * How long a call may take, and whether it is made at all.
  *
- * - `patiently`: for calls whose whole point is the store
- * - `briefly`: for what a get waits for
- * - `unless-hung`: the same, but a store that hangs is left alone for a while
+ * - `patiently`: for calls that can't succeed without the store
+ * - `briefly`: for calls that a get waits for
+ * - `unless-hung`: the same, but a store that hangs is not called for a while
  */
 export type Manner = "patiently" | "briefly" | "unless-hung";
 
@@ -71,7 +71,7 @@ export function createByteStore(
 ): ByteStore {
   assertStorage(storage);
   const capabilities = (storage as Partial<StoreDriver>).capabilities;
-  // unstorage's own memory and lru-cache drivers keep the very buffer that they are given and hand out the very one they keep.
+  // unstorage's own memory and lru-cache drivers do not copy: they keep the given buffer and return the buffer that they keep.
   const own = capabilities
     ? (bytes: Uint8Array<ArrayBuffer>) => bytes
     : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
@@ -87,7 +87,7 @@ export function createByteStore(
   const calls = {
     read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
       const bytes = asBytes(await raw.read(fullKey(key), options));
-      // Drivers that know no bound have read all of it by now; at least nobody goes on with it.
+      // A driver without a limit has already read the whole value, but at least it is not used.
       return bytes && bytes.length <= options.maxBytes ? own(bytes) : undefined;
     },
     write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
@@ -232,7 +232,7 @@ function assertDone(result: unknown): void {
   if (result instanceof Error) throw result;
 }
 
-/** Whatever is no bytes (some drivers return an Error or a string where they should throw) is no value. */
+/** Only bytes are a value. Some drivers return an Error or a string instead of throwing. */
 function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;

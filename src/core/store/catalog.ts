@@ -1,4 +1,4 @@
-/** What was last seen of a device type: its canonical slug and its versions. Resolution within maxAge and offline works from it. */
+/** The last known facts of a device type: its canonical slug and its versions. They resolve versions within `maxAgeMs` and off-line. */
 
 import { isOptional, isRecord, isTime } from "../checks.ts";
 import { isDeviceType } from "../device-type.ts";

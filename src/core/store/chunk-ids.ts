@@ -1,6 +1,6 @@
 /**
- * Chunks as numbers, for accounts of all that is stored: 52 bits of the digest take an eighth of the memory of its text. Two chunks that
- * share a number count as one, so one may stay too long or be counted once; nothing is deleted by its number.
+ * Chunks as numbers, for the inventory of the store. 52 bits of a digest take an eighth of the memory of its text. Two chunks with the same
+ * number count as one. One of them may then stay too long or not be counted, but nothing is deleted by its number.
  */
 import type { ChunkDigests } from "../digest.ts";
 

@@ -1,4 +1,4 @@
-/** Chunks in and out of the store, each proved by its SHA-256 before anyone gets to see it. */
+/** Reads and writes chunks. The SHA-256 of each chunk is verified before its bytes are used. */
 import { bounds } from "../bounds.ts";
 import { webHash } from "../digest.ts";
 import { StoreError } from "../errors.ts";
@@ -30,7 +30,7 @@ export async function readChunk(
 
 const secondReadDelayMs = 50;
 
-/** One read may fail where nothing is wrong with the chunk: too many open files, a stale handle. A store that is late is not asked again. */
+/** A read may fail although the chunk is right: too many open files, a stale handle. A late store is not asked again. */
 async function readTwice(store: ByteStore, key: string, maxBytes: number, signal?: AbortSignal) {
   try {
     return await store.read(key, maxBytes, signal);
@@ -57,7 +57,7 @@ export async function storedLength(store: ByteStore, digest: string): Promise<nu
   return length;
 }
 
-/** Always puts, even where the chunk exists: the one that is there may be damaged, or about to be deleted. */
+/** Always writes, even if the chunk exists, because that chunk may be damaged or about to be deleted. */
 export async function writeChunk(
   store: ByteStore,
   digest: string,

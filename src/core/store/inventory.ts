@@ -1,4 +1,4 @@
-/** All that the store holds, as far as its listing goes: images, journals of transfers that did not end, leases, last uses. */
+/** Everything that the store lists: images, journals of unfinished transfers, leases and last uses. */
 
 import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";

@@ -1,6 +1,6 @@
 /**
- * The journal of a transfer under way: which chunks are in the store already, appended in segments that are never rewritten.
- * Other processes read along by it, and what a dead one left is taken up from it.
+ * The journal of a running transfer lists the chunks that are already in the store. It is written in segments that never change. Other
+ * processes follow the transfer by it, or continue it if its process died.
  */
 
 import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "../checks.ts";

@@ -30,7 +30,7 @@ export const useKey = (id: string): string => `${folders.uses}${id}`;
 /** Chunks that nobody seemed to need when last looked. */
 export const orphansKey = `${format}:orphans`;
 
-/** Tells whether the store answers: by a read, or by a byte that is written and deleted again to see whether one that hung is back. */
+/** Tests whether a store that hung answers again: by a read, or by a byte that is written and deleted. */
 export const probeKey = `${format}:probe`;
 
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */
@@ -49,7 +49,7 @@ export const partialKey = (id: string, epoch: number, segment: number): string =
 export const catalogKey = (space: string, slugOrAlias: string): string =>
   `${folders.catalog}${space}:${isDeviceType(slugOrAlias) ? slugOrAlias : hexOf(slugOrAlias)}`;
 
-/** Of an alias that is no slug: a disk may take `ZE250` and `ze250` for one name. */
+/** For an alias that is not a slug, because a disk may take `ZE250` and `ze250` for the same name. */
 function hexOf(text: string): string {
   const bytes = new TextEncoder().encode(text);
   return `~${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -1,6 +1,6 @@
 /**
- * Tells a slow store from one that hangs. It measures how fast large values come, and says how long one may take by that, and how many
- * may be under way at once. Chunks over a slow line are late together if many of them are asked for together.
+ * Tells a slow store from one that hangs. It measures the rate of large values. From the rate follow the time limit of a value, and how
+ * many values may be requested at the same time. On a slow line, many chunks that are requested together are all late.
  */
 
 /** How large values come and go, lately. One for both ways: they may share a line. */
@@ -29,7 +29,7 @@ const aheadMs = 2_000;
 const firstCalls = 2;
 /** Before anything is measured, a value is given the time that it takes at a quarter of this. */
 const firstBytesPerMs = 4 * 1024;
-/** A line that others use too becomes slower now and then: a value may take so many times as long as the measured rate says. */
+/** A shared line is sometimes slower, so a value may take this many times as long as the measured rate predicts. */
 const slack = 4;
 /** Older measurements count half after each such time. */
 const memoryMs = 4_000;
@@ -42,7 +42,7 @@ export function createPace(tellsProgress: boolean): Pace {
   let arrivedMs = Number.NEGATIVE_INFINITY;
   const measured = { bytes: 0, ms: 0 };
 
-  /** The time from one arrival to the next, so that it does not matter how many were under way, and what hangs does not count. */
+  /** Measures from one arrival to the next. So the number of requested values does not matter, and values that hang do not count. */
   const measure = (bytes: number, startedMs: number) => {
     const nowMs = performance.now();
     measured.bytes += bytes;

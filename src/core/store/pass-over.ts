@@ -1,4 +1,4 @@
-/** A look at many values: one that can't be read must not end it, a store that can't be read must. */
+/** Reads many values. A single value that can't be read is skipped. If the store itself can't be read, the reading fails. */
 import type { ByteStore } from "./byte-store.ts";
 import { probeKey } from "./keys.ts";
 

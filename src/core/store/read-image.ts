@@ -14,7 +14,7 @@ export interface ChunkSource {
   close(): void;
 }
 
-/** Says that a chunk is missing or damaged in the store; or, where the cause is a fault of the store, that it could not be read. */
+/** A chunk is missing or damaged in the store. If the cause is a failure of the store, the chunk could not be read. */
 export class ChunkUnavailable extends Error {
   readonly index: number;
 
@@ -26,7 +26,7 @@ export class ChunkUnavailable extends Error {
 
 /** What is read at a time: enough for a store that answers out of order; two streams leave a transfer room in the default budget. */
 const readAheadBytes = 24 * 1024 * 1024;
-/** At least enough to keep a disk and two hashing threads busy, at most what a server takes for one client. */
+/** Enough to keep a disk and two hashing threads busy, but not more than a server accepts from one client. */
 const readAheadLimits = [4, 16] as const;
 
 /** Reads from chunk `from` to chunk `to`, exclusive. */

@@ -1,6 +1,6 @@
 /**
- * Leaves a store alone that did not answer in time, for a growing while: a store that hangs costs one get a wait, and those after it
- * none. While it is left alone it is asked in the background whether it is back, by one call at a time that nobody waits for.
+ * Avoids a store that did not answer in time, for a growing time. So a store that hangs delays one get, but not the gets after it.
+ * Meanwhile a background call tests whether the store answers again. Only one such call runs at a time, and nobody waits for it.
  */
 import { StoreError } from "../errors.ts";
 
@@ -32,7 +32,7 @@ const longestMs = 5 * 60 * 1000;
 
 const leftAlone = new WeakSet<object>();
 
-/** Whether an error says only that the store is left alone: why that is, was told when it began. */
+/** Whether an error only says that the store is avoided. The cause was reported when that began. */
 export function isLeftAlone(failure: unknown): boolean {
   return typeof failure === "object" && failure !== null && leftAlone.has(failure);
 }
@@ -91,7 +91,7 @@ export function createRecess(options: RecessOptions): Recess {
     options.probe(pause.operation).then(settled, settled);
   };
 
-  /** No timer: whoever comes looks whether it is time. */
+  /** There is no timer: each call checks whether it is time. */
   const lookAfter = (part: Part, pause: Pause) => {
     const nowMs = performance.now();
     if (pause.trialMs !== undefined) {

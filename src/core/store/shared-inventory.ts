@@ -1,4 +1,4 @@
-/** One look at all that is stored for all who want one at the same time: it reads every manifest. */
+/** Shares one inventory among simultaneous callers, because an inventory reads every manifest. */
 import type { Inventory } from "./inventory.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** Ends the wait for a store call that takes too long. What was called goes on; whatever comes of it is left aside. */
+/** Ends the wait for a store call that takes too long. The call itself goes on, but its result is ignored. */
 
 /** Beyond 2^31 a timer fires at once. */
 const maxTimerMs = 2 ** 31 - 1;

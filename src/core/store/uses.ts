@@ -1,4 +1,4 @@
-/** When an image was last used: written now and then, so that a hit does not cost a write. */
+/** Notes when an image was last used. It writes only now and then, so that not every hit costs a write. */
 
 import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";

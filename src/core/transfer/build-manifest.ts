@@ -1,4 +1,4 @@
-/** The manifest of a transfer that came to its end. */
+/** Builds the manifest of a finished transfer. */
 import type { ImageIdentity } from "../identity.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";

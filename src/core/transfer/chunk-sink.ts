@@ -1,4 +1,4 @@
-/** Cuts raw bytes into chunks, hashes several at a time, publishes them in order and sees them into the store. */
+/** Cuts raw bytes into chunks, hashes several at the same time, publishes them in order and writes them to the store. */
 
 import { StoreError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";

@@ -1,4 +1,4 @@
-/** What of a transfer gets into the store as an image: the room that is made for it, the commit, and what stands in its way. */
+/** Stores the image of a transfer: makes room for it, commits it, and remembers why it can't be committed. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
@@ -75,7 +75,7 @@ export class Committer {
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.obstacle) return { obstacle: this.obstacle };
         await writeManifest(store, id, manifest);
-        // Some drivers (read-only ones, `null`) take what they do not keep.
+        // Some drivers (read-only ones, `null`) accept values that they do not keep.
         if ((await readManifest(store, id))?.digest !== manifest.digest) return { obstacle: this.#lost() };
         emit({ type: "committed", image: id, size: manifest.size });
         return { manifest };
@@ -131,7 +131,7 @@ export class Committer {
     return this.#giveUp(new StoreError(`The image does not fit into "maxBytes" (${this.#context.maxBytes})`));
   }
 
-  /** Ends the caching, not the delivery; and others need not wait for a commit that is not coming. */
+  /** Ends the caching, not the delivery. Other processes then do not wait for a commit that never comes. */
   storeFault(operation: string, cause: unknown): ImageManagerError {
     this.#context.emit({ type: "store-fault", operation, cause });
     return this.#giveUp(isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause }));

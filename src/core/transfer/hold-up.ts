@@ -1,6 +1,6 @@
 /**
- * Bounds how long a store may hold up those who wait for a download. Some slowness is worth a copy for the next get; a store that takes
- * less than half of what the upstream brings would make a cache out of patience alone.
+ * Limits how long a slow store may delay a download. Some delay is worth a copy for the next get. A store that is less than half as fast
+ * as the upstream is not worth it.
  */
 
 /** Counts the time that is lost to the store. */
@@ -9,7 +9,7 @@ export interface HoldUp {
   during<T>(room: Promise<T>): Promise<T>;
 }
 
-/** Less than anyone notices. */
+/** A delay that nobody notices. */
 const lookEveryMs = 50;
 
 /**

@@ -1,4 +1,4 @@
-/** Asks the upstream for one transfer's file: which file types, with which conditions, how often. */
+/** Requests the file of a transfer from the upstream. It decides the file types, the conditions and the number of attempts. */
 import type { ManagerContext } from "../context.ts";
 import { isImageManagerError, isUpstreamUnavailable } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";

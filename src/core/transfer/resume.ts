@@ -1,4 +1,4 @@
-/** Takes up what an earlier transfer left in the store, by a range of the very file that it was reading. */
+/** Continues an earlier transfer from its chunks in the store, with a range of the same file. */
 import { crc32 } from "../crc32.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import type { MemoryBudget } from "../memory/budget.ts";

@@ -1,4 +1,4 @@
-/** A transfer under way, as those see it who read along or keep count of it. */
+/** The interface of a running transfer, for its readers and for the accounts of the store's room. */
 
 import type { Cursor, TransferWindow } from "../memory/window.ts";
 import type { TransferStart } from "./transfer-head.ts";

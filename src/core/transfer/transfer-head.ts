@@ -1,4 +1,4 @@
-/** What is known of an image as soon as its transfer has begun. */
+/** The facts about an image that are known when its transfer has begun. */
 
 import { isMediaType } from "../checks.ts";
 import type { Validators } from "../freshness/validators.ts";

@@ -1,4 +1,4 @@
-/** What a transfer is told, and what becomes of it. */
+/** The options and the outcome of a transfer. */
 
 import type { ChunkDigests } from "../digest.ts";
 import type { ImageManagerError } from "../errors.ts";

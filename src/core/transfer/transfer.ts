@@ -1,4 +1,4 @@
-/** One upstream transfer of one image, from the first request to the commit, shared by all who read along. */
+/** One upstream transfer of one image, from the first request to the commit. All its readers share it. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError, TruncatedDownloadError } from "../errors.ts";
 import { isMadeEachTime } from "../identity.ts";
@@ -96,7 +96,7 @@ export class Transfer implements RunningTransfer {
 
   /** Ends it now; readers get the reason. */
   cancel(reason: unknown): void {
-    this.#unregister(); // who comes now must not join a transfer that is ending
+    this.#unregister(); // a new get must not join a transfer that is ending
     this.#abort.abort(reason);
     this.window.fail(reason);
   }
@@ -310,7 +310,7 @@ export class Transfer implements RunningTransfer {
   }
 }
 
-/** Other bytes are a riddle, unless one knows that they are new each time. */
+/** Explains different bytes if the upstream builds the image for each download. */
 function explained(failure: unknown, variant: ImageVariant): unknown {
   if (!(failure instanceof ImageChangedError) || !isMadeEachTime(variant)) return failure;
   return new ImageChangedError(

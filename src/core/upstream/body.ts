@@ -1,6 +1,6 @@
 /**
- * The body of a response, held from the moment its headers are there. Node ends a body that nobody has locked once its `Response`
- * is garbage, and such an end looks like that of a whole body: whoever waits for something before reading must hold it.
+ * The body of a response, locked as soon as its headers are there. If nobody has locked a body, Node ends it when its `Response` is
+ * garbage. Such an end looks like the end of a complete body. So a body must be locked if something else happens before it is read.
  */
 import { UpstreamError } from "../errors.ts";
 import { arePiecesOurs } from "../memory/free.ts";

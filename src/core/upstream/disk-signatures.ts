@@ -1,4 +1,4 @@
-/** Whether bytes begin as a disk or a file system does, or as a packed one: what does not is told, for it may be no image at all. */
+/** Tells whether bytes begin like a disk, a file system or a packed file. Other bytes are reported, because they may not be an image. */
 
 /** Offset and bytes, of which one set is enough. */
 const signatures: readonly (readonly [offset: number, bytes: readonly number[]])[] = [

@@ -1,4 +1,4 @@
-/** Brings an image's raw bytes to a sink part by part: each read on through breaks, inflated, and proven by its length and CRC-32. */
+/** Downloads an image part by part into a sink. Each part is continued after breaks, inflated, and verified by its length and CRC-32. */
 import { IntegrityError } from "../errors.ts";
 import { inflatePart, PartDamaged } from "./inflate-part.ts";
 import type {

@@ -1,4 +1,4 @@
-/** Brings an image's raw bytes to a sink, from the first to the last, through as many attempts as that takes. */
+/** Downloads an image's raw bytes into a sink, from the first to the last, with as many attempts as it needs. */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { downloadParts } from "./download-parts.ts";
 import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
@@ -122,7 +122,7 @@ function assertNotLonger(size: number, exactBytes: number | undefined): void {
   throw new UpstreamError(message, { unavailable: false });
 }
 
-/** No image is empty: a body without a byte is one that was lost, however well its end looks. */
+/** No image is empty. A body without a byte was lost, even if its end looks right. */
 function assertWholeImage(size: number, exactBytes: number | undefined): void {
   if (size === 0) throw new UpstreamError("The upstream sent a file that contains no byte of an image");
   if (exactBytes === undefined || size === exactBytes) return;

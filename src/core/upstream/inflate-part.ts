@@ -1,6 +1,6 @@
 /**
- * Inflates one part and proves it. The part is wrapped as a gzip member with the length and CRC-32 that it should have, so the
- * platform's own inflater compares them, at its own speed, on every runtime.
+ * Inflates one part and verifies it. The part is wrapped as a gzip member with the length and CRC-32 that it should have. So the platform's
+ * own inflater compares them, fast and on every runtime.
  */
 import { crc32 } from "../crc32.ts";
 import { foreignError } from "../foreign-error.ts";

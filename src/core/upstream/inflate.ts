@@ -60,7 +60,7 @@ function translate(failure: unknown, isCutShort: boolean, fileBytes: number): Er
     return new TruncatedDownloadError("The gzip file ended before the image did", fileBytes, undefined, {
       cause,
     });
-  // A later try may get sound bytes: hence "unavailable".
+  // A later attempt may get valid bytes, so it counts as "unavailable".
   return new UpstreamError("The download is not a valid gzip file", { unavailable: true }, { cause });
 }
 
@@ -256,7 +256,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     async isComplete(): Promise<boolean> {
       if (writtenBytes < leastMemberBytes) return false;
       await lastWrite;
-      // Who aborts reads no more: without a look at it this would wait for ever.
+      // After an abort nobody reads any more. Without this check it would wait for ever.
       for (let quietMs = 0; quietMs < settleMs && !isAborted; ) {
         if (pendingBytes() === 0) return true;
         if (pendingBytes() > maxPendingBytes) return false;

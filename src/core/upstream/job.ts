@@ -1,4 +1,4 @@
-/** What a download is asked to do, what it works on, and where its bytes go. */
+/** The types of a download: its task, the file that it reads, and the sink of its bytes. */
 import type { Validators } from "../freshness/validators.ts";
 import type { FilePosition } from "../memory/window.ts";
 import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";

@@ -1,4 +1,4 @@
-/** How an inflater is left before its end, without harm to the process. */
+/** Ends an inflater early without a crash of the process. */
 
 /**
  * Ends both sides of an inflater. Node 22 and 24 die of "Controller is already closed" where the readable side of a

@@ -1,4 +1,4 @@
-/** The one time limit of look-ups: some time without a byte, and six times that in all. */
+/** The time limit of look-ups: a time without a byte, and six times that in total. */
 import { UpstreamError } from "../errors.ts";
 import type { SourceOptions } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";

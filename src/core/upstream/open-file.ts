@@ -1,4 +1,4 @@
-/** Opens an image at its upstream: as the first file type that is handed out, or in its parts. */
+/** Opens an image at its upstream: the first file type that the upstream delivers, or the image's parts. */
 import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";
 import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";

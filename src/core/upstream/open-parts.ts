@@ -1,4 +1,4 @@
-/** Opens an image that a source hands out in parts, so that to the rest of a transfer it is a file of which every range can be had. */
+/** Opens an image in parts. To the rest of a transfer it looks like a file that delivers every range. */
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageParts } from "../types.ts";
 import type { UpstreamBody } from "./body.ts";

@@ -1,4 +1,4 @@
-/** An image's parts as a list: whether it makes sense, what stands for it, and where each part lies. */
+/** The list of an image's parts: whether it is valid, which validators identify it, and where each part begins. */
 
 import { isCount, isRecord } from "../checks.ts";
 import { sha256HexOfText } from "../digest.ts";

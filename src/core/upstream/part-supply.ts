@@ -1,4 +1,4 @@
-/** Opens an image's parts one by one, each at the address that the source gives it; the next one's request is under way early. */
+/** Opens an image's parts one by one, at the addresses that the source gives. The next part is requested early. */
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageFile, ImagePart, ImageParts } from "../types.ts";

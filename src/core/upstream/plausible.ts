@@ -1,6 +1,6 @@
 /**
- * Whether what came can be the file that was asked for. A captive portal or a maintenance page answers 200 to everything, with a page of
- * its own: taken for an image, it would replace a good copy.
+ * Tells whether an answer can be the requested file. A captive portal or a maintenance page answers every request with 200 and its own
+ * page. If that page were taken for an image, it would replace a good copy.
  */
 import { UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";

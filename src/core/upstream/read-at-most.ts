@@ -1,4 +1,4 @@
-/** Reads a body by hand and no further than a bound: whoever answers does not decide how much memory that takes. */
+/** Reads a body up to a limit, so that a server can't decide how much memory its answer takes. */
 
 /** What was read of a body. */
 export interface BoundedBody {

@@ -1,4 +1,4 @@
-/** The bytes of one upstream file, read on through breaks where the rest provably belongs to the same file. */
+/** Reads the bytes of one upstream file. After a break it continues if the rest provably belongs to the same file. */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";

@@ -1,4 +1,4 @@
-/** What must not get out of a request for an image: credentials in its headers and address, and the Wi-Fi key in its query. */
+/** The secrets of a request for an image: credentials in its headers and URL, and the Wi-Fi key in its query. */
 import type { ImageFile } from "../types.ts";
 
 const namesOfSecrets = /key|token|secret|signature|credential|password/i;

@@ -1,4 +1,4 @@
-/** One request for an image's file: headers out, redirects by hand, statuses to errors, and what the response says of itself. */
+/** Sends one request for an image's file. It follows redirects by itself, turns statuses into errors, and reads the response's headers. */
 
 import { isHeaderValue } from "../checks.ts";
 import { type ImageManagerError, UnauthorizedError, UpstreamError, VersionNotFoundError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** A server's own words for a refusal, short and fit to be quoted: balena says in a JSON string what is wrong. */
+/** Reads a server's message about a refusal, short and safe to quote. balena sends it as a JSON string. */
 import { bounds } from "../bounds.ts";
 import { purged } from "../foreign-error.ts";
 import { readAtMost } from "./read-at-most.ts";

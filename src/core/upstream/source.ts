@@ -1,4 +1,4 @@
-/** A caller's {@link ImageSource}, checked: what it returns is validated, what it throws is typed, an abort is immediate. */
+/** Wraps a caller's {@link ImageSource}: its answers are checked, its errors get a type, and an abort ends a call at once. */
 import { isDeviceType } from "../device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";

@@ -1,4 +1,4 @@
-/** A time limit for the wait until an upstream answers. */
+/** Limits the time until an upstream answers. */
 import { UpstreamError } from "../errors.ts";
 
 /** Times the wait for the headers only: the signal that the body hangs on is never timed. */

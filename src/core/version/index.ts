@@ -1,4 +1,4 @@
-/** The version module's surface to the rest of the core. */
+/** The functions of the version module that the rest of the core uses. */
 export { compareVersions } from "./compare.ts";
 export { type ParsedVersion, parseVersion } from "./parse.ts";
 export { selectVersion } from "./select.ts";

@@ -1,4 +1,4 @@
-/** Reads balenaOS version strings. What does not pass here goes into no URL and no key. */
+/** Reads balenaOS version strings. Only a valid one may go into a URL or a key. */
 import parse from "semver/functions/parse.js";
 
 const maxLength = 128;

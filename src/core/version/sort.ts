@@ -1,4 +1,4 @@
-/** Ranks a device type's versions, most eligible first; the choice of one and the public list both build on it. */
+/** Ranks a device type's versions, the best first. Both the choice of a version and the public list use it. */
 import type { OsVersion } from "../types.ts";
 import { compareVersions } from "./compare.ts";
 import { type ParsedVersion, parseVersion } from "./parse.ts";

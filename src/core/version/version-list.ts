@@ -1,4 +1,4 @@
-/** A list of versions, as sources and catalogs give it: checked, not trusted. */
+/** Checks a list of versions that a source or a catalog gives. */
 import { isRecord } from "../checks.ts";
 import type { OsVersion } from "../types.ts";
 

@@ -1,4 +1,4 @@
-/** What a version may be asked for by: an alias, an exact version or a semver range. Checked before any request. */
+/** Reads the version that a caller wants: an alias, an exact version or a semver range. It is checked before any request. */
 import minVersion from "semver/ranges/min-version.js";
 import validRange from "semver/ranges/valid.js";
 import { InvalidVersionError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** File names of FAT: long ones, and the short ones that stand beside them. */
+/** File names of FAT: long names, and the short name that each long name has. */
 
 /** Characters of a short name beyond letters and digits. */
 const shortSymbols = "$%'-_@~`!(){}^#&";

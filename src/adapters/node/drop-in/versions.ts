@@ -1,4 +1,4 @@
-/** What version 10 could tell of a version by its text alone. */
+/** The functions of version 10 that judge a version by its text. */
 import { InvalidVersionError } from "../../../core/errors.ts";
 import { isExactVersion } from "../../../core/version/index.ts";
 
@@ -19,9 +19,9 @@ export function isESR(version: string): boolean {
 }
 
 /**
- * Makes sure that a text is one exact balenaOS version.
+ * Checks that a text is an exact balenaOS version.
  *
- * @throws `INVALID_VERSION` ("Invalid version number") for anything else, ranges and `latest` among them.
+ * @throws `INVALID_VERSION` ("Invalid version number") for anything else, also for ranges and `latest`.
  *
  * @example
  * ```ts

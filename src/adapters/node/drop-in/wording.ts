@@ -1,4 +1,4 @@
-/** Says errors in the words of version 10, which callers may show or compare. Class, code and facts stay. */
+/** Gives errors the messages of version 10, because callers may show or compare them. Class, code and facts stay. */
 import { assertDeviceType } from "../../../core/device-type.ts";
 import {
   DeviceTypeNotFoundError,
@@ -61,7 +61,7 @@ function isDeviceType(value: unknown): boolean {
   }
 }
 
-/** A new error, for the old one may have been handed to other callers as well. */
+/** A new error, because other callers may have got the old one too. */
 function reworded(error: ImageManagerError, message: string): ImageManagerError {
   const options = { cause: error };
   if (error instanceof InvalidArgumentError) return new InvalidArgumentError(message, options);

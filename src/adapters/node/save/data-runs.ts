@@ -1,4 +1,4 @@
-/** Finds what of a piece has to be written: everything but long stretches of zeros, which a file keeps as holes. */
+/** Finds the parts of a piece that must be written. Long runs of zeros are not written: they become holes of the file. */
 
 /** Bytes of a piece, `end` exclusive. */
 export interface Run {

@@ -1,4 +1,4 @@
-/** Calls of the disk that an image is saved to: their faults become `STORE` errors, and room is looked for ahead. */
+/** Calls of the disk. Their errors become `STORE` errors, and free room is checked before a save. */
 import { statfs } from "node:fs/promises";
 import { StoreError } from "../../../core/errors.ts";
 import { foreignError, foreignMessage } from "../../../core/foreign-error.ts";

@@ -1,4 +1,4 @@
-/** The file that an image is written to before it gets its name: made anew, or taken up from a save that did not end. */
+/** The temporary file of a save: a new one, or one that an interrupted save has left. */
 import { type FileHandle, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { outwaitWindows } from "../../fs/retry.ts";

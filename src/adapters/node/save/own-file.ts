@@ -1,4 +1,4 @@
-/** Files of this user's alone: in a directory that others write to, what lies under a name may be theirs, or a link to anything. */
+/** Opens only files of this user. In a shared directory, a file may belong to another user, or be a link to anything. */
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 

@@ -1,4 +1,4 @@
-/** Tells temporary files that somebody is writing from those that a crash left, by the process that their names give. */
+/** Decides whether a temporary file is still being written or was left by a crash. The file's name has its process. */
 import { createHash } from "node:crypto";
 import { lstat, readlink } from "node:fs/promises";
 import { hostname } from "node:os";

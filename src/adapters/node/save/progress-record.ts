@@ -1,6 +1,6 @@
 /**
- * How far a file has been written, noted behind the image's end in the file itself: so the two can't get separated. The note is
- * a hint where to go on, no proof of what is there; it goes when the file is cut to the image's size.
+ * Notes how far a file has been written. The note is in the file itself, after the image's end, so that the two can't be separated. It is
+ * only a hint where to continue, not a proof of the bytes. It disappears when the file is cut to the image's size.
  */
 import type { FileHandle } from "node:fs/promises";
 import { maxChunkBytes } from "../../../core/store/manifest.ts";

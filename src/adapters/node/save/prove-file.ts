@@ -1,4 +1,4 @@
-/** Proves by its ETag that a file holds an image, whoever wrote what of it when. */
+/** Proves by the ETag that a file contains an image, even if several saves have written it. */
 import type { FileHandle } from "node:fs/promises";
 import { eachOf } from "../../../core/each.ts";
 import { detachBuffer } from "../../../core/memory/free.ts";

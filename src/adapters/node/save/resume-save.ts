@@ -1,4 +1,4 @@
-/** Goes on with the file of a save that did not end, and proves what came of it: nothing that was left is trusted. */
+/** Continues the file of an interrupted save, and then verifies all of it. Bytes that were left are not trusted. */
 import type { GetOptions, ImageManager, ImageStream, Progress } from "../../../core/types.ts";
 import { assertRoom, onDisk } from "./disk.ts";
 import { discardDraft, type KnownImage, type LeftDraft, leaveDraft, placeDraft } from "./draft.ts";

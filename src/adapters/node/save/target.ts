@@ -1,4 +1,4 @@
-/** Where an image is to be saved: says what can't be a target before anything is asked or written. */
+/** Checks the target of a save before anything is requested or written. */
 import { lstat, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgumentError } from "../../../core/errors.ts";

@@ -1,4 +1,4 @@
-/** Names of the files beside a target that are to become it: each says the image it holds and who is writing it. */
+/** Names of temporary files next to a target. A name says which image the file contains and which process writes it. */
 import { createHash, randomUUID } from "node:crypto";
 import { basename, join } from "node:path";
 import { type nobody, thisOwner } from "./owner.ts";

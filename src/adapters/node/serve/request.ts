@@ -1,4 +1,4 @@
-/** From a request of `node:http` to a web one, as far as it is one. */
+/** Turns a request of `node:http` into a web request, if it can be one. */
 import type { IncomingMessage } from "node:http";
 
 // What may stand in a URL before the path; above all no user, path or query of its own.

@@ -1,4 +1,4 @@
-/** From a web response to one of `node:http`: at the client's pace, and never as if it were whole when it is not. */
+/** Sends a web response through `node:http`, at the client's pace. A client can always see that a body is incomplete. */
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { arePiecesOurs, detachBuffer } from "../../../core/memory/free.ts";
