@@ -31,7 +31,7 @@ export function keyPrefixer(keyPrefix: string): (key: string) => string {
 }
 
 /**
- * Whether a value of that many bytes is what was asked for: `false` where it is larger than a bound that was given.
+ * Whether a value of that many bytes is what was asked for: `false` if it is larger than a bound that was given.
  *
  * @throws `EFBIG` where none was given, and it is larger than anybody can mean: to say that it is missing would be wrong.
  */

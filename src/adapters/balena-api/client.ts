@@ -71,7 +71,7 @@ interface Answer {
   readonly headers: Headers;
   /** What a refusal says. */
   readonly words?: string | undefined;
-  /** `undefined` where it was too large, or the status is not 200. */
+  /** `undefined` if it was too large, or the status is not 200. */
   readonly body?: Uint8Array | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { ReleaseAsset } from "../balena/parts.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** The slug in an answer to a device type query; `undefined` where nothing was found. */
+/** The slug in an answer to a device type query; `undefined` if nothing was found. */
 export function slugIn(json: unknown): string | undefined {
   const [found] = pineRows(json);
   if (found === undefined) return undefined;

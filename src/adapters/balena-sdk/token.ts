@@ -9,7 +9,7 @@ import { isNotLoggedIn, sdkFailureError } from "./sdk-failure.ts";
 const renewAfterMs = 24 * 60 * 60 * 1000;
 
 /**
- * A function that says the token, `undefined` where nobody is logged in.
+ * A function that says the token, `undefined` if nobody is logged in.
  *
  * @throws {UnauthorizedError} `UNAUTHORIZED` for a login that is not usable.
  */

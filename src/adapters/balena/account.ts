@@ -31,7 +31,7 @@ export async function assertTokenAccepted(client: ApiClient, options: SourceOpti
   if ((await client.currentToken(options.signal)) !== undefined) await whoIs(client, options);
 }
 
-/** `undefined` where the API accepts the token and names nobody, as older ones do. */
+/** `undefined` if the API accepts the token and names nobody, as older ones do. */
 async function whoIs(client: ApiClient, options: SourceOptions): Promise<string | undefined> {
   try {
     return await client.ask({ action, path, ...options }, scopeIn);

@@ -17,7 +17,7 @@ const noFile = ["ENOENT", "ELOOP", "ENXIO", "ENODEV", "EOPNOTSUPP", "EISDIR"] as
 // Node ends the process at a read of 2 GiB. Chunks are smaller, and read at once.
 const maxReadBytes = 64 * 1024 * 1024;
 
-/** The file's bytes in a buffer of the caller's own; `null` where there is no file, or a larger one than was asked for. */
+/** The file's bytes in a buffer of the caller's own; `null` if there is no file, or a larger one than was asked for. */
 export async function readWholeFile(
   path: string,
   assertNoLink: AssertNoLink,

@@ -13,7 +13,7 @@ export function objectNameOf(keyPrefix: string, key: string): string {
   throw new InvalidArgumentError(`S3 can't store a value under this key: ${JSON.stringify(key)}`);
 }
 
-/** The key that an object holds; `undefined` where its name is none of ours. */
+/** The key that an object holds; `undefined` if its name is none of ours. */
 export function keyOfObject(keyPrefix: string, name: string): string | undefined {
   const key = name.slice(keyPrefix.length);
   const isOurs = name.startsWith(keyPrefix) && key !== "" && !key.includes("/") && !hasSteps(name);

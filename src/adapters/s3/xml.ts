@@ -1,6 +1,6 @@
 /** The little XML that S3 speaks: flat elements, no attributes that matter. Web platforms have no parser in common. */
 
-/** Text of the first element of a name; `undefined` where there is none. */
+/** Text of the first element of a name; `undefined` if there is none. */
 export function elementOf(xml: string, name: string): string | undefined {
   return elementsOf(xml, name)[0];
 }

@@ -15,7 +15,7 @@ import { asking } from "../store-fault.ts";
 import { followNew } from "./join-transfer.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
 
-/** The store's fault by which a chunk could not be read; `undefined` where it was read, and is missing or damaged. */
+/** The store's fault by which a chunk could not be read; `undefined` if it was read, and is missing or damaged. */
 export function storeFaultOf({ cause }: ChunkUnavailable): ImageManagerError | undefined {
   return isImageManagerError(cause) && cause.code === "STORE" ? cause : undefined;
 }

@@ -118,7 +118,7 @@ async function findWay(
   }
 }
 
-/** `undefined` where somebody else's revalidation was joined and does not help: then all is to be looked at anew. */
+/** `undefined` if another call's revalidation was joined and does not help: everything must then be checked again. */
 async function askUpstream(
   context: ManagerContext,
   options: TransferOptions,

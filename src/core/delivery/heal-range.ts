@@ -21,7 +21,7 @@ export interface FetchedChunks extends ChunkSource {
   rewritten(): number;
 }
 
-/** Chunks `from` to `to` (exclusive), rewritten as they come. Rejects where the upstream does not hand out that range. */
+/** Chunks `from` to `to` (exclusive), rewritten as they come. Rejects if the upstream does not hand out that range. */
 export async function fetchChunks(
   context: ManagerContext,
   manifest: Manifest,

@@ -72,7 +72,7 @@ async function badRun(
   return Math.min(end - index, maxRunChunks + 1);
 }
 
-/** The run by one ranged request, then the store again; `undefined` where the upstream does not hand out ranges. */
+/** The run by one ranged request, then the store again; `undefined` if the upstream does not hand out ranges. */
 async function byRange(
   context: ManagerContext,
   read: ResolvedGet,

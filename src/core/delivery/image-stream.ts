@@ -18,7 +18,7 @@ export interface ImageBody {
   readonly signal: AbortSignal | undefined;
   /** The chunks from the one that holds `span.start`. */
   readonly chunks: ChunkSource;
-  /** Another way to the chunks from `index` on; `delivered` says whether the caller has any bytes yet. Rejects where there is none. */
+  /** Another way to the chunks from `index` on; `delivered` says whether the caller has any bytes yet. Rejects if there is none. */
   recover(index: number, failure: unknown, delivered: boolean): Promise<ChunkSource>;
   onDelivered(bytes: number): void;
   /** All bytes of the span are delivered. */

@@ -2,7 +2,7 @@
 import type { TransferWindow } from "../memory/window.ts";
 
 /**
- * The share (0 to 1) of the file's rest from `start` on that brought so many bytes of the image; `undefined` where its length is
+ * The share (0 to 1) of the file's rest from `start` on that brought so many bytes of the image; `undefined` if its length is
  * unknown.
  */
 export function shareOf(window: TransferWindow, start: number, bytes: number): number | undefined {

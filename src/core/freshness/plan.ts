@@ -16,7 +16,7 @@ export interface FreshnessPolicy {
  */
 export type CachePlan = "serve" | "revalidate" | "transfer" | "bypass" | "fail";
 
-/** Decides it. `validatedAt` is `undefined` where there is no copy. */
+/** Decides it. `validatedAt` is `undefined` if there is no copy. */
 export function planGet(
   mode: CacheMode,
   validatedAt: number | undefined,

@@ -46,7 +46,7 @@ const isWeakMatch = (one: string, etag: string | undefined) => opaque(one) === (
 
 const opaque = (etag: string) => etag.replace(/^W\//, "");
 
-/** `undefined` where either date is not known, so that the field is to be ignored. */
+/** `undefined` if either date is not known, so that the field is to be ignored. */
 function isNewerThan(current: CurrentValidators, field: string | null): boolean | undefined {
   const [modified, since] = [secondOf(current), field === null ? undefined : parseHttpDate(field)];
   return modified === undefined || since === undefined ? undefined : modified > since;

@@ -21,7 +21,7 @@ export interface Part {
 }
 
 /**
- * Opens the part. `undefined` where the whole is to be served after all, as a server always may (RFC 9110, section 14.2):
+ * Opens the part. `undefined` if the whole is to be served after all, as a server always may (RFC 9110, section 14.2):
  * the range can't be told from an unknown size, or the image is just being replaced by another.
  *
  * @throws {HttpProblem} 416

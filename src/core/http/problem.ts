@@ -40,7 +40,10 @@ const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: 
   UNAUTHORIZED: [502, "The upstream did not let this server have it."],
   UPSTREAM: [502, "The upstream could not be reached, or failed."],
   TRUNCATED_DOWNLOAD: [502, "The upstream's image ended too early."],
-  IMAGE_CHANGED: [502, "The upstream's image changed on the way. Another try begins anew."],
+  IMAGE_CHANGED: [
+    502,
+    "The upstream's image changed during the delivery. Another request starts from the beginning.",
+  ],
   INTEGRITY: [500, "The stored image is damaged, and could not be mended."],
   STORE: [503, "The store failed."],
   LISTING_INCOMPLETE: [501, "The store can't list its images."],

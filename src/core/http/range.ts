@@ -26,7 +26,7 @@ export function parseRange(field: string | null): RangeSpec | undefined {
 /** Larger numbers are as good as the largest that can be counted with; one more than it still can. */
 const position = (digits: string) => Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 
-/** The bytes of an image of that size; `whole` where they can't be told from it, an image without bytes. */
+/** The bytes of an image of that size; `whole` if they can't be told from it, an image without bytes. */
 export function resolveRange(spec: RangeSpec, size: number): PartSpan | "unsatisfiable" | "whole" {
   if ("suffixBytes" in spec) {
     if (spec.suffixBytes === 0) return "unsatisfiable";

@@ -13,7 +13,7 @@ export interface CachedImage {
   readonly manifest: Manifest;
 }
 
-/** Finds it without asking the upstream; `undefined` where it is not there. A store that fails is `STORE`, not an absence. */
+/** Finds it without asking the upstream; `undefined` if it is not there. A store that fails is `STORE`, not an absence. */
 export async function findCached(
   context: ManagerContext,
   deviceType: string,

@@ -94,7 +94,7 @@ export function lookUpRetries({ retry }: ManagerContext, isImpatient: boolean): 
   return createRetries(isImpatient ? { ...retry, attempts: 1 } : retry);
 }
 
-/** The remembered versions that a request may choose from; `undefined` where they were never asked for. */
+/** The remembered versions that a request may choose from; `undefined` if they were never asked for. */
 export function rememberedVersions(
   { includeDrafts }: ResolveRequest,
   known: CatalogEntry | undefined,

@@ -6,7 +6,7 @@ import type { ImageVariant, OsVersion } from "../types.ts";
 import { selectVersion } from "../version/index.ts";
 import type { ResolveRequest } from "./request.ts";
 
-/** The selected version; `undefined` where none satisfies. */
+/** The selected version; `undefined` if none satisfies. */
 export function selectFrom(
   deviceType: string,
   list: readonly OsVersion[],

@@ -23,7 +23,7 @@ export class ChunkBuffers {
     });
   }
 
-  /** A buffer with anything in it; `undefined` where there is no memory for one. */
+  /** A buffer with anything in it; `undefined` if there is no memory for one. */
   take(chunkBytes: number): Uint8Array<ArrayBuffer> | undefined {
     const spare = this.#spare.pop();
     if (spare?.length === chunkBytes) return spare;

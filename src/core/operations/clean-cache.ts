@@ -38,7 +38,7 @@ async function removeAll(store: ByteStore, keys: readonly string[]): Promise<voi
 
 const tries = 3;
 
-/** Some stores list a key for a while after it is gone, and another process may write it anew: only a value that stays was kept. */
+/** Some stores still list a deleted key for a while, and another process may write it again. Only a value that stays was not deleted. */
 async function insist(store: ByteStore, keys: readonly string[]): Promise<void> {
   const kept = await eachOf(keys, async (key) => {
     for (let attempt = 0; attempt < tries; attempt++) {

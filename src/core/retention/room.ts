@@ -34,7 +34,7 @@ export async function makeRoom(context: ManagerContext, bytes: number, victims: 
   );
 }
 
-/** Makes room for the very chunks of an image; `false` where there is none to be made. Its own older copy does not count. */
+/** Makes room for the very chunks of an image; `false` if there is none to be made. Its own older copy does not count. */
 export async function makeRoomFor(context: ManagerContext, id: string, manifest: Manifest): Promise<boolean> {
   if (context.maxBytes === undefined) return true;
   const found = await lookAtRoom(context);

@@ -20,7 +20,7 @@ export interface FollowOptions {
 
 /**
  * Adds to the window what the journal says is stored; settles when its owner has ended, or is taken to have.
- * @throws {ImageChangedError} `IMAGE_CHANGED` where the journal disagrees with what was already handed out.
+ * @throws {ImageChangedError} `IMAGE_CHANGED` if the journal disagrees with what was already handed out.
  */
 export async function followJournal(options: FollowOptions): Promise<void> {
   const { store, id, turn, contest, times, window, signal } = options;

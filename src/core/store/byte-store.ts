@@ -56,7 +56,7 @@ export interface ByteStoreOptions {
   onBack?(operation: StoreOperation): void;
 }
 
-/** How long a call whose whole point is the store may take: generous, for a listing may be long and a disk busy. */
+/** How long a call that can't succeed without the store may take. It is generous: a listing may be long, and a disk busy. */
 const patienceMs = 60_000;
 /** What a get waits for. */
 export const defaultStoreTimeoutMs = 5_000;

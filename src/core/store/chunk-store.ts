@@ -14,7 +14,7 @@ export interface ChunkPlace {
   readonly hash: Hasher;
 }
 
-/** The chunk's bytes, verified; `undefined` when it is missing or damaged. A hole is made anew for each caller. */
+/** The chunk's bytes, verified; `undefined` when it is missing or damaged. Each caller gets its own buffer for a hole. */
 export async function readChunk(
   { store, hash }: ChunkPlace,
   digest: string | null,
@@ -74,7 +74,7 @@ export interface DigestedChunk {
 
 /**
  * Hashes a chunk. The given buffer is the hasher's from then on.
- * @throws {StoreError} `STORE` where a hasher that the caller brought fails.
+ * @throws {StoreError} `STORE` if a hasher that the caller brought fails.
  */
 export async function digestChunk(
   chunk: Uint8Array<ArrayBuffer>,

@@ -74,7 +74,7 @@ function isWithinSize(header: JournalHeader | undefined, chunks: number): boolea
   return header !== undefined && chunks * header.chunkBytes <= (header.size ?? Number.MAX_SAFE_INTEGER);
 }
 
-/** A segment; `undefined` where there is none (yet), or none of this owner's. */
+/** A segment; `undefined` if there is none (yet), or none of this owner's. */
 export async function readSegment(
   store: ByteStore,
   id: string,

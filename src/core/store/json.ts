@@ -20,7 +20,7 @@ export async function encodeSealed(key: string, value: object): Promise<Uint8Arr
   return encodeJson({ ...value, seal: await sealOf(key, value) });
 }
 
-/** The value; `undefined` where the seal does not fit. */
+/** The value; `undefined` if the seal does not fit. */
 export async function decodeSealed(key: string, bytes: Uint8Array | undefined): Promise<unknown> {
   const decoded = decodeJson(bytes);
   if (typeof decoded !== "object" || decoded === null) return undefined;

@@ -34,7 +34,7 @@ export async function readManifest(store: ByteStore, id: string): Promise<Manife
   return value;
 }
 
-/** Writes a manifest: the commit. @throws {StoreError} `STORE` also where it would be too large to be read again. */
+/** Writes a manifest: the commit. @throws {StoreError} `STORE` also if it would be too large to be read again. */
 export async function writeManifest(store: ByteStore, id: string, manifest: Manifest): Promise<void> {
   const bytes = encodeJson(manifest);
   if (bytes.length > bounds.manifestBytes) {

@@ -6,9 +6,9 @@ import { probeKey } from "./keys.ts";
 export type OnUnreadable = (cause: unknown) => void;
 
 /**
- * What `read` gives, or `undefined` where the store fails to give this one value but answers otherwise: a file of another user's, say,
+ * What `read` gives, or `undefined` if the store fails to give this one value but answers otherwise: a file of another user's, say,
  * or a Redis key of another type.
- * @throws {StoreError} `STORE` where it answers nothing.
+ * @throws {StoreError} `STORE` if it answers nothing.
  */
 export async function orPassOver<T>(
   store: ByteStore,

@@ -9,7 +9,7 @@ export type StoreOperation = "read" | "write" | "remove" | "create" | "list";
 
 /** Says when a store is not to be asked. */
 export interface Recess {
-  /** @throws {StoreError} `STORE` where the store is left alone. */
+  /** @throws {StoreError} `STORE` if the store is left alone. */
   assertNone(operation: StoreOperation): void;
   /** Whether nothing is read at present. */
   readonly isOn: boolean;

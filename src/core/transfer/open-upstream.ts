@@ -103,7 +103,7 @@ function fileTypesToAsk(
   return stored === ".img" ? [".img", ".gz"] : [".gz", ".img"];
 }
 
-/** `undefined` where HEAD is refused, in whichever way: a URL may be signed for GET alone. */
+/** `undefined` if HEAD is refused, in whichever way: a URL may be signed for GET alone. */
 async function askHead(job: DownloadJob): Promise<Validators | undefined> {
   try {
     const { response } = (await openFile(job, { isHeadersOnly: true })) as UpstreamFile;

@@ -22,7 +22,7 @@ export interface ResumeContext extends ChunkPlace {
 
 /**
  * Asks for the rest and adds what is there to the window. Gives the opened rest, the whole file where the upstream sent that
- * instead, or `undefined` where the journal is of no use.
+ * instead, or `undefined` if the journal is of no use.
  */
 export async function resumeFrom(
   journal: Journal,

@@ -49,7 +49,7 @@ export function isPage(mime: string | undefined): boolean {
   return /^text\/(?!plain$)|^application\/(json|xml|javascript)$|\+(json|xml)$/.test(type);
 }
 
-/** Why bytes can't be the start of such a file; `undefined` where they can. A content coding may still lie over it: then only a text tells. */
+/** Why bytes can't be the start of such a file; `undefined` if they can. A content coding may still lie over it: then only a text tells. */
 export function whyNot(kind: FileKind, start: Uint8Array, isCoded: boolean): string | undefined {
   if (start.length === 0) return "it is empty";
   if (isText(start)) return "it is a text";

@@ -23,7 +23,7 @@ export interface ReadContext {
   onResumed(fromByte: number, cause: unknown): void;
 }
 
-/** Thrown when the file can't be continued: the bytes begin anew with the response that is already open. */
+/** Thrown when the file can't be continued: the bytes begin again with the response that is already open. */
 export class FileRestarted extends Error {
   readonly opened: UpstreamFile;
 

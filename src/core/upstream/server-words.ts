@@ -6,7 +6,7 @@ import { readAtMost } from "./read-at-most.ts";
 /** An error page is not worth waiting for. */
 const patienceMs = 2_000;
 
-/** What the body of a refusal says; `undefined` where that is nothing, or nothing for people. The body is used up. */
+/** What the body of a refusal says; `undefined` if that is nothing, or nothing for people. The body is used up. */
 export async function wordsOf(
   response: Response,
   secrets: readonly string[] = [],

@@ -14,7 +14,7 @@ export async function onDisk<T>(path: string, operation: () => Promise<T>): Prom
   }
 }
 
-/** @throws {StoreError} `STORE` where there is less room than that; its `cause` has the code `ENOSPC`, as of a full disk. */
+/** @throws {StoreError} `STORE` if there is less room than that; its `cause` has the code `ENOSPC`, as of a full disk. */
 export async function assertRoom({ path, directory }: Target, neededBytes: number): Promise<void> {
   const disk = await statfs(directory).catch(() => undefined);
   // Some network disks say nothing of their size.

@@ -2,7 +2,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 
-// A link gives ELOOP (not on Deno, hence the look before), and no pipe holds up a thread. Windows has neither.
+// A link gives ELOOP (not on Deno, so it is checked before), and a pipe does not block a thread. Windows has neither.
 const openFlags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Whether a path is a regular file of this user's, under this one name. */

@@ -26,7 +26,7 @@ export async function writeProgress(
   await file.write(new Float64Array([writtenBytes, chunkBytes]), 0, recordBytes, positionIn(imageBytes));
 }
 
-/** Reads it; `undefined` where there is none, or none that makes sense. */
+/** Reads it; `undefined` if there is none, or none that makes sense. */
 export async function readProgress(file: FileHandle, imageBytes: number): Promise<LeftProgress | undefined> {
   const record = new Float64Array(2);
   await file.read(record, 0, recordBytes, positionIn(imageBytes));

@@ -7,7 +7,7 @@ import { writeProgress } from "./progress-record.ts";
 import { holdsImage } from "./prove-file.ts";
 import { fill, knownImage, orLeave, type SavedImage, savedImage } from "./save-whole.ts";
 
-/** `undefined` where the draft turns out not to hold the image, or the cache to hold another one by now. */
+/** `undefined` if the draft turns out not to hold the image, or the cache to hold another one by now. */
 export async function resumeSave(
   manager: Pick<ImageManager, "get">,
   image: ImageStream,

@@ -34,7 +34,7 @@ export async function saveWhole(
   });
   return orLeave(draft, image.etag, async () => {
     const { end, holeBytes } = await fill(draft, image, knownImage(image), options);
-    // Rejects where nothing proves that the download was complete: then nothing gets the target's name.
+    // Rejects if nothing proves that the download was complete: then nothing gets the target's name.
     const etag = image.etag ?? (await image.committed())?.etag;
     await placeDraft(draft, end, options.fsync);
     return savedImage(image, target, { size: end, etag, holeBytes, resumedBytes: 0 });

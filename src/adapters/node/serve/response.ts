@@ -11,7 +11,7 @@ export interface SendOptions {
   readonly sendTimeoutMs: number;
 }
 
-/** Settles when all is handed over. Rejects where the response can't be sent, or the body fails; the caller then ends it. */
+/** Settles when all is handed over. Rejects if the response can't be sent, or the body fails; the caller then ends it. */
 export async function sendResponse(
   response: Response,
   outgoing: ServerResponse,
