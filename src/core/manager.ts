@@ -2,10 +2,10 @@
 import type { ManagerContext } from "./context.ts";
 import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { foreignError } from "./foreign-error.ts";
-import { withFacts } from "./manager-facts.ts";
+import { withInternals } from "./manager-internals.ts";
 import { createMemoryBudget } from "./memory/budget.ts";
 import { cleanCache } from "./operations/clean-cache.ts";
-import { createFacts } from "./operations/facts.ts";
+import { createInternals } from "./operations/internals.ts";
 import { get } from "./operations/get.ts";
 import { inspect, isFresh } from "./operations/inspect.ts";
 import { list } from "./operations/list.ts";
@@ -63,7 +63,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     close,
     [Symbol.asyncDispose]: close,
   };
-  return withFacts(manager, createFacts(context));
+  return withInternals(manager, createInternals(context));
 }
 
 const isStoreNeeded = (options: GetOptions | undefined) => options?.cache === "only-if-cached";

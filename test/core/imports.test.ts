@@ -107,7 +107,7 @@ const rooms = [
   "store",
   "memory",
   "freshness",
-  "manager-facts.ts",
+  "manager-internals.ts",
   "identity.ts",
   "version",
 ];

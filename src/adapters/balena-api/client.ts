@@ -49,18 +49,18 @@ export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClien
       const { signal, onBytes } = question;
       const secret = question.url === undefined ? await currentToken(signal) : undefined;
       const url = question.url === undefined ? `${apiOrigin}${question.path}` : httpUrl(question.url);
-      const facts = { ...question, apiOrigin: new URL(url).origin, token: secret };
+      const failure = { ...question, apiOrigin: new URL(url).origin, token: secret };
       const request = { url, token: secret, fetch, signal, onBytes };
       const answer = await unlessAborted(signal, () => send(request)).catch((cause) => {
         signal?.throwIfAborted();
-        throw failureError({ ...facts, cause });
+        throw failureError({ ...failure, cause });
       });
-      if (answer.status !== 200) throw failureError({ ...facts, ...answer, cause: refusal(answer) });
-      if (answer.body === undefined) throw tooLarge(facts);
+      if (answer.status !== 200) throw failureError({ ...failure, ...answer, cause: refusal(answer) });
+      if (answer.body === undefined) throw tooLarge(failure);
       try {
         return read(JSON.parse(new TextDecoder().decode(answer.body)));
       } catch (cause) {
-        throw failureError({ ...facts, cause: notTheApi(cause) });
+        throw failureError({ ...failure, cause: notTheApi(cause) });
       }
     },
   };
@@ -107,9 +107,9 @@ function refusal({ status, words = "The request was unsuccessful" }: Answer): Er
   return Object.assign(new Error(words), { statusCode: status });
 }
 
-function tooLarge(facts: Omit<Failure, "cause">): ImageManagerError {
+function tooLarge(failure: Omit<Failure, "cause">): ImageManagerError {
   const cause = new Error(`the answer has more than ${bounds.lookUpBytes / 2 ** 20} MiB`);
-  return failureError({ ...facts, isEndless: true, cause });
+  return failureError({ ...failure, isEndless: true, cause });
 }
 
 /** A page that somebody in between puts in the answer's place, most likely. */

@@ -46,7 +46,7 @@ export function failureError(failure: Failure): ImageManagerError {
   const cause = foreignError(failure.cause, tokenOf(failure));
   if (status === 404 && deviceType !== undefined) return new DeviceTypeNotFoundError(deviceType, { cause });
   const reason = status === undefined ? messageOf(cause) : answered(failure);
-  return new UpstreamError(`${sentence(failure)}: ${reason}`, factsOf(failure), { cause });
+  return new UpstreamError(`${sentence(failure)}: ${reason}`, errorFactsOf(failure), { cause });
 }
 
 /** The error for credentials that were refused, by the API or even before it was asked. */
@@ -57,7 +57,7 @@ export function unauthorizedError(failure: Failure): UnauthorizedError {
   return new UnauthorizedError(message, status, { cause: foreignError(cause, tokenOf(failure)) });
 }
 
-function factsOf({ status, headers, isEndless }: Failure): UpstreamErrorFacts {
+function errorFactsOf({ status, headers, isEndless }: Failure): UpstreamErrorFacts {
   const retryAfterMs = parseRetryAfter(headers?.get("retry-after") ?? null, headers?.get("date") ?? null);
   return { status, retryAfterMs, unavailable: isEndless ? false : isRedirect(status) || undefined };
 }

@@ -117,7 +117,7 @@ async function setTotal(
   if (guess !== undefined) progress.setGuess(guess - span.start);
 }
 
-interface StreamFacts {
+interface StreamProperties {
   readonly mime: string;
   readonly size: number | undefined;
   readonly etag: string | undefined;
@@ -129,10 +129,10 @@ interface StreamFacts {
 function describe(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   { identity }: ResolvedGet,
-  facts: StreamFacts,
+  properties: StreamProperties,
 ): ImageStream {
   const { deviceType, version } = identity;
-  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+  const known = Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined));
   return Object.assign(body, { deviceType, version, ...known }) as unknown as ImageStream;
 }
 

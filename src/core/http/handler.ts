@@ -65,8 +65,8 @@ async function withinLimit(limit: TransferLimit, run: () => Promise<Response>): 
   return run().finally(release);
 }
 
-function answerHealth({ facts }: HandlerContext, request: Request): Response {
-  facts?.closing.throwIfAborted();
+function answerHealth({ internals }: HandlerContext, request: Request): Response {
+  internals?.closing.throwIfAborted();
   return jsonResponse(request, { status: "ok" }, 200, { "cache-control": "no-store" });
 }
 

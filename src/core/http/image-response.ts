@@ -46,13 +46,13 @@ type Named = Pick<ImageIdentity, "deviceType" | "version" | "scope">;
 
 /** A manager that is not ours knows no canonical slug, and is served with `authorize` alone: then all is private anyway. */
 async function identify(
-  { manager, facts }: HandlerContext,
+  { manager, internals }: HandlerContext,
   request: Request,
   route: ImageRoute,
 ): Promise<Named> {
   const { deviceType, wanted, variant } = route;
   const { signal } = request;
-  if (facts) return facts.identify(deviceType, wanted, { ...variant, signal });
+  if (internals) return internals.identify(deviceType, wanted, { ...variant, signal });
   return { deviceType, version: await manager.resolve(deviceType, wanted, { signal }), scope: null };
 }
 

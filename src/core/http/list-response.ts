@@ -6,7 +6,7 @@ import type { HandlerContext } from "./options.ts";
 
 /** The cached images, and those on their way. */
 export async function answerImages(context: HandlerContext, request: Request): Promise<Response> {
-  const owner = await context.facts?.owner(request.signal);
+  const owner = await context.internals?.owner(request.signal);
   const images: object[] = [];
   for await (const image of context.manager.list()) {
     // A store may be shared: what belongs to another account or API can't be had here, and is nobody's business.
@@ -23,7 +23,7 @@ export async function answerVersions(
   deviceType: string,
 ): Promise<Response> {
   const { signal } = request;
-  const owner = await context.facts?.owner(signal);
+  const owner = await context.internals?.owner(signal);
   const versions = await context.manager.versions(deviceType, { signal });
   return jsonResponse(request, versions, 200, cachingOf(context, owner));
 }

@@ -1,6 +1,6 @@
 /** Checks the options of `createImageHandler` and fills in the defaults. */
 import { InvalidArgumentError } from "../errors.ts";
-import { factsOf, type ManagerFacts } from "../manager-facts.ts";
+import { internalsOf, type ManagerInternals } from "../manager-internals.ts";
 import type { GetOptions, ImageManager } from "../types.ts";
 
 /** Options of {@link createImageHandler}. */
@@ -33,7 +33,7 @@ export interface ImageHandlerOptions {
 /** What every route works with. */
 export interface HandlerContext {
   readonly manager: ImageManager;
-  readonly facts: ManagerFacts | undefined;
+  readonly internals: ManagerInternals | undefined;
   readonly authorize: ImageHandlerOptions["authorize"];
   readonly basePath: string;
   readonly maxTransfers: number;
@@ -53,11 +53,11 @@ export function checkedHandlerOptions(
     throw new InvalidArgumentError("The options must be an object");
   const { authorize, basePath = "", maxTransfers = 256, onError, waitUntil } = options;
   assertFunctions({ authorize, onError, waitUntil });
-  const facts = factsOf(manager);
-  if (!authorize && facts?.maxBytes === undefined) throw new InvalidArgumentError(unbounded);
+  const internals = internalsOf(manager);
+  if (!authorize && internals?.maxBytes === undefined) throw new InvalidArgumentError(unbounded);
   return {
     manager,
-    facts,
+    internals,
     authorize,
     basePath: checkedBasePath(basePath),
     maxTransfers: checkedCount(maxTransfers),

@@ -32,7 +32,7 @@ export interface RequestConditions {
 /** A response to read from, or word that nothing changed. */
 export type FileResponse = { readonly kind: "not-modified" } | FileBody;
 
-/** A body and its facts. */
+/** A body, and what its headers say of it. */
 export interface FileBody {
   readonly kind: "body";
   readonly body: UpstreamBody;

@@ -4,10 +4,10 @@ import { normalizeVariant } from "../identity.ts";
 import { checkedRequest } from "../lookup/request.ts";
 import { resolveImage } from "../lookup/resolve-image.ts";
 import { scopeOf } from "../lookup/scope-of.ts";
-import type { ManagerFacts } from "../manager-facts.ts";
+import type { ManagerInternals } from "../manager-internals.ts";
 
-/** The facts of the manager with this context. */
-export function createFacts(context: ManagerContext): ManagerFacts {
+/** The internals of the manager with this context. */
+export function createInternals(context: ManagerContext): ManagerInternals {
   const { maxBytes, closing, source } = context;
   return {
     maxBytes,

@@ -2,8 +2,8 @@
 import type { ImageIdentity } from "./identity.ts";
 import type { ImageManager, ImageVariant, ResolveOptions } from "./types.ts";
 
-/** Facts about one manager. */
-export interface ManagerFacts {
+/** What only the library itself asks of a manager. */
+export interface ManagerInternals {
   readonly maxBytes: number | undefined;
   /** Aborted when the manager is closed. */
   readonly closing: AbortSignal;
@@ -18,14 +18,14 @@ export interface ManagerFacts {
 }
 
 // Registered, so that a handler of the CJS copy understands a manager of the ESM copy.
-const key = Symbol.for("balena-image-manager.facts");
+const key = Symbol.for("balena-image-manager.internals");
 
-/** Adds its facts to a manager. The property is enumerable, so that a wrapper made by `{ ...manager }` keeps them. */
-export function withFacts(manager: ImageManager, facts: ManagerFacts): ImageManager {
-  return Object.assign(manager, { [key]: facts });
+/** Adds its internals to a manager. The property is enumerable, so that a wrapper made by `{ ...manager }` keeps them. */
+export function withInternals(manager: ImageManager, internals: ManagerInternals): ImageManager {
+  return Object.assign(manager, { [key]: internals });
 }
 
-/** The facts of a manager; `undefined` for one that `createImageManager` has not made. */
-export function factsOf(manager: ImageManager): ManagerFacts | undefined {
-  return (manager as { [key]?: ManagerFacts })[key];
+/** The internals of a manager; `undefined` for one that `createImageManager` has not made. */
+export function internalsOf(manager: ImageManager): ManagerInternals | undefined {
+  return (manager as { [key]?: ManagerInternals })[key];
 }
