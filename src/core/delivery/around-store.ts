@@ -23,12 +23,12 @@ export function storeFaultOf({ cause }: ChunkUnavailable): ImageManagerError | u
 /** Makes a stream's way around a store that fails, for chunks up to `end` (exclusive). */
 export function createWayAround(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   manifest: Manifest,
   end: number,
 ): (index: number, fault: ImageManagerError) => Promise<ChunkSource> {
   let triedIndex: number | undefined;
-  let isLastWay = read.mode === "only-if-cached";
+  let isLastWay = get.mode === "only-if-cached";
 
   return async (index, fault) => {
     context.emit({ type: "store-fault", operation: "read", cause: fault });
@@ -39,7 +39,7 @@ export function createWayAround(
       return fromStore(context, manifest, index, end);
     if (isLastWay) throw fault;
     try {
-      return await fromUpstream(context, read, manifest, index);
+      return await fromUpstream(context, get, manifest, index);
     } catch (failure) {
       if (!isUpstreamUnavailable(failure) && !(failure instanceof ImageChangedError)) throw failure;
       isLastWay = true; // nobody else has these bytes: the store is worth another wait

@@ -21,29 +21,29 @@ const maxTransfers = 2;
 /** Makes a stream's way of recovery, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. */
 export function createHealer(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   manifest: Manifest,
   end: number,
 ): (index: number, failure: unknown) => Promise<ChunkSource> {
   let runs = 0;
   let transfers = 0;
   let isAround = false;
-  const aroundStore = createWayAround(context, read, manifest, end);
+  const aroundStore = createWayAround(context, get, manifest, end);
   return async (index, failure) => {
-    if (failure instanceof ImageChangedError && !isAround) await forget(context, read.id);
+    if (failure instanceof ImageChangedError && !isAround) await forget(context, get.id);
     if (!(failure instanceof ChunkUnavailable)) throw failure;
     const fault = storeFaultOf(failure);
     isAround = fault !== undefined; // then nothing is known to be wrong with what is stored
     if (fault) return aroundStore(index, fault);
-    const nowhere = new IntegrityError(read.id, index, { cause: failure });
-    if (read.mode === "only-if-cached") throw nowhere;
+    const nowhere = new IntegrityError(get.id, index, { cause: failure });
+    if (get.mode === "only-if-cached") throw nowhere;
     const run = await badRun(context, manifest, index, end);
     runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
-    const ranged = runs < maxRuns ? await byRange(context, read, manifest, index, run, end) : undefined;
+    const ranged = runs < maxRuns ? await byRange(context, get, manifest, index, run, end) : undefined;
     if (ranged) return ranged;
     transfers += 1;
     if (transfers > maxTransfers) throw nowhere;
-    return byTransfer(context, read, manifest, index, run, transfers === 1);
+    return byTransfer(context, get, manifest, index, run, transfers === 1);
   };
 }
 
@@ -75,7 +75,7 @@ async function badRun(
 /** The run by one ranged request, then the store again; `undefined` if the upstream does not hand out ranges. */
 async function byRange(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   manifest: Manifest,
   index: number,
   run: number,
@@ -83,9 +83,9 @@ async function byRange(
 ): Promise<ChunkSource | undefined> {
   let fetched: FetchedChunks;
   try {
-    fetched = await fetchChunks(context, manifest, index, index + run, read.signal);
+    fetched = await fetchChunks(context, manifest, index, index + run, get.signal);
   } catch (failure) {
-    read.signal.throwIfAborted();
+    get.signal.throwIfAborted();
     if (isImageManagerError(failure)) return undefined;
     throw failure;
   }
@@ -103,7 +103,7 @@ async function byRange(
       });
       position += 1;
       // Not with the next chunk: nobody may ask for it.
-      if (position === index + run) tellHealed(context, read.id, fetched.rewritten());
+      if (position === index + run) tellHealed(context, get.id, fetched.rewritten());
       return chunk;
     },
     close: () => source.close(),

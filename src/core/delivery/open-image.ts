@@ -21,15 +21,15 @@ import { shareOf } from "./share-of-file.ts";
 /** Streams a cached image. A chunk that is missing or damaged is fetched again and rewritten on the way. */
 export function streamCached(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   manifest: Manifest,
   origin: "cache" | "stale",
 ): ImageStream {
-  const { span, id } = read;
+  const { span, id } = get;
   assertSpanWithin(span, manifest.size);
   const end = Math.min(span.end ?? manifest.size, manifest.size);
   const info = toImageInfo(id, manifest);
-  const progress = createProgress(read.onProgress, context.now);
+  const progress = createProgress(get.onProgress, context.now);
   progress.setTotal(end - span.start);
   const [first, last] = [Math.floor(span.start / manifest.chunkBytes), Math.ceil(end / manifest.chunkBytes)];
   const reading = { ...manifest }; // a key of its own: the same image may be read many times at once
@@ -38,14 +38,14 @@ export function streamCached(
     chunkBytes: manifest.chunkBytes,
     span: { start: span.start, end },
     exactBytes: end - span.start,
-    signal: read.signal,
+    signal: get.signal,
     chunks: readImage(context, manifest, first, last),
-    recover: createHealer(context, read, manifest, last),
+    recover: createHealer(context, get, manifest, last),
     onDelivered: (bytes) => progress.report(bytes),
     onWhole: progress.finish,
     onEnd: () => context.reading.delete(reading),
   });
-  return describe(body, read, {
+  return describe(body, get, {
     mime: manifest.mime,
     size: manifest.size,
     etag: info.etag,
@@ -58,24 +58,24 @@ export function streamCached(
 /** Streams along with a transfer. Takes over the caller's hold on it. */
 export function streamTransfer(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   transfer: RunningTransfer,
   opened: TransferHead,
   release: () => void,
 ): ImageStream {
-  const { span } = read;
+  const { span } = get;
   if (opened.size !== undefined) assertSpanWithin(span, opened.size);
   const { chunkBytes } = transfer.window;
   const first = Math.floor(span.start / chunkBytes);
-  const progress = createProgress(read.onProgress, context.now);
-  void setTotal(progress, read, opened);
-  const recovery = createRecovery(context, read, transfer);
+  const progress = createProgress(get.onProgress, context.now);
+  void setTotal(progress, get, opened);
+  const recovery = createRecovery(context, get, transfer);
   const ended = Promise.withResolvers<{ failure?: unknown }>();
   const body = createBodyStream({
     chunkBytes,
     span,
     exactBytes: opened.size === undefined ? undefined : bytesOfSpan(span, opened.size),
-    signal: read.signal,
+    signal: get.signal,
     chunks: followTransfer(transfer, context, first),
     recover: recovery.recover,
     onDelivered(bytes) {
@@ -87,13 +87,13 @@ export function streamTransfer(
     onEnd: (failure) => ended.resolve({ failure }),
   });
   release();
-  return describe(body, read, {
+  return describe(body, get, {
     mime: opened.mime,
     size: opened.size,
     etag: undefined,
     lastModified: dateOfHeader(opened.validators.lastModified),
     origin: "network",
-    committed: () => committed(read.id, transfer, ended.promise),
+    committed: () => committed(get.id, transfer, ended.promise),
   });
 }
 
@@ -166,16 +166,16 @@ const maxRecoveries = 2;
  */
 function createRecovery(
   context: ManagerContext,
-  read: ResolvedGet,
+  get: ResolvedGet,
   first: RunningTransfer,
 ): { transfer(): RunningTransfer; recover: ImageBody["recover"] } {
   let { transfer, count } = { transfer: first, count: 0 };
   const recover: ImageBody["recover"] = async (index, failure, delivered) => {
-    const options = await waysOn(read, transfer, failure, delivered);
+    const options = await waysOn(get, transfer, failure, delivered);
     count += 1;
     if (count > maxRecoveries) throw beyondRecovery(failure);
-    if (count > 1) await sleep(retryDelayMs(context.retry, count, failure, Math.random()), read.signal);
-    const following = await followNew(context, options, index, read.signal);
+    if (count > 1) await sleep(retryDelayMs(context.retry, count, failure, Math.random()), get.signal);
+    const following = await followNew(context, options, index, get.signal);
     transfer = following.transfer;
     return following.chunks;
   };

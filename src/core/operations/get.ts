@@ -22,14 +22,14 @@ export async function get(
   const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
   const mode = effectiveMode(cache, variant);
   const { id, identity, way } = await findImage(context, request, variant, mode);
-  const read: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
+  const resolved: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
   if (way.kind === "cached") {
-    noteUse(context, read.id);
-    return streamCached(context, read, way.manifest, way.origin);
+    noteUse(context, resolved.id);
+    return streamCached(context, resolved, way.manifest, way.origin);
   }
   try {
     waitUntil?.(outlive(way.transfer));
-    return streamTransfer(context, read, way.transfer, way.opened, way.release);
+    return streamTransfer(context, resolved, way.transfer, way.opened, way.release);
   } catch (failure) {
     way.release();
     throw failure;
