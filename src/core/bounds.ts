@@ -24,6 +24,8 @@ export const bounds = {
   /** Keys of one listing: 40 TB in chunks of 4 MiB. */
   listedKeys: 10_000_000,
 
+  /** The smallest `chunkBytes`: below it, requests to a store would outweigh the bytes. */
+  leastChunkBytes: 256 * KiB,
   /** A chunk's raw bytes: the largest `chunkBytes`. */
   chunkBytes: 64 * MiB,
   /** Bytes that a stored chunk may have on top of its raw bytes: gzip and zstd add up to 5 bytes to each 32 KiB, and a header. */
@@ -38,6 +40,8 @@ export const bounds = {
   recordBytes: 64 * KiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
+  /** Milliseconds of a timer. A timer of 2^31 ms or more fires at once. */
+  timerMs: 2 ** 31 - 1,
   /** The limit of an adapter's read if the caller gives none: the largest value of Redis. The core always gives a limit. */
   unboundedReadBytes: 512 * MiB,
 } as const;

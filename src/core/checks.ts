@@ -5,6 +5,9 @@ import { bounds } from "./bounds.ts";
 export const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
 
+/** A whole number from 1. */
+export const isPositiveInteger = (value: unknown): value is number => isCount(value) && value > 0;
+
 /** Milliseconds since 1970, of which a `Date` can be made (ECMA-262, section 21.4.1.1). */
 export const isTime = (value: unknown): value is number => isCount(value) && value <= 8.64e15;
 

@@ -1,4 +1,5 @@
 /** The identity of an image: source, scope, device type, version and variant. The image's id is made from it. */
+import { isPositiveInteger } from "./checks.ts";
 import { isDeviceType } from "./device-type.ts";
 import { sha256HexOfText } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
@@ -62,7 +63,6 @@ export function isMadeEachTime(variant: ImageVariant): boolean {
 type VariantKey = Exclude<keyof ImageVariant, "scope">;
 
 const isText = (value: unknown) => typeof value === "string" && value.length > 0 && value.length <= 256;
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
 const oneOf =
   (...values: unknown[]) =>
   (value: unknown) =>
@@ -75,11 +75,11 @@ const variantRules: {
   developmentMode: { isValid: oneOf(true, false), wants: "true or false", byDefault: false },
   imageType: { isValid: oneOf("raw", "flasher"), wants: '"raw" or "flasher"' },
   fileType: { isValid: oneOf(".img", ".zip", ".gz"), wants: '".img", ".zip" or ".gz"' },
-  appId: { isValid: isCount, wants: "a positive integer" },
+  appId: { isValid: isPositiveInteger, wants: "a positive integer" },
   network: { isValid: oneOf("ethernet", "wifi"), wants: '"ethernet" or "wifi"', byDefault: "ethernet" },
   wifiSsid: { isValid: isText, wants: "a text of 1 to 256 characters" },
   wifiKey: { isValid: isText, wants: "a text of 1 to 256 characters" },
-  appUpdatePollInterval: { isValid: isCount, wants: "a positive integer (minutes)" },
+  appUpdatePollInterval: { isValid: isPositiveInteger, wants: "a positive integer (minutes)" },
 };
 
 /** Checks a variant and leaves out what equals the defaults, so that equal variants look equal. */

@@ -1,13 +1,14 @@
 /** Connects the source, the store and the options. Each method has its own file in `operations/`. */
+import { bounds } from "./bounds.ts";
 import type { ManagerContext } from "./context.ts";
 import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
 import { foreignError } from "./foreign-error.ts";
 import { withInternals } from "./manager-internals.ts";
 import { createMemoryBudget } from "./memory/budget.ts";
 import { cleanCache } from "./operations/clean-cache.ts";
-import { createInternals } from "./operations/internals.ts";
 import { get } from "./operations/get.ts";
 import { inspect, isFresh } from "./operations/inspect.ts";
+import { createInternals } from "./operations/internals.ts";
 import { list } from "./operations/list.ts";
 import { setPinned } from "./operations/pin.ts";
 import { prefetch } from "./operations/prefetch.ts";
@@ -143,12 +144,10 @@ function createQueue(): ManagerContext["serially"] {
   };
 }
 
-const minChunkBytes = 256 * 1024;
-
 /** A store's limit applies. A store whose limit is below the smallest chunk can't be used. */
 function chunkBytesFor(wanted: number, maxValueBytes: number): number {
-  if (maxValueBytes >= minChunkBytes) return Math.min(wanted, maxValueBytes);
+  if (maxValueBytes >= bounds.leastChunkBytes) return Math.min(wanted, maxValueBytes);
   throw new InvalidArgumentError(
-    `"storage" accepts values of at most ${maxValueBytes} bytes, but ${minChunkBytes} are needed`,
+    `"storage" accepts values of at most ${maxValueBytes} bytes, but ${bounds.leastChunkBytes} are needed`,
   );
 }

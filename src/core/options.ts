@@ -1,11 +1,11 @@
 /** Checks the options of `createImageManager` and fills in the defaults. */
+import { bounds } from "./bounds.ts";
 import { webHash } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { LeaseTimes } from "./sharing/lease.ts";
 import type { ImageManagerOptions, LeaseOptions } from "./types.ts";
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
+const MiB = 1024 * 1024;
 
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range. */
 export function checkedOptions(options: ImageManagerOptions) {
@@ -16,8 +16,14 @@ export function checkedOptions(options: ImageManagerOptions) {
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
   return {
     prefix: checkedPrefix(options.prefix),
-    chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, 256 * KiB, 64 * MiB),
-    memoryBytes: inRange("memoryBytes", options.memoryBytes, 64 * MiB, 256 * KiB, Number.MAX_SAFE_INTEGER),
+    chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, bounds.leastChunkBytes, bounds.chunkBytes),
+    memoryBytes: inRange(
+      "memoryBytes",
+      options.memoryBytes,
+      64 * MiB,
+      bounds.leastChunkBytes,
+      Number.MAX_SAFE_INTEGER,
+    ),
     maxBytes:
       options.maxBytes === undefined
         ? undefined
@@ -86,9 +92,8 @@ function duration(name: string, value: unknown, byDefault: number): number {
   throw new InvalidArgumentError(`"${name}" must be a number of milliseconds from 0 to Infinity`);
 }
 
-/** A timer of 2^31 ms or more fires at once. */
 const timer = (name: string, value: unknown, byDefault: number, min: number) =>
-  inRange(name, value, byDefault, min, 2 ** 31 - 1);
+  inRange(name, value, byDefault, min, bounds.timerMs);
 
 function assertObjects(options: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(options)) {

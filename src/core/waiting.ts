@@ -1,4 +1,5 @@
 /** Waits for work or for time. An abort ends each wait at once. */
+import { bounds } from "./bounds.ts";
 
 /** Rejects with the signal's reason as soon as it is aborted, whether or not the work can be stopped. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
@@ -16,18 +17,54 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () 
   }
 }
 
-/** Waits; rejects with the signal's reason on abort. */
-export function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+/** Waits. Rejects with the signal's reason on abort. */
+export function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const stop = () => {
       clearTimeout(timer);
-      reject(signal.reason);
+      reject(signal?.reason);
     };
     const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
+      signal?.removeEventListener("abort", stop);
       resolve();
     }, delayMs);
-    signal.addEventListener("abort", stop, { once: true });
+    signal?.addEventListener("abort", stop, { once: true });
   });
+}
+
+/** Timers are a little late on any machine. */
+const busyMs = 20;
+
+/**
+ * Waits for work within a time limit, and rejects with what `onLate` gives if that is over. The work itself goes on. A limit that is a
+ * function is asked at the beginning, and again whenever the time that it gave is over: work that makes progress may take longer.
+ */
+export async function withinTime<T>(
+  call: () => Promise<T> | T,
+  limitMs: number | (() => number),
+  onLate: () => unknown,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    let dueMs = 0;
+    const watch = (ms: number) => {
+      const delayMs = Math.min(Math.ceil(ms), bounds.timerMs);
+      dueMs = performance.now() + delayMs;
+      timer = setTimeout(look, delayMs);
+    };
+    const look = () => {
+      // While this process was too busy to look, an answer may have come: that time is not the work's.
+      const lostMs = performance.now() - dueMs;
+      const left = Math.max(typeof limitMs === "number" ? 0 : limitMs(), lostMs > busyMs ? lostMs : 0);
+      if (left > 0) watch(left);
+      else reject(onLate());
+    };
+    watch(typeof limitMs === "number" ? limitMs : limitMs());
+  });
+  try {
+    return await Promise.race([call(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,4 +1,5 @@
 /** Reads the parts of an image from a release's assets: the table `image.json`, and the addresses of the parts. */
+import { isCount } from "../../core/checks.ts";
 import { UpstreamError } from "../../core/errors.ts";
 import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
 
@@ -89,4 +90,3 @@ function nonsense(what: string): UpstreamError {
 
 const isObject = (value: unknown): value is Entry =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,5 +1,5 @@
 /** Tries again after temporary errors of Windows. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { sleep } from "../../core/waiting.ts";
 import { hasCode } from "./failure.ts";
 
 /**

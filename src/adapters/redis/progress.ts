@@ -1,4 +1,5 @@
 /** Shows whether bytes move on a connection. Answers arrive in order, so bytes of an earlier answer count as progress too. */
+import { withinTime } from "../../core/waiting.ts";
 import type { RedisClient } from "./client.ts";
 
 /** Watches while somebody waits. */
@@ -44,24 +45,20 @@ export async function whileMoving<T>(
   onProgress: (() => void) | undefined,
   answer: Promise<T>,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let forget = () => {};
-  const silence = new Promise<never>((_, reject) => {
-    const renew = () => {
-      clearTimeout(timer);
-      if (timeoutMs !== undefined)
-        timer = setTimeout(() => reject(new Error("Command timed out")), timeoutMs);
-    };
-    forget = watch.add(() => {
-      renew();
-      onProgress?.();
-    });
-    renew();
+  let movedMs = performance.now();
+  const forget = watch.add(() => {
+    movedMs = performance.now();
+    onProgress?.();
   });
   try {
-    return await Promise.race([answer, silence]);
+    if (timeoutMs === undefined) return await answer;
+    const leftMs = () => timeoutMs - (performance.now() - movedMs);
+    return await withinTime(
+      () => answer,
+      leftMs,
+      () => new Error("Command timed out"),
+    );
   } finally {
-    clearTimeout(timer);
     forget();
   }
 }

@@ -2,6 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";
+import { sleep } from "../../core/waiting.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
@@ -139,10 +140,6 @@ async function bodyOf(
 /** `fetch` does not tell how far an upload has come, so it gets the time that a slow line takes: 64 KiB a second. */
 function uploadMs(body: Uint8Array | undefined): number {
   return (body?.length ?? 0) / 64;
-}
-
-function sleep(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
 function isSuccess(status: number): boolean {

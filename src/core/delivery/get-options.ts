@@ -1,4 +1,5 @@
 /** Checks the options of `get` and `prefetch`, before anything is requested or read. */
+import { isCount } from "../checks.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";
 import type { CacheMode, GetOptions, ImageVariant } from "../types.ts";
@@ -44,9 +45,8 @@ export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
 function checkedSpan(range: GetOptions["range"]): Span {
   if (range === undefined) return { start: 0, end: undefined };
   const { start, end } = range ?? {};
-  const isOffset = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-  if (!isOffset(start)) throw new InvalidArgumentError('"range.start" must be a whole number from 0');
-  if (end !== undefined && (!isOffset(end) || end <= start)) {
+  if (!isCount(start)) throw new InvalidArgumentError('"range.start" must be a whole number from 0');
+  if (end !== undefined && (!isCount(end) || end <= start)) {
     throw new InvalidArgumentError(
       `"range.end" must be a whole number above "range.start" (${start}); it is exclusive`,
     );

@@ -1,4 +1,5 @@
 /** Checks the options of `createImageHandler` and fills in the defaults. */
+import { isPositiveInteger } from "../checks.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { internalsOf, type ManagerInternals } from "../manager-internals.ts";
 import type { GetOptions, ImageManager } from "../types.ts";
@@ -79,7 +80,7 @@ function checkedBasePath(basePath: unknown): string {
 }
 
 function checkedCount(maxTransfers: unknown): number {
-  if (Number.isSafeInteger(maxTransfers) && (maxTransfers as number) >= 1) return maxTransfers as number;
+  if (isPositiveInteger(maxTransfers)) return maxTransfers;
   throw new InvalidArgumentError('"maxTransfers" must be a whole number from 1');
 }
 

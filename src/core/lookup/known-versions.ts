@@ -5,7 +5,7 @@ import { isWithinMaxAge } from "../freshness/plan.ts";
 import { type CatalogEntry, catalogSpace, readCatalog, writeCatalog } from "../store/catalog.ts";
 import { orNothing, orStoreFault } from "../store-fault.ts";
 import type { OsVersion } from "../types.ts";
-import { wholeLookUpMs, withinTime } from "../upstream/look-up-time.ts";
+import { wholeLookUpMs, withinIdleTime } from "../upstream/look-up-time.ts";
 import { createRetries, type Retries, withRetries } from "../upstream/retry.ts";
 import { unlessAborted } from "../waiting.ts";
 import type { ResolveRequest } from "./request.ts";
@@ -50,7 +50,7 @@ async function askVersions(
 ): Promise<CatalogEntry & { readonly versions: readonly OsVersion[] }> {
   const { includeDrafts } = request;
   const wholeMs = wholeLookUpMs(context.lookUpTimeoutMs);
-  const list = await withinTime(wholeMs, context.closing, ({ signal }) =>
+  const list = await withinIdleTime(wholeMs, context.closing, ({ signal }) =>
     listVersions(context, request, known, retries, signal),
   ).catch(async (failure) => {
     if (isRefusedLogin(failure)) await forgetScope(context, request.scope);

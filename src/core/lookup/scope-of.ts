@@ -8,7 +8,7 @@ import { assertScope } from "../identity.ts";
 import { forgetAccount, readAccount, writeAccount } from "../store/accounts.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { SourceAccount } from "../types.ts";
-import { wholeLookUpMs, withinTime } from "../upstream/look-up-time.ts";
+import { wholeLookUpMs, withinIdleTime } from "../upstream/look-up-time.ts";
 import { createRetries, withRetries } from "../upstream/retry.ts";
 
 /** Accounts that a manager remembers, besides those in the store: a server may see a token for each of its users. */
@@ -43,7 +43,7 @@ async function confirmed(
   account: SourceAccount,
   signal: AbortSignal,
 ): Promise<string> {
-  const scope = await withinTime(wholeLookUpMs(context.lookUpTimeoutMs), signal, ({ signal: timed }) =>
+  const scope = await withinIdleTime(wholeLookUpMs(context.lookUpTimeoutMs), signal, ({ signal: timed }) =>
     withRetries(createRetries(context.retry), timed, () => context.source.confirm(account, timed)),
   );
   assertScope(scope);

@@ -3,11 +3,11 @@ import type { Driver, Storage } from "unstorage";
 import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, StoreCapabilities, StoreDriver, StoreReadOptions } from "../types.ts";
+import { withinTime } from "../waiting.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
 import { folders, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
 import { createRecess, type StoreOperation } from "./recess.ts";
-import { withinTime } from "./time-limit.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix. Failures are `STORE` errors. */
 export interface ByteStore {

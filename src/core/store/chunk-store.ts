@@ -5,6 +5,7 @@ import { StoreError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { detachIfWhole } from "../memory/free.ts";
 import type { Hasher } from "../types.ts";
+import { sleep } from "../waiting.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { chunkKey } from "./keys.ts";
 
@@ -37,7 +38,7 @@ async function readTwice(store: ByteStore, key: string, maxBytes: number, signal
   } catch (failure) {
     const isLate = (failure as StoreError).cause === undefined;
     if (isLate || signal?.aborted) throw failure;
-    await new Promise((resolve) => setTimeout(resolve, secondReadDelayMs));
+    await sleep(secondReadDelayMs);
     return store.read(key, maxBytes, signal);
   }
 }

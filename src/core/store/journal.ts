@@ -3,6 +3,7 @@
  * processes follow the transfer by it, or continue it if its process died.
  */
 
+import { bounds } from "../bounds.ts";
 import { isChunkDigests, isCount, isMediaType, isName, isOptional, isRecord, isTime } from "../checks.ts";
 import type { ChunkDigests } from "../digest.ts";
 import { eachOf } from "../each.ts";
@@ -12,7 +13,6 @@ import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey } from "./keys.ts";
-import { maxChunkBytes } from "./manifest.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {
@@ -160,4 +160,4 @@ function isHeader(value: unknown): value is JournalHeader {
 
 /** Those that `createImageManager` takes: the reader takes over the size. */
 const isChunkSize = (value: unknown): boolean =>
-  isCount(value) && value >= 256 * 1024 && value <= maxChunkBytes;
+  isCount(value) && value >= bounds.leastChunkBytes && value <= bounds.chunkBytes;

@@ -86,14 +86,11 @@ export function identityInfo({
   return { deviceType, version, variant: { ...variant, ...(scope !== null && { scope }) }, source };
 }
 
-/** The most that `createImageManager` takes for `chunkBytes`. */
-export const maxChunkBytes = bounds.chunkBytes;
-
 function isManifestShape(value: unknown): value is Manifest {
   if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidators(value["validators"])) return false;
   const { size, chunkBytes, chunks } = value;
   if (!isCount(size) || !isCount(chunkBytes) || !isChunkDigests(chunks)) return false;
-  if (chunkBytes === 0 || chunkBytes > maxChunkBytes) return false; // who reads it makes buffers of that size
+  if (chunkBytes === 0 || chunkBytes > bounds.chunkBytes) return false; // who reads it makes buffers of that size
   if (chunks.length !== Math.ceil(size / chunkBytes)) return false;
   return (
     isTime(value["createdAt"]) &&

@@ -5,6 +5,7 @@ import type { Validators } from "../freshness/validators.ts";
 import type { ImageIdentity } from "../identity.ts";
 import type { JournalHeader } from "../store/journal.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
+import { withinTime } from "../waiting.ts";
 
 /** How a transfer began. */
 export type TransferStart =
@@ -44,16 +45,10 @@ const estimateTimeoutMs = 3_000;
 
 /** An estimate that is late, or fails, is none. */
 async function answerOf(ask: () => Promise<number | undefined>): Promise<number | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), estimateTimeoutMs);
-  });
   try {
-    return await Promise.race([ask(), late]);
+    return await withinTime(ask, estimateTimeoutMs, () => undefined);
   } catch {
     return undefined;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -8,6 +8,7 @@
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
+import { sleep } from "../waiting.ts";
 import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
@@ -261,7 +262,7 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
         if (pendingBytes() === 0) return true;
         if (pendingBytes() > maxPendingBytes) return false;
         const before = inflatedBytes;
-        await Promise.race([new Promise<void>((resolve) => (onRead = resolve)), pause(10)]);
+        await Promise.race([new Promise<void>((resolve) => (onRead = resolve)), sleep(10)]);
         quietMs = inflatedBytes === before && isReadPending ? quietMs + 10 : 0;
       }
       return false;
@@ -287,5 +288,3 @@ function createMember(stream: TransformStream<Uint8Array, Uint8Array>) {
     },
   };
 }
-
-const pause = (delayMs: number) => new Promise<void>((resolve) => setTimeout(resolve, delayMs));

@@ -14,11 +14,11 @@ export async function withinLookUpTime<T>(
   signal: AbortSignal | undefined,
   run: (options: SourceOptions) => Promise<T>,
 ): Promise<T> {
-  return withinTime(lookUpTimeoutMs, signal, run, wholeLookUpMs(lookUpTimeoutMs));
+  return withinIdleTime(lookUpTimeoutMs, signal, run, wholeLookUpMs(lookUpTimeoutMs));
 }
 
 /** Work that may go on for `wholeMs`, and for `idleMs` without a call of `onBytes`. */
-export async function withinTime<T>(
+export async function withinIdleTime<T>(
   idleMs: number,
   signal: AbortSignal | undefined,
   run: (options: Required<SourceOptions> & { readonly signal: AbortSignal }) => Promise<T>,

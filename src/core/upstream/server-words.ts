@@ -2,6 +2,7 @@
 import { bounds } from "../bounds.ts";
 import { purged } from "../foreign-error.ts";
 import { readAtMost } from "./read-at-most.ts";
+import { withinTimeout } from "./within-timeout.ts";
 
 /** An error page is not worth waiting for. */
 const patienceMs = 2_000;
@@ -11,15 +12,13 @@ export async function wordsOf(
   response: Response,
   secrets: readonly string[] = [],
 ): Promise<string | undefined> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), patienceMs);
   try {
-    const { bytes } = await readAtMost(response.body, bounds.errorPageBytes, { signal: late.signal });
+    const { bytes } = await withinTimeout(patienceMs, undefined, (signal) =>
+      readAtMost(response.body, bounds.errorPageBytes, { signal }),
+    );
     return quotable(messageIn(new TextDecoder().decode(bytes)), secrets);
   } catch {
     return undefined;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Wraps a caller's {@link ImageSource}: its answers are checked, its errors get a type, and an abort ends a call at once. */
+import { isCount, isOptional } from "../checks.ts";
 import { isDeviceType } from "../device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
@@ -101,6 +102,6 @@ function isRequest(answer: unknown): answer is ImageFile | ImageParts {
   if (isImageParts(answer)) return true;
   if (typeof answer !== "object" || answer === null) return false;
   const { url, gzip, exactBytes } = answer as Partial<ImageFile>;
-  const isSize = exactBytes === undefined || (Number.isSafeInteger(exactBytes) && exactBytes >= 0);
+  const isSize = isOptional(isCount, exactBytes);
   return (typeof url === "string" || url instanceof URL) && typeof gzip === "boolean" && isSize;
 }

@@ -4,15 +4,15 @@ import { UpstreamError } from "../errors.ts";
 /** Times the wait for the headers only: the signal that the body hangs on is never timed. */
 export async function withinTimeout<T>(
   timeoutMs: number,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
-    return await run(AbortSignal.any([signal, timeout.signal]));
+    return await run(signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal);
   } catch (failure) {
-    if (!timeout.signal.aborted || signal.aborted) throw failure;
+    if (!timeout.signal.aborted || signal?.aborted) throw failure;
     throw new UpstreamError(`The upstream did not answer within ${timeoutMs} ms`, {}, { cause: failure });
   } finally {
     clearTimeout(timer);

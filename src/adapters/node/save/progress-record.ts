@@ -3,7 +3,8 @@
  * only a hint where to continue, not a proof of the bytes. It disappears when the file is cut to the image's size.
  */
 import type { FileHandle } from "node:fs/promises";
-import { maxChunkBytes } from "../../../core/store/manifest.ts";
+import { bounds } from "../../../core/bounds.ts";
+import { isPositiveInteger } from "../../../core/checks.ts";
 
 /** What a file holds of its image. */
 export interface LeftProgress {
@@ -31,15 +32,11 @@ export async function readProgress(file: FileHandle, imageBytes: number): Promis
   const record = new Float64Array(2);
   await file.read(record, 0, recordBytes, positionIn(imageBytes));
   const [writtenBytes = 0, chunkBytes = 0] = record;
-  if (!isCount(writtenBytes) || !isCount(chunkBytes)) return undefined; // zeros, where it is cut off
+  if (!isPositiveInteger(writtenBytes) || !isPositiveInteger(chunkBytes)) return undefined; // zeros, where it is cut off
   const isPlausible =
-    chunkBytes <= maxChunkBytes &&
+    chunkBytes <= bounds.chunkBytes &&
     (writtenBytes === imageBytes || (writtenBytes < imageBytes && writtenBytes % chunkBytes === 0));
   return isPlausible ? { writtenBytes, chunkBytes } : undefined;
-}
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value > 0;
 }
 
 function positionIn(imageBytes: number): number {
