@@ -178,6 +178,29 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
     equal(image.origin, "stale");
     equal((await digestOf(image)).sha256, sha256);
   },
+  "no failure and no event tells a token, a key or a query": async ({ api, manager }) => {
+    const told: unknown[] = [];
+    const options = { onEvent: (event: ImageManagerEvent) => void told.push(event), retry: { attempts: 1 } };
+    const secret = { network: "wifi", wifiSsid: "planted-network", wifiKey: "planted-key-1" } as const;
+    const faults = [
+      { lose: { atPercent: 50 } },
+      { lose: { atPercent: 50, reset: true } },
+      { refuse: { status: 403, body: "planted-token-1 planted-key-1" } },
+      { refuse: { status: 500, body: "planted-token-1 planted-key-1" } },
+    ];
+    for (const fault of faults) {
+      await api.setFaults(fault);
+      for (const token of [api.token, "planted-token-1"])
+        told.push(await rejection(manager(options, token).get(slug, version, secret).then(digestOf)));
+    }
+    const texts = told.flatMap((value) => textsIn(value));
+    ok(texts.length > 20, "there is much to look at");
+    for (const text of texts) {
+      ok(!/planted-(key|token)/.test(text), text);
+      ok(!text.includes(api.token), text);
+      ok(!/wifiKey=|[?&]version=/.test(text), text);
+    }
+  },
   "close and await using end a manager": async ({ manager }) => {
     const images = manager();
     {
@@ -211,4 +234,13 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
     if (left === 0) throw new Error("It did not come to pass within 5 seconds");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Every text in a value: in errors with their stacks, causes and whatever else hangs on them. */
+function textsIn(value: unknown, depth = 0): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null || depth > 6) return [];
+  return Object.getOwnPropertyNames(value).flatMap((name) =>
+    textsIn((value as Record<string, unknown>)[name], depth + 1),
+  );
 }
