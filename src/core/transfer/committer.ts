@@ -16,7 +16,7 @@ import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export class Committer {
   /** Why the image is not going to be committed. */
-  obstacle: ImageManagerError | undefined;
+  #obstacle: ImageManagerError | undefined;
   readonly #context: ManagerContext;
   readonly #options: TransferOptions;
   readonly #share: Share;
@@ -31,7 +31,17 @@ export class Committer {
     this.#context = context;
     this.#options = options;
     this.#share = share;
-    if (!options.isStored) this.obstacle = new StoreError("The image must not be stored");
+    if (!options.isStored) this.#obstacle = new StoreError("The image must not be stored");
+  }
+
+  /** Why the image is not going to be committed; `undefined` as long as it may be. */
+  get obstacle(): ImageManagerError | undefined {
+    return this.#obstacle;
+  }
+
+  /** Rules the commit out. The first reason stays. */
+  preventCommit(reason: ImageManagerError): void {
+    this.#obstacle ??= reason;
   }
 
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
@@ -46,7 +56,7 @@ export class Committer {
     try {
       await serially(async () => {
         const current = await readManifest(store, id);
-        if (current?.digest !== manifest.digest || this.obstacle) return;
+        if (current?.digest !== manifest.digest || this.#obstacle) return;
         await writeManifest(store, id, { ...current, validators, validatedAt: manifest.validatedAt });
       });
     } catch (cause) {
@@ -73,7 +83,7 @@ export class Committer {
         const manifest = { ...(await buildManifest(identity, window, opened, now())), pinned };
         if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
-        if (this.obstacle) return { obstacle: this.obstacle };
+        if (this.#obstacle) return { obstacle: this.#obstacle };
         await writeManifest(store, id, manifest);
         // Some drivers (read-only ones, `null`) accept values that they do not keep.
         if ((await readManifest(store, id))?.digest !== manifest.digest) return { obstacle: this.#lost() };
@@ -88,7 +98,7 @@ export class Committer {
   /** Evicts what has to go for it, as far as the size is known before. The commit knows it exactly. */
   async makeRoom({ size, estimate }: TransferHead): Promise<void> {
     const { maxBytes, serially } = this.#context;
-    if (maxBytes === undefined || this.obstacle) return;
+    if (maxBytes === undefined || this.#obstacle) return;
     const bytes = size ?? (await estimate()) ?? 0;
     try {
       const hasRoom = await serially(() => makeRoom(this.#context, bytes, "images and partials"));
@@ -139,8 +149,8 @@ export class Committer {
 
   /** Others need not wait for a commit that is not coming, and what was written is in the way of other images. */
   #giveUp(obstacle: ImageManagerError): ImageManagerError {
-    this.obstacle ??= obstacle;
+    this.#obstacle ??= obstacle;
     this.#onGivenUp();
-    return this.obstacle;
+    return this.#obstacle;
   }
 }

@@ -102,7 +102,7 @@ export class Transfer implements RunningTransfer {
   }
 
   async stopStoring(): Promise<void> {
-    this.#committer.obstacle ??= new StoreError("The cache was cleaned during the download");
+    this.#committer.preventCommit(new StoreError("The cache was cleaned during the download"));
     this.#sink.stopStoring();
     await this.#leave(false);
     await this.#sink.settled();
