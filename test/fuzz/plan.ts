@@ -107,6 +107,6 @@ function drawTraits(random: Random): Plan["traits"] {
     staleIfErrorMs: random.pick([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0]),
     maxBytes: random.pick([1e9, 1e9, 5 * chunkBytes, chunkBytes]),
     memoryBytes: random.pick([undefined, undefined, chunkBytes]),
-    hashesAtOnce: random.chance(0.7),
+    hashesAtOnce: random.chance(0.85),
   };
 }

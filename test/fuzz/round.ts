@@ -71,7 +71,7 @@ async function runStep(plan: Plan, step: Step, bench: Bench, counts: Counts): Pr
 
 /** With a sound upstream and a sound driver again, any image comes right, whatever lies in the store. */
 async function assertAllIsWell(plan: Plan, storage: StoreDriver, upstream: Upstream): Promise<void> {
-  const manager = createManager({ storage, upstream, maxBytes: 1e9, isPatient: true });
+  const manager = createManager({ storage, upstream, maxBytes: 1e9, isPatient: true, hashesAtOnce: true });
   const variant = plan.random.pick([...wholeImages, ...halfImages]);
   const what = `afterwards, all being well again, get ${versions[0]} ${JSON.stringify(variant)}`;
   const getIt = async () =>
