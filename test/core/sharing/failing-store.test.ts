@@ -17,7 +17,7 @@ type Trouble = "is full" | "goes away" | "hangs";
 const reasons: Record<Trouble, RegExp> = {
   "is full": /ENOSPC/,
   "goes away": /EIO/,
-  hangs: /did not finish|held up/,
+  hangs: /did not finish|delayed the delivery/,
 };
 
 /** A driver that is in trouble from its k-th write of a chunk on. */

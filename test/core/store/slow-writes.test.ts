@@ -45,7 +45,7 @@ test("the reader waits storeTimeoutMs in all, then gets the rest at the speed of
   expect(store.taken.length).toBeLessThan(chunks / 2);
   expect(await stream.committed()).toBeUndefined();
   const faults = events.of("store-fault").map(({ operation, cause }) => [operation, String(cause)]);
-  expect(faults).toContainEqual(["write", expect.stringContaining("held up the delivery")]);
+  expect(faults).toContainEqual(["write", expect.stringContaining("delayed the delivery")]);
 });
 
 test("a store that keeps up with half of the download is waited for, and the image is cached", async () => {
