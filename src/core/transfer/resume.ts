@@ -31,7 +31,9 @@ export async function resumeFrom(
 ): Promise<UpstreamFile | undefined> {
   const { validators, size } = journal.header;
   if (!isResumable(journal, window) || !isStrongEtag(validators.etag)) return undefined;
-  const chunks = Math.min(chunksToKeep(journal), await soundChunks(journal, window.digests.length, context));
+  // Who read along saw the first ones come.
+  const sound = await soundChunks(journal, window.digests.length, journal.digests.length, context);
+  const chunks = Math.min(chunksToKeep(journal), sound);
   if (chunks === 0) return undefined;
   const fromByte = chunks * journal.header.chunkBytes;
   const opened = await context.open({ resume: { fromByte, etag: validators.etag } });
@@ -42,8 +44,8 @@ export async function resumeFrom(
     await discard(response);
     return undefined;
   }
-  // Chunks of a part are journaled before the part's own checksum is known.
-  if (opened.parts && !(await arePartsSound(opened.parts.supply.parts, journal, fromByte, context))) {
+  const parts = opened.parts && (await continuedParts(opened.parts, journal, chunks, context));
+  if (opened.parts && !parts) {
     await discard(response);
     opened.parts.supply.close();
     return undefined;
@@ -51,48 +53,28 @@ export async function resumeFrom(
   // Only now: had the file changed, these chunks would be none of it.
   for (let index = 0; index < chunks; index++)
     window.adopt(index, journal.digests[index]!, journal.header.chunkBytes);
-  return opened.parts ? withMark(opened, opened.parts, journal, fromByte, context) : opened;
+  return parts ? { ...opened, parts } : opened;
 }
 
-/** The part that was under way is proven as a whole, so it begins again within a chunk whose first bytes are those of the part before. */
-async function withMark(
-  opened: UpstreamFile,
+/**
+ * Parts that go on from stored chunks. Chunks are journaled before their part's checksum is known, so the finished parts are proven here. The
+ * part that was under way is proven as a whole: it begins again, within a chunk whose first bytes are those of the part before.
+ */
+async function continuedParts(
   parts: OpenedParts,
-  { header: { chunkBytes }, digests }: Journal,
-  fromByte: number,
+  journal: Journal,
+  chunks: number,
   context: ResumeContext,
-): Promise<UpstreamFile> {
-  const { start } = partAt(parts.supply.parts, fromByte);
+): Promise<OpenedParts | undefined> {
+  const { chunkBytes } = journal.header;
+  const list = parts.supply.parts;
+  if ((await soundChunks(journal, 0, chunks, context, checkParts(list))) < chunks) return undefined;
+  const { start } = partAt(list, chunks * chunkBytes);
   const chunk = Math.floor(start / chunkBytes);
-  const headBytes = start - chunk * chunkBytes;
-  const stored = headBytes > 0 ? await readChunk(context, digests[chunk]!, chunkBytes) : new Uint8Array(0);
-  const head = (stored as Uint8Array<ArrayBuffer>).slice(0, headBytes);
-  return { ...opened, parts: { ...parts, mark: { chunk, head } } };
-}
-
-/** Whether the parts that lie wholly before a byte have the checksums that they should have. */
-async function arePartsSound(
-  parts: readonly ImagePart[],
-  { header, digests }: Journal,
-  end: number,
-  context: ResumeContext,
-): Promise<boolean> {
-  const chunks = digests.slice(0, end / header.chunkBytes);
-  const source = readImage(context, { ...header, size: end, chunks }, 0, chunks.length);
-  const check = checkParts(parts);
-  try {
-    for (let chunk = await source.next(); chunk; chunk = await source.next()) {
-      context.signal.throwIfAborted();
-      context.moved();
-      if (!check(chunk)) return false;
-    }
-    return true;
-  } catch (failure) {
-    if (failure instanceof ChunkUnavailable) return false;
-    throw failure;
-  } finally {
-    source.close();
-  }
+  const headBytes = start % chunkBytes;
+  if (headBytes === 0) return { ...parts, mark: { chunk, head: new Uint8Array(0) } };
+  const stored = await readChunk(context, journal.digests[chunk]!, chunkBytes);
+  return stored && { ...parts, mark: { chunk, head: stored.slice(0, headBytes) } };
 }
 
 /** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. */
@@ -126,22 +108,27 @@ function isResumable({ header, digests }: Journal, window: TransferWindow): bool
 }
 
 /**
- * Chunks from the first on that the store really has: a journal outlives chunks that were lost with a power cut or deleted,
- * and an image without them would be fetched twice by everyone and never be cached. Who read along (`known`) saw them come.
+ * How many chunks from the first on the store really has, up to `end`, and `isRight` takes. A journal outlives chunks that were lost with a
+ * power cut or deleted, and an image without them would be fetched twice by everyone and never be cached.
  */
 async function soundChunks(
   { header: { chunkBytes }, digests }: Journal,
-  known: number,
+  start: number,
+  end: number,
   context: ResumeContext,
+  isRight: (chunk: Uint8Array) => boolean = () => true,
 ): Promise<number> {
   const image = { chunkBytes, size: digests.length * chunkBytes, chunks: digests };
-  const source = readImage(context, image, known, digests.length);
+  const source = readImage(context, image, start, end);
+  let sound = start;
   try {
-    while (await source.next()) {
+    for (let chunk = await source.next(); chunk; chunk = await source.next()) {
       context.signal.throwIfAborted();
       context.moved();
+      if (!isRight(chunk)) return sound;
+      sound += 1;
     }
-    return digests.length;
+    return end;
   } catch (failure) {
     if (failure instanceof ChunkUnavailable) return failure.index;
     throw failure;
