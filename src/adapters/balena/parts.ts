@@ -2,6 +2,7 @@
 import { isCount } from "../../core/checks.ts";
 import { UpstreamError } from "../../core/errors.ts";
 import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
+import { isPartName, maxParts } from "../../core/upstream/part-list.ts";
 
 /** A file of a release, as the API names it. */
 export interface ReleaseAsset {
@@ -17,9 +18,6 @@ export interface PartsPlace {
   readonly contents: string;
   readonly folder: string;
 }
-
-/** More partitions and gaps than any disk has. */
-const maxParts = 4096;
 
 /** Where the parts of a variant's image lie. */
 export function partsPlace({ imageType }: ImageVariant): PartsPlace {
@@ -66,8 +64,7 @@ function entriesIn(contents: unknown): Entry[] {
 
 function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, ReleaseAsset>): ImagePart {
   const { filename, crc, len, zLen } = entry;
-  if (typeof filename !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(filename))
-    throw nonsense("a part has a name that is no file name");
+  if (!isPartName(filename)) throw nonsense("a part has a name that is no file name");
   if (!isCount(len) || !isCount(zLen) || !isCount(crc) || crc > 0xffffffff)
     throw nonsense(`the length or checksum of ${filename} is no number`);
   const asset = assets.get(folder + filename);

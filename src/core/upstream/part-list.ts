@@ -7,7 +7,7 @@ import type { Validators } from "../freshness/validators.ts";
 import type { ImagePart, ImageParts } from "../types.ts";
 
 /** More partitions and gaps than any disk has. */
-const maxParts = 4096;
+export const maxParts = 4096;
 /** The largest image that there may be: far beyond any, and still an exact number. */
 const maxImageBytes = 2 ** 50;
 /** What a gzip file has around the parts that it is made of: 10 bytes before them; `03 00`, CRC-32 and length behind. */
@@ -26,10 +26,14 @@ export function isImageParts(answer: unknown): answer is ImageParts {
   );
 }
 
+/** A file name, so that it can't be a path. */
+export const isPartName = (name: unknown): name is string =>
+  typeof name === "string" && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name);
+
 function isPart(value: unknown): value is ImagePart {
   if (!isRecord(value)) return false;
   const { name, url, encoding, wireBytes, bytes, crc32 } = value;
-  if (typeof name !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) return false;
+  if (!isPartName(name)) return false;
   if (typeof url !== "string" && !(url instanceof URL)) return false;
   if (!isCount(wireBytes) || !isCount(bytes) || !isCount(crc32) || crc32 > 0xffffffff) return false;
   return encoding === "deflate-raw" || (encoding === "identity" && wireBytes === bytes);
