@@ -1,7 +1,8 @@
 /** Connects the source, the store and the options. Each method has its own file in `operations/`. */
+
 import { bounds } from "./bounds.ts";
 import type { ManagerContext } from "./context.ts";
-import { ClosedError, InvalidArgumentError, ListingIncompleteError } from "./errors.ts";
+import { ClosedError, InvalidArgumentError } from "./errors.ts";
 import { foreignError } from "./foreign-error.ts";
 import { withInternals } from "./manager-internals.ts";
 import { createMemoryBudget } from "./memory/budget.ts";
@@ -19,6 +20,7 @@ import { verify } from "./operations/verify.ts";
 import { versions } from "./operations/versions.ts";
 import { checkedOptions } from "./options.ts";
 import { createByteStore, type Manner } from "./store/byte-store.ts";
+import { assertCompleteListing } from "./store/complete-listing.ts";
 import { readInventory } from "./store/inventory.ts";
 import { isLeftAlone } from "./store/recess.ts";
 import { shareInventory } from "./store/shared-inventory.ts";
@@ -78,11 +80,7 @@ function createContext(options: ImageManagerOptions): {
   const source = checkedSource(options.source, checked.lookUpTimeoutMs);
   const onBack = (operation: string) => emit({ type: "store-back", operation });
   const store = createByteStore(options.storage, prefix, { storeTimeoutMs: checked.storeTimeoutMs, onBack });
-  if (checked.maxBytes !== undefined && !store.completeListing) {
-    throw new ListingIncompleteError(
-      '"maxBytes" needs a store that lists completely (capabilities.completeListing)',
-    );
-  }
+  if (checked.maxBytes !== undefined) assertCompleteListing(store, '"maxBytes"');
   const closing = new AbortController();
   const onUnreadable = (cause: unknown) => emit({ type: "store-fault", operation: "read", cause });
   const inventoryBy = (manner: Manner) =>

@@ -1,11 +1,13 @@
 /** `prune`: evicts what exceeds the limits, and deletes what dead processes have left. */
+
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
-import { InvalidArgumentError, ListingIncompleteError } from "../errors.ts";
+import { InvalidArgumentError } from "../errors.ts";
 import { evict } from "../retention/evict.ts";
 import { isLeased, runningIds } from "../retention/needed.ts";
 import { sweepOrphans } from "../retention/orphans.ts";
 import { shrink } from "../retention/room.ts";
+import { assertCompleteListing } from "../store/complete-listing.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeJson } from "../store/json.ts";
 import { folders, isLeaseHeadKey } from "../store/keys.ts";
@@ -24,11 +26,7 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
     if (value === undefined || (typeof value === "number" && value >= 0)) continue;
     throw new InvalidArgumentError(`"${name}" must be a number from 0`);
   }
-  if (!context.store.completeListing) {
-    throw new ListingIncompleteError(
-      "prune needs a store that lists completely (capabilities.completeListing)",
-    );
-  }
+  assertCompleteListing(context.store, "prune");
   return context.serially(async () => {
     const leases = await removeOldLeases(context);
     const old = await removeOldPartials(context, await context.inventory());

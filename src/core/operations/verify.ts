@@ -1,13 +1,15 @@
 /** `verify`: reads everything that is stored and reports damage. With `repair`, it downloads damaged chunks again. */
+
 import type { ManagerContext } from "../context.ts";
 import { streamCached } from "../delivery/open-image.ts";
 import { createProgress } from "../delivery/progress.ts";
 import { eachOf } from "../each.ts";
-import { InvalidArgumentError, isImageManagerError, ListingIncompleteError } from "../errors.ts";
+import { InvalidArgumentError, isImageManagerError } from "../errors.ts";
 import { callSignal } from "../lookup/call-signal.ts";
 import { chunksWithin } from "../memory/budget.ts";
 import { findOrphans } from "../retention/orphans.ts";
 import { isChunkSound, storedLength } from "../store/chunk-store.ts";
+import { assertCompleteListing } from "../store/complete-listing.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
@@ -21,11 +23,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
   const signal = callSignal(context, options.signal);
-  if (!context.store.completeListing) {
-    throw new ListingIncompleteError(
-      "verify needs a store that lists completely (capabilities.completeListing)",
-    );
-  }
+  assertCompleteListing(context.store, "verify");
   signal.throwIfAborted();
   const inventory = await context.inventory();
   const manifests = await readManifests(context, inventory);
