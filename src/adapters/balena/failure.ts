@@ -7,7 +7,7 @@ import {
   type UpstreamErrorFacts,
 } from "../../core/errors.ts";
 import { foreignError } from "../../core/foreign-error.ts";
-import { parseRetryAfter } from "../../core/upstream/request.ts";
+import { parseRetryAfter } from "../../core/upstream/retry-after.ts";
 
 /** What is known about a request that failed. */
 export interface Failure {

@@ -9,9 +9,10 @@ import { writeChunk } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { orStoreFault } from "../store-fault.ts";
+import { discard, type FileBody } from "../upstream/file-response.ts";
 import { isImageParts } from "../upstream/part-list.ts";
 import { readUpstreamFile } from "../upstream/read-file.ts";
-import { discard, type FileBody, requestFile } from "../upstream/request.ts";
+import { requestFile } from "../upstream/request.ts";
 import { createRetries } from "../upstream/retry.ts";
 import { withinTimeout } from "../upstream/within-timeout.ts";
 

@@ -5,10 +5,11 @@ import { judgeFreshness } from "../freshness/judge.ts";
 import type { Validators } from "../freshness/validators.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest } from "../store/manifest.ts";
+import { discard } from "../upstream/file-response.ts";
 import type { DownloadJob, UpstreamFile } from "../upstream/job.ts";
 import { openFile, openUnlessUnsatisfiable } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
-import { discard, type RequestConditions } from "../upstream/request.ts";
+import type { RequestConditions } from "../upstream/request.ts";
 import { createRetries, withRetries } from "../upstream/retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 

@@ -7,9 +7,10 @@ import { type ChunkPlace, readChunk } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { ImagePart } from "../types.ts";
+import { discard } from "../upstream/file-response.ts";
 import type { OpenedParts, UpstreamFile } from "../upstream/job.ts";
 import { partAt } from "../upstream/part-list.ts";
-import { discard, type RequestConditions } from "../upstream/request.ts";
+import type { RequestConditions } from "../upstream/request.ts";
 
 /** What is looked at beyond the journal. */
 export interface ResumeContext extends ChunkPlace {

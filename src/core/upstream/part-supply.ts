@@ -2,9 +2,10 @@
 import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
+import { discard } from "./file-response.ts";
 import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
-import { discard, type RequestConditions, requestFile } from "./request.ts";
+import { type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
 /** Parts that are asked for before their turn: as many small ones as this, and the one after. */

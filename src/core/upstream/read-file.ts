@@ -4,8 +4,9 @@ import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { detachBuffer } from "../memory/free.ts";
 import type { ImageFile } from "../types.ts";
+import { discard, type FileBody } from "./file-response.ts";
 import type { UpstreamFile } from "./job.ts";
-import { discard, type FileBody, type RequestConditions } from "./request.ts";
+import type { RequestConditions } from "./request.ts";
 import { secretsOf } from "./request-secrets.ts";
 import type { Retries } from "./retry.ts";
 

@@ -1,8 +1,8 @@
 /** When and how long to wait: back-off, jitter, Retry-After and their caps, as plain numbers. */
 import { describe, expect, test } from "vitest";
 import { TruncatedDownloadError, UnauthorizedError, UpstreamError } from "../../../src/core/errors.ts";
-import { parseRetryAfter } from "../../../src/core/upstream/request.ts";
 import { createRetries, isRetryable, retryDelayMs } from "../../../src/core/upstream/retry.ts";
+import { parseRetryAfter } from "../../../src/core/upstream/retry-after.ts";
 import { sleep } from "../../../src/core/waiting.ts";
 import { rejection } from "../../support/collect.ts";
 
