@@ -10,7 +10,7 @@ import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
 import type { Hasher, ImageManagerEvent, OsVersion } from "./types.ts";
-import type { Inflater } from "./upstream/inflate.ts";
+import type { Inflater } from "./upstream/gzip-member.ts";
 import type { RetryPolicy } from "./upstream/retry.ts";
 import type { Source } from "./upstream/source.ts";
 

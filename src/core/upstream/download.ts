@@ -1,12 +1,15 @@
 /** Downloads an image's raw bytes into a sink, from the first to the last, with as many attempts as it needs. */
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import { concat } from "./concat.ts";
 import { downloadParts } from "./download-parts.ts";
-import { concat, type Inflater, inflateGzip, isGzip } from "./inflate.ts";
+import type { Inflater } from "./gzip-member.ts";
+import { inflateGzip } from "./inflate.ts";
 import type { DownloadJob, DownloadResult, DownloadSink, UpstreamFile } from "./job.ts";
 import { openUnlessUnsatisfiable } from "./open-file.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";
 import type { RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
+import { isGzip } from "./split-members.ts";
 
 /** The image, opened file first. Settles when the last byte is in the sink; says whether the whole is proven. */
 export async function downloadImage(

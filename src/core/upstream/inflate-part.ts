@@ -6,7 +6,7 @@ import { crc32 } from "../crc32.ts";
 import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import type { ImagePart } from "../types.ts";
-import type { Inflater } from "./inflate.ts";
+import type { Inflater } from "./gzip-member.ts";
 import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;

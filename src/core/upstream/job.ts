@@ -3,7 +3,7 @@ import type { Validators } from "../freshness/validators.ts";
 import type { FilePosition } from "../memory/window.ts";
 import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";
 import type { FileBody } from "./file-response.ts";
-import type { Inflater } from "./inflate.ts";
+import type { Inflater } from "./gzip-member.ts";
 import type { RequestConditions } from "./request.ts";
 import type { RetryPolicy } from "./retry.ts";
 

@@ -6,9 +6,10 @@ import { UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import type { UpstreamBody } from "./body.ts";
+import { concat } from "./concat.ts";
 import type { FileBody } from "./file-response.ts";
-import { concat, isGzip } from "./inflate.ts";
 import { connectionLost } from "./read-file.ts";
+import { isGzip } from "./split-members.ts";
 
 type ImageNames = Pick<ResolvedImage, "deviceType" | "version" | "variant">;
 
