@@ -1,6 +1,6 @@
 /** The types of a download: its task, the file that it reads, and the sink of its bytes. */
 import type { Validators } from "../freshness/validators.ts";
-import type { FilePosition } from "../memory/window.ts";
+import type { FilePosition } from "../memory/chunk-list.ts";
 import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";
 import type { FileBody } from "./file-response.ts";
 import type { Inflater } from "./gzip-member.ts";
