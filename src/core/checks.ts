@@ -11,6 +11,23 @@ export const isPositiveInteger = (value: unknown): value is number => isCount(va
 /** Milliseconds since 1970, of which a `Date` can be made (ECMA-262, section 21.4.1.1). */
 export const isTime = (value: unknown): value is number => isCount(value) && value <= 8.64e15;
 
+/** A day, or a time, as ISO 8601. */
+export const isDate = (value: unknown): value is string =>
+  typeof value === "string" &&
+  /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?$/.test(value) &&
+  !Number.isNaN(Date.parse(value));
+
+/** An IPv4 address: four numbers with dots. */
+export const isIpv4 = (value: unknown): value is string =>
+  typeof value === "string" && /^((^|\.)(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){4}$/.test(value);
+
+/** The length of a prefix, or an IPv4 address of ones and then zeros. */
+export function isNetmask(value: unknown): value is string {
+  if (!isIpv4(value)) return typeof value === "string" && /^([1-9]|[12]\d|3[0-2])$/.test(value);
+  const zeros = 2 ** 32 - value.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  return zeros < 2 ** 32 && Number.isInteger(Math.log2(zeros));
+}
+
 /** A SHA-256 in lower-case hex. */
 export const isSha256 = (value: unknown): value is string =>
   typeof value === "string" && /^[0-9a-f]{64}$/.test(value);

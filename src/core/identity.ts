@@ -1,5 +1,5 @@
 /** The identity of an image: source, scope, device type, version and variant. The image's id is made from it. */
-import { isPositiveInteger } from "./checks.ts";
+import { isDate, isIpv4, isNetmask, isPositiveInteger } from "./checks.ts";
 import { isDeviceType } from "./device-type.ts";
 import { sha256HexOfText } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
@@ -55,14 +55,16 @@ export function carriesCredentials(variant: ImageVariant): boolean {
 
 /** Whether balena makes the image for each download, with the time in it: then its bytes, and its `.gz`'s size, are never the same twice. */
 export function isMadeEachTime(variant: ImageVariant): boolean {
-  const { developmentMode, appId, network, wifiSsid, wifiKey, appUpdatePollInterval } = variant;
-  const settings = [appId, wifiSsid, wifiKey, appUpdatePollInterval];
+  const { developmentMode, appId, network, wifiSsid, wifiKey, appUpdatePollInterval, ip } = variant;
+  const settings = [appId, wifiSsid, wifiKey, appUpdatePollInterval, ip];
   return developmentMode === true || network === "wifi" || settings.some((value) => value !== undefined);
 }
 
 type VariantKey = Exclude<keyof ImageVariant, "scope">;
 
-const isText = (value: unknown) => typeof value === "string" && value.length > 0 && value.length <= 256;
+const isText = (value: unknown) => isTextWithin(256, value);
+const isTextWithin = (maxLength: number, value: unknown) =>
+  typeof value === "string" && value.length > 0 && value.length <= maxLength;
 const oneOf =
   (...values: unknown[]) =>
   (value: unknown) =>
@@ -80,6 +82,15 @@ const variantRules: {
   wifiSsid: { isValid: isText, wants: "a text of 1 to 256 characters" },
   wifiKey: { isValid: isText, wants: "a text of 1 to 256 characters" },
   appUpdatePollInterval: { isValid: isPositiveInteger, wants: "a positive integer (minutes)" },
+  ip: { isValid: isIpv4, wants: "an IPv4 address" },
+  gateway: { isValid: isIpv4, wants: "an IPv4 address" },
+  netmask: { isValid: isNetmask, wants: 'a prefix length such as "24", or an IPv4 mask' },
+  provisioningKeyName: { isValid: isText, wants: "a text of 1 to 256 characters" },
+  provisioningKeyDescription: {
+    isValid: (value) => isTextWithin(1000, value),
+    wants: "a text of 1 to 1,000 characters",
+  },
+  provisioningKeyExpiryDate: { isValid: isDate, wants: 'a date as ISO 8601, such as "2030-01-31"' },
 };
 
 /** Checks a variant and leaves out what equals the defaults, so that equal variants look equal. */

@@ -30,6 +30,18 @@ export interface ImageVariant {
   wifiKey?: string | undefined;
   /** Minutes between two update checks of the device: a whole number from 1. Default: the upstream chooses. */
   appUpdatePollInterval?: number | undefined;
+  /** Fixed IPv4 address for the Wi-Fi network. It needs `wifiSsid`, `netmask` and `gateway`. Default: DHCP. */
+  ip?: string | undefined;
+  /** IPv4 address of the gateway that belongs to `ip`. Default: none. */
+  gateway?: string | undefined;
+  /** Netmask that belongs to `ip`: the length of the prefix, such as `24`, or an IPv4 mask. Default: none. */
+  netmask?: string | undefined;
+  /** Name of the fleet's new provisioning key, 1 to 256 characters. It needs `appId`. Default: the upstream chooses. */
+  provisioningKeyName?: string | undefined;
+  /** Description of the new provisioning key, 1 to 1,000 characters. It needs `appId`. Default: the upstream chooses. */
+  provisioningKeyDescription?: string | undefined;
+  /** When the new provisioning key expires, as ISO 8601, such as `2030-01-31`. It needs `appId`. Default: never. */
+  provisioningKeyExpiryDate?: string | undefined;
 }
 
 /** One available version of a device type's OS. */
@@ -348,6 +360,22 @@ export interface ImageParts {
   readonly parts: readonly ImagePart[];
 }
 
+/** An image that follows from a plainer one. */
+export interface DerivedImage {
+  /** The plainer variant, without a `scope`. It is downloaded and cached. */
+  readonly variant: ImageVariant;
+  /** Makes the image from the plainer one. Nothing of it is stored. */
+  readonly edit: ImageEdit;
+  /**
+   * `true` if the next call of `derive` makes another image, for example because it gets a new key from the upstream. The manager then
+   * refuses a `range`, because parts of two images do not fit together. Default `false`.
+   */
+  readonly isNewEachTime?: boolean | undefined;
+}
+
+/** The image that {@link ImageSource.config} makes a configuration for. */
+export type ConfiguredImage = Pick<ResolvedImage, "deviceType" | "version" | "variant" | "signal">;
+
 /** Options of a source's look-ups. */
 export interface SourceOptions {
   /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
@@ -391,8 +419,18 @@ export interface ImageSource {
     slug: string,
     options: SourceOptions & { readonly includeDrafts?: boolean | undefined },
   ): Promise<OsVersion[]>;
+  /**
+   * Says how an image follows from a plainer one. The manager calls it once for each get. Resolves with `undefined` if the image has to be
+   * downloaded as it is. Default: no image follows from another.
+   */
+  derive?(image: ResolvedImage): Promise<DerivedImage | undefined>;
   /** Says how to download an image. The manager calls it again for every attempt, so that each attempt has a current token. */
   request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
+  /**
+   * Resolves with a fleet's `config.json` for an image. It can be laid over any number of plain images. The manager never calls it.
+   * Default: the source has none.
+   */
+  config?(image: ConfiguredImage): Promise<Record<string, unknown>>;
 }
 
 /** What a store can do. The manager decides by these facts, never by the store's name. */

@@ -148,6 +148,28 @@ describe("options of get and prefetch", () => {
     [{ wifiSsid: "x".repeat(257) }, /"wifiSsid"/],
     [{ wifiKey: 5 }, /"wifiKey"/],
     [{ appUpdatePollInterval: 1.5 }, /"appUpdatePollInterval".*minutes/],
+    ...[7, "", "10.0.0", "10.0.0.256", "10.0.0.05", "10.0.0.5\n", "10.0.0.5;x", "::1"].flatMap<
+      [object, RegExp]
+    >((ip) => [
+      [{ ip }, /"ip" must be an IPv4 address/],
+      [{ gateway: ip }, /"gateway" must be an IPv4 address/],
+      [{ netmask: ip }, /"netmask" must be a prefix length/],
+    ]),
+    ...["0", "33", "024", 24, "0.0.0.0", "255.0.255.0"].map<[object, RegExp]>((netmask) => [
+      { netmask },
+      /"netmask" must be a prefix length/,
+    ]),
+    [{ provisioningKeyName: "" }, /"provisioningKeyName" must be a text of 1 to 256/],
+    [
+      { provisioningKeyDescription: "x".repeat(1001) },
+      /"provisioningKeyDescription" must be a text of 1 to 1,000/,
+    ],
+    ...["tomorrow", "2030-13-01", "2030-01-31 & more", 1e12].map<[object, RegExp]>(
+      (provisioningKeyExpiryDate) => [
+        { provisioningKeyExpiryDate },
+        /"provisioningKeyExpiryDate" must be a date/,
+      ],
+    ),
     [{ includeDrafts: "yes" }, /"includeDrafts" must be true or false/],
     [{ signal: {} }, /"signal" must be an AbortSignal/],
     [{ signal: null }, /"signal"/],

@@ -36,6 +36,12 @@ function parameters({ deviceType, version, fileType, variant }: ResolvedImage) {
     wifiSsid: variant.wifiSsid,
     wifiKey: variant.wifiKey,
     appUpdatePollInterval: variant.appUpdatePollInterval,
+    ip: variant.ip,
+    gateway: variant.gateway,
+    netmask: variant.netmask,
+    provisioningKeyName: variant.provisioningKeyName,
+    provisioningKeyDescription: variant.provisioningKeyDescription,
+    provisioningKeyExpiryDate: variant.provisioningKeyExpiryDate,
   };
 }
 

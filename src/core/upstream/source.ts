@@ -3,10 +3,13 @@ import { isCount, isOptional } from "../checks.ts";
 import { isDeviceType } from "../device-type.ts";
 import { InvalidArgumentError, isImageManagerError, UpstreamError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
+import { normalizeVariant } from "../identity.ts";
 import type {
+  DerivedImage,
   ImageFile,
   ImageParts,
   ImageSource,
+  ImageVariant,
   OsVersion,
   ResolvedImage,
   SourceAccount,
@@ -25,6 +28,8 @@ export interface Source {
   confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
+  /** `undefined` if the image follows from no other. */
+  derive(image: ResolvedImage): Promise<DerivedImage | undefined>;
   request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
 }
 
@@ -43,6 +48,12 @@ export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Sou
       ask("a list of versions", isVersionList, signal, (options) =>
         source.versions(slug, { ...options, includeDrafts }),
       ),
+    derive: async (image) => {
+      const derived = await ask("the plainer image", isDerived, image.signal, async ({ signal }) =>
+        source.derive?.({ ...image, signal }),
+      );
+      return derived && { ...derived, variant: normalizeVariant(derived.variant) };
+    },
     request: (image) =>
       ask("a request", isRequest, image.signal, ({ signal }) => source.request({ ...image, signal })),
   };
@@ -60,7 +71,10 @@ function assertSource(source: unknown): asserts source is ImageSource {
   const isSource = ["resolveDeviceType", "versions", "request"].every(
     (name) => typeof value[name] === "function",
   );
-  if (isSource && typeof value["id"] === "string" && value["id"] !== "") return;
+  const hasOptional = ["scope", "derive", "config"].every((name) =>
+    ["undefined", "function"].includes(typeof value[name]),
+  );
+  if (isSource && hasOptional && typeof value["id"] === "string" && value["id"] !== "") return;
   throw new InvalidArgumentError('"source" must be an ImageSource, for example balenaSdkSource()');
 }
 
@@ -104,4 +118,18 @@ function isRequest(answer: unknown): answer is ImageFile | ImageParts {
   const { url, gzip, exactBytes } = answer as Partial<ImageFile>;
   const isSize = isOptional(isCount, exactBytes);
   return (typeof url === "string" || url instanceof URL) && typeof gzip === "boolean" && isSize;
+}
+
+function isDerived(answer: unknown): answer is DerivedImage | undefined {
+  if (answer === undefined) return true;
+  const { variant, edit, isNewEachTime = false } = Object(answer) as Partial<DerivedImage>;
+  return isVariant(variant) && typeof edit === "function" && typeof isNewEachTime === "boolean";
+}
+
+function isVariant(variant: unknown): boolean {
+  try {
+    return normalizeVariant(variant as ImageVariant) !== undefined;
+  } catch {
+    return false;
+  }
 }
