@@ -1,0 +1,146 @@
+/** Gets the image of one transfer: from the upstream, or along with another process that transfers it already. */
+import type { ManagerContext } from "../context.ts";
+import { ImageChangedError, TruncatedDownloadError } from "../errors.ts";
+import type { TransferWindow } from "../memory/window.ts";
+import type { Share } from "../sharing/share.ts";
+import type { Journal } from "../store/journal.ts";
+import { chunkLength, type Manifest } from "../store/manifest.ts";
+import { downloadImage } from "../upstream/download.ts";
+import { discard } from "../upstream/file-response.ts";
+import type { DownloadResult, DownloadSink, UpstreamFile } from "../upstream/job.ts";
+import type { RequestConditions } from "../upstream/request.ts";
+import type { ChunkSink } from "./chunk-sink.ts";
+import type { Committer } from "./committer.ts";
+import type { Upstream } from "./open-upstream.ts";
+import { resumeFrom } from "./resume.ts";
+import { headOfFile, headOfJournal, journalHeader, type TransferStart } from "./transfer-head.ts";
+import type { Outcome, TransferOptions } from "./transfer-options.ts";
+
+/** What a transfer works with. */
+export interface TransferWork {
+  readonly context: ManagerContext;
+  readonly options: TransferOptions;
+  readonly window: TransferWindow;
+  readonly upstream: Upstream;
+  readonly committer: Committer;
+  readonly sink: ChunkSink;
+  readonly share: Share;
+  readonly signal: AbortSignal;
+  /** Called when something moves, for those who watch the lease. */
+  readonly moved: () => void;
+}
+
+/** `setOpened` is called as soon as it is known what readers will get. */
+export async function obtainImage(
+  work: TransferWork,
+  setOpened: (opened: TransferStart) => void,
+): Promise<Outcome> {
+  const { upstream, committer, share } = work;
+  let first: UpstreamFile | undefined;
+  if (work.options.isConditional) {
+    const opened = await upstream.openUnlessFresh();
+    if ("fresh" in opened) {
+      const outcome = await committer.confirm(opened.fresh);
+      setOpened({ kind: "cached" });
+      return outcome;
+    }
+    first = opened;
+  }
+  for (;;) {
+    const turn = await share.contend();
+    // Before it was our turn, another process may have come to its end.
+    const manifest = turn.kind === "own" && turn.lease && (await committer.committedMeanwhile());
+    if (manifest) {
+      if (first) await discard(first.response);
+      return takeOver(work, manifest, setOpened);
+    }
+    if (turn.kind === "own") return transferOurselves(work, first, turn.journals, setOpened);
+    if (first) await discard(first.response);
+    first = undefined;
+    await share.follow(turn, (header) => setOpened(headOfJournal(header)));
+  }
+}
+
+async function transferOurselves(
+  work: TransferWork,
+  first: UpstreamFile | undefined,
+  journals: readonly number[],
+  setOpened: (opened: TransferStart) => void,
+): Promise<Outcome> {
+  const { context, upstream, window, share } = work;
+  const opened = (await resume(work, first, journals)) ?? first ?? (await upstream.open({}));
+  const body = headOfFile(opened);
+  setOpened(body);
+  await work.committer.makeRoom(body);
+  share.keepJournal(journalHeader(work.options.identity, opened, window.chunkBytes, context.now()));
+  return finish(work, await downloadImage(upstream.job, opened, watchedSink(work)));
+}
+
+/** The rest of what an earlier transfer left, if its file can be read on. */
+async function resume(
+  work: TransferWork,
+  first: UpstreamFile | undefined,
+  journals: readonly number[],
+): Promise<UpstreamFile | undefined> {
+  const { upstream, window, signal, moved } = work;
+  const journal = journals.length > 0 ? await work.share.readJournal(journals) : undefined;
+  inherit(work, journal);
+  const validators = journal?.header.validators;
+  if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
+    return undefined;
+  const open = (conditions: RequestConditions) => upstream.open(conditions, [validators.fileType]);
+  const { store, hash, memory } = work.context;
+  const opened = await resumeFrom(journal, window, { store, hash, memory, signal, moved, open });
+  if (!opened) return undefined;
+  if (first) await discard(first.response);
+  upstream.job.onResumed(opened.response.fromByte ?? 0, undefined);
+  return opened;
+}
+
+/** What an earlier transfer left is ours from now on: its journal goes, whether or not we go on from it. */
+function inherit({ committer }: TransferWork, journal: Journal | undefined): void {
+  for (const digest of journal?.digests ?? [])
+    if (digest !== null) committer.written.set(digest, journal!.header.chunkBytes);
+}
+
+function watchedSink({ sink, share, moved }: TransferWork): DownloadSink {
+  return {
+    ...sink,
+    write: (piece) => {
+      moved();
+      return sink.write(piece);
+    },
+    rewind: async (mark, how) => {
+      await sink.rewind(mark, how);
+      if (how === "replace") await share.takeBack(mark.chunk);
+    },
+  };
+}
+
+/** Another process has committed the image: those who read along get the rest from the store. */
+function takeOver(
+  { window }: TransferWork,
+  manifest: Manifest,
+  setOpened: (opened: TransferStart) => void,
+): Outcome {
+  const isOtherSize = manifest.chunkBytes !== window.chunkBytes && !window.resize(manifest.chunkBytes);
+  if (isOtherSize || window.digests.length > manifest.chunks.length) {
+    throw new ImageChangedError("Another process has stored different bytes of the same version");
+  }
+  for (const [index, digest] of manifest.chunks.entries())
+    window.adopt(index, digest, chunkLength(manifest, index));
+  setOpened({ kind: "cached" });
+  return { manifest };
+}
+
+async function finish(work: TransferWork, { isProven, opened }: DownloadResult): Promise<Outcome> {
+  const { context, window, committer } = work;
+  await work.sink.finish();
+  const { size } = window;
+  if (!isProven) {
+    context.emit({ type: "unproven", image: work.options.id, size });
+    return { obstacle: new TruncatedDownloadError("Nothing proves that the download is complete", size) };
+  }
+  const { obstacle } = committer;
+  return obstacle ? { obstacle } : committer.commit(window, opened);
+}
