@@ -13,6 +13,7 @@ export default defineConfig({
     "adapters/cloudflare-r2": "src/adapters/cloudflare-r2/index.ts",
     "adapters/balena-sdk": "src/adapters/balena-sdk/index.ts",
     "adapters/balena-api": "src/adapters/balena-api/index.ts",
+    "boot-files": "src/adapters/boot-files/index.ts",
     http: "src/core/http/index.ts",
     node: "src/adapters/node/index.ts",
   },

@@ -27,7 +27,13 @@ const reports: Record<"import" | "require", Report> = JSON.parse(stdout);
 
 describe.each(Object.entries(reports))("by %s", (_, report) => {
   test("every subpath exports what it is for", () => {
-    const { ".": main = [], "./node": node, "./http": http, ...adapters } = report.exports;
+    const {
+      ".": main = [],
+      "./node": node,
+      "./http": http,
+      "./boot-files": bootFiles,
+      ...adapters
+    } = report.exports;
     // Classes begin with a capital; all of them are errors.
     expect(main.filter((name) => !/ [A-Z]\w+Error$/.test(name))).toEqual([
       "function createImageManager",
@@ -35,6 +41,7 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     ]);
     expect(main).toHaveLength(2 + 15);
     expect(http).toEqual(["function createImageHandler"]);
+    expect(bootFiles).toEqual(["function bootFiles", "function wifiConnection"]);
     expect(node).toEqual(
       [
         ...["cleanCache", "createDropIn", "get", "isESR", "nodeHash"],

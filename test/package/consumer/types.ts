@@ -1,6 +1,7 @@
 // Compiled inside the project that has the package installed, as an ES module and as a CommonJS one; never run.
 import {
   createImageManager,
+  type ImageEdit,
   type ImageManagerErrorCode,
   type ImageSource,
   type ImageStream,
@@ -12,12 +13,18 @@ import {
 import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
 import { fsAdapter } from "balena-image-manager/adapters/fs";
 import { memoryAdapter } from "balena-image-manager/adapters/memory";
+import { bootFiles, wifiConnection } from "balena-image-manager/boot-files";
 import { nodeInflate } from "balena-image-manager/node";
 
 export async function use(): Promise<string | undefined> {
   const source: ImageSource = balenaSdkSource({ apiUrl: "https://api.balena-cloud.com" });
   const stores: StoreDriver[] = [fsAdapter({ base: "./images" }), memoryAdapter()];
   const images = createImageManager({ source, storage: stores[0]!, inflate: nodeInflate });
+  const edit: ImageEdit = bootFiles({
+    "config.json": { hostname: "station-7" },
+    "system-connections/office": wifiConnection({ ssid: "office" }),
+  });
+  edit.length.toFixed();
   try {
     const image: ImageStream = await images.get("raspberrypi4-64", "^6.0.0", { developmentMode: true });
     for await (const bytes of image) bytes.byteLength.toFixed();

@@ -60,10 +60,18 @@ function builtPackage(project: string, isInlined: boolean): Plugin {
   };
 }
 
+/** Subpaths whose source has another name. */
+const subpaths: Readonly<Record<string, string>> = {
+  core: ".",
+  "core/http": "./http",
+  "adapters/boot-files": "./boot-files",
+  "adapters/node": "./node",
+};
+
 function subpathOf(source: string): string {
   const entry = /\/src\/(core|core\/http|adapters\/[a-z0-9-]+)\/index\.ts$/.exec(source)?.[1];
   if (entry === undefined) throw new Error(`${source} is not what a subpath exports`);
-  const subpath = { core: ".", "core/http": "./http", "adapters/node": "./node" }[entry] ?? `./${entry}`;
+  const subpath = subpaths[entry] ?? `./${entry}`;
   if (!(subpath in manifest.exports)) throw new Error(`${source} is not exported`);
   return manifest.name + subpath.slice(1);
 }
