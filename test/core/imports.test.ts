@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 
-const core = fileURLToPath(new URL("../../src/core", import.meta.url));
+const source = fileURLToPath(new URL("../../src", import.meta.url));
+const core = join(source, "core");
 
 interface Import {
   readonly file: string;
@@ -113,10 +114,21 @@ const rooms = [
 ];
 /** Beside that order: the public entry, and the HTTP handler, which sees a manager from outside. */
 const above = ["index.ts", "http"];
+/** The parts of types.ts, under all rooms as that file is. */
+const below = ["types"];
 
 const roomOf = (path: string) => relative(core, path).split(sep)[0] as string;
 /** Files of the core's root that are no room are below all of them. */
 const heightOf = (room: string) => (rooms.includes(room) ? rooms.length - rooms.indexOf(room) : 0);
+
+test("no file of src is longer than 250 lines", async () => {
+  const names = (await readdir(source, { recursive: true })).filter((name) => name.endsWith(".ts"));
+  const lengths = await Promise.all(
+    names.map(async (name) => (await readFile(join(source, name), "utf8")).split("\n").length - 1),
+  );
+  expect(names.length).toBeGreaterThan(200);
+  expect(names.filter((_, index) => lengths[index]! > 250)).toEqual([]);
+});
 
 /** Imports within the core, types included, as paths. */
 async function innerImports(): Promise<{ file: string; to: string }[]> {
@@ -140,7 +152,7 @@ describe("the rooms of src/core", () => {
   test("are all in the list", async () => {
     const names = await readdir(core, { withFileTypes: true });
     const folders = names.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-    expect(folders.filter((name) => ![...rooms, ...above].includes(name))).toEqual([]);
+    expect(folders.filter((name) => ![...rooms, ...above, ...below].includes(name))).toEqual([]);
     expect(rooms.filter((name) => !names.some((entry) => entry.name === name))).toEqual([]);
   });
 

@@ -1,0 +1,50 @@
+/** The port to a store: {@link StoreDriver}. */
+
+import type { Driver } from "unstorage";
+
+/** What a store can do. The manager decides by these facts, never by the store's name. */
+export interface StoreCapabilities {
+  /** Bytes of the largest value that the store accepts. Default: no limit. */
+  readonly maxValueBytes?: number | undefined;
+  /** `true` if `getKeys(prefix)` returns every key under the prefix and no other key. */
+  readonly completeListing: boolean;
+  /**
+   * `true` if reads call {@link StoreReadOptions.onProgress}. The manager can then tell a slow read from one that hangs. Default `false`:
+   * the time limit of a read depends on the value's size and the rate measured so far.
+   */
+  readonly tellsProgress?: boolean | undefined;
+}
+
+/** Options of {@link StoreDriver}'s `getItemRaw`. */
+export interface StoreReadOptions {
+  /**
+   * Most bytes that the value may have. A larger value reads as `null`, because it can't be the right one, and an adapter holds no more
+   * than this in memory. An empty value may also read as `null`. Default: 512 MiB, and a larger value rejects.
+   */
+  maxBytes?: number | undefined;
+  /**
+   * Call it at least once a second while bytes arrive: bytes of this value, or of values before it on the same connection. Default: none.
+   */
+  onProgress?: (() => void) | undefined;
+  /** Aborts when the value is no longer wanted. An adapter may ignore it; the caller stops waiting. Default: none. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@link StoreDriver.createIfAbsent} did. `unsupported` means that the store can't guarantee a single winner. */
+export type CreateResult = "created" | "exists" | "unsupported";
+
+/**
+ * A store adapter: an unstorage `Driver` that declares its capabilities. Raw values are `Uint8Array`s. A value that was read belongs to
+ * the caller. A missing key reads as `null`, and a failed call rejects.
+ */
+export interface StoreDriver extends Driver {
+  /** What the store promises. If an unstorage driver has none, the manager assumes that it does not list completely. */
+  readonly capabilities: StoreCapabilities;
+  /** Reads bytes. The manager always passes `maxBytes`; an adapter that can't limit a read may ignore it. */
+  getItemRaw?(key: string, options: StoreReadOptions): unknown;
+  /**
+   * Writes the value only if the key does not exist. If several writers race, exactly one gets `created`. A store works without this method,
+   * or if it answers `unsupported`, but then processes that share the store do not share downloads.
+   */
+  createIfAbsent?(key: string, bytes: Uint8Array): Promise<CreateResult>;
+}
