@@ -45,7 +45,7 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     expect(node).toEqual(
       [
         ...["cleanCache", "createDropIn", "get", "isESR", "nodeHash"],
-        ...["nodeInflate", "resolveVersion", "saveImage", "serve", "validateVersion"],
+        ...["nodeInflate", "requestListener", "resolveVersion", "saveImage", "serve", "validateVersion"],
       ].map((name) => `function ${name}`),
     );
     expect(Object.keys(adapters).length).toBeGreaterThanOrEqual(3);

@@ -1,5 +1,5 @@
 /**
- * For Node only: saving to a file, an HTTP server, faster inflating and hashing, and the functions of version 10.
+ * For Node only: saving to a file, serving over HTTP, faster inflating and hashing, and the functions of version 10.
  *
  * @module balena-image-manager/node
  */
@@ -17,6 +17,11 @@ export {
 } from "./drop-in/index.ts";
 export { nodeHash } from "./hash.ts";
 export { nodeInflate } from "./inflate.ts";
+export {
+  type NodeRequestListener,
+  type RequestListenerOptions,
+  requestListener,
+} from "./request-listener.ts";
 export type { SaveImageOptions } from "./save/options.ts";
 export { saveImage } from "./save/save-image.ts";
 export type { SavedImage } from "./save/save-whole.ts";
