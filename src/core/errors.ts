@@ -3,54 +3,9 @@
  * Errors of a source, the store or the network are translated once, where they enter, and kept as `cause`.
  */
 
-/** The codes of {@link ImageManagerError}, one for each class. A `switch` over `code` narrows the type. */
-export type ImageManagerErrorCode =
-  | "INVALID_ARGUMENT"
-  | "INVALID_VERSION"
-  | "DEVICE_TYPE_NOT_FOUND"
-  | "VERSION_NOT_FOUND"
-  | "NOT_CACHED"
-  | "UNAUTHORIZED"
-  | "UPSTREAM"
-  | "TRUNCATED_DOWNLOAD"
-  | "IMAGE_CHANGED"
-  | "INTEGRITY"
-  | "STORE"
-  | "LISTING_INCOMPLETE"
-  | "CLOSED"
-  | "EDIT";
+import { ImageManagerError, isImageManagerError } from "./error-base.ts";
 
-// The ESM and the CJS copy of this module share it: `instanceof` fails across copies.
-const brand = Symbol.for("balena-image-manager.error");
-
-/**
- * Tells whether a value is an error of this library. It also recognizes errors of another copy (ESM, CJS, another install).
- *
- * @example
- * ```ts
- * try {
- *   await images.get("raspberrypi4-64", "^6.0.0");
- * } catch (error) {
- *   if (isImageManagerError(error) && error.code === "VERSION_NOT_FOUND") console.error(error.message);
- *   else throw error;
- * }
- * ```
- */
-export function isImageManagerError(value: unknown): value is ImageManagerError {
-  return typeof value === "object" && value !== null && brand in value;
-}
-
-/** Base class of every error that this library throws. */
-export abstract class ImageManagerError extends Error {
-  /** What went wrong. Programs should compare the code, not the message. */
-  abstract readonly code: ImageManagerErrorCode;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-    Object.defineProperty(this, brand, { value: true });
-  }
-}
+export { ImageManagerError, type ImageManagerErrorCode, isImageManagerError } from "./error-base.ts";
 
 /** An option or argument has the wrong type or is out of range. Nothing was done. */
 export class InvalidArgumentError extends ImageManagerError {

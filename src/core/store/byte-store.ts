@@ -1,10 +1,10 @@
 /** Reads and writes bytes with any unstorage driver or storage. It has one prefix, one kind of error, and a time limit for every call. */
 import type { Driver, Storage } from "unstorage";
-import { InvalidArgumentError, isImageManagerError, StoreError } from "../errors.ts";
+import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
-import type { CreateResult, StoreCapabilities, StoreDriver, StoreReadOptions } from "../types.ts";
+import type { CreateResult, StoreCapabilities, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
-import { fromBase64, toBase64 } from "./base64.ts";
+import { createDriverCalls } from "./driver-calls.ts";
 import { folders, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
 import { createRecess, type StoreOperation } from "./recess.ts";
@@ -69,35 +69,14 @@ export function createByteStore(
   prefix: string,
   options: ByteStoreOptions = {},
 ): ByteStore {
-  assertStorage(storage);
-  const capabilities = (storage as Partial<StoreDriver>).capabilities;
-  // unstorage's own memory and lru-cache drivers do not copy: they keep the given buffer and return the buffer that they keep.
-  const own = capabilities
-    ? (bytes: Uint8Array<ArrayBuffer>) => bytes
-    : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
-  const raw = rawAccess(storage as Driver);
-  const fullKey = (key: string) => `${prefix}:${key}`;
+  const calls = createDriverCalls(storage, prefix);
+  const { capabilities } = storage as Partial<StoreDriver>;
   const {
     timeoutMs = patienceMs,
     storeTimeoutMs = defaultStoreTimeoutMs,
     onBack = () => undefined,
   } = options;
   const pace = createPace(capabilities?.tellsProgress ?? false);
-
-  const calls = {
-    read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
-      const bytes = asBytes(await raw.read(fullKey(key), options));
-      // A driver without a limit has already read the whole value, but at least it is not used.
-      return bytes && bytes.length <= options.maxBytes ? own(bytes) : undefined;
-    },
-    write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
-      assertDone(await raw.write(fullKey(key), own(bytes))),
-    remove: async (key: string) => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {})),
-    list: async (folder: string) =>
-      ownKeys(await (storage as Driver).getKeys(fullKey(folder), {}), fullKey(folder), prefix),
-    create: async (key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> =>
-      (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
-  };
 
   const probe = async (operation: StoreOperation) => {
     if (operation === "read") return calls.read(probeKey, { maxBytes: 1 });
@@ -193,58 +172,4 @@ function limitsOf(capabilities: StoreCapabilities | undefined) {
     maxValueBytes: capabilities?.maxValueBytes ?? Number.POSITIVE_INFINITY,
     completeListing: capabilities?.completeListing ?? false,
   };
-}
-
-function assertStorage(storage: unknown): asserts storage is Driver | Storage {
-  const value = (typeof storage === "object" && storage !== null ? storage : {}) as Record<string, unknown>;
-  const has = (...names: string[]) => names.some((name) => typeof value[name] === "function");
-  if (has("getItem", "getItemRaw") && has("getKeys") && has("hasItem")) {
-    if (has("setItem", "setItemRaw") && has("removeItem")) return;
-    throw new InvalidArgumentError('"storage" is read-only: it has no setItem or no removeItem');
-  }
-  throw new InvalidArgumentError(
-    '"storage" must be an unstorage driver or storage, for example memoryAdapter()',
-  );
-}
-
-interface RawAccess {
-  read(key: string, options: StoreReadOptions): unknown;
-  write(key: string, bytes: Uint8Array<ArrayBuffer>): unknown;
-}
-
-/** A driver without raw methods keeps strings; bytes go in as base64, in the form that unstorage itself uses. */
-function rawAccess(driver: Driver): RawAccess {
-  const { getItemRaw, setItemRaw } = driver;
-  if (getItemRaw && setItemRaw) {
-    return {
-      read: (key, options) => getItemRaw.call(driver, key, options),
-      write: (key, bytes) => setItemRaw.call(driver, key, bytes, {}),
-    };
-  }
-  return {
-    read: async (key) => fromBase64(await driver.getItem(key, {})),
-    write: (key, bytes) => driver.setItem?.(key, toBase64(bytes), {}),
-  };
-}
-
-/** Some drivers return the error that they should throw. */
-function assertDone(result: unknown): void {
-  if (result instanceof Error) throw result;
-}
-
-/** Only bytes are a value. Some drivers return an Error or a string instead of throwing. */
-function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
-  return undefined;
-}
-
-/** Drivers list more than they were asked for, and some return things that are no keys. */
-function ownKeys(keys: unknown, folder: string, prefix: string): string[] {
-  if (!Array.isArray(keys)) return [];
-  return keys
-    .filter((key): key is string => typeof key === "string")
-    .map((key) => key.replace(/[/\\]/g, ":")) // unstorage's fs drivers list paths; no key of ours has a slash
-    .filter((key) => key.startsWith(folder))
-    .map((key) => key.slice(prefix.length + 1));
 }

@@ -1,0 +1,96 @@
+/** Calls an unstorage driver or storage under one prefix. Drivers differ in what they take and return; here they are all alike. */
+import type { Driver, Storage } from "unstorage";
+import { InvalidArgumentError } from "../errors.ts";
+import type { CreateResult, StoreDriver, StoreReadOptions } from "../types.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
+
+/** Calls without a time limit. They reject with what the driver throws or returns as an error. */
+export interface DriverCalls {
+  read(
+    key: string,
+    options: StoreReadOptions & { readonly maxBytes: number },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  remove(key: string): Promise<void>;
+  list(folder: string): Promise<string[]>;
+  create(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult>;
+}
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` if it is no driver or storage, or one that is read-only */
+export function createDriverCalls(storage: Driver | Storage, prefix: string): DriverCalls {
+  assertStorage(storage);
+  // unstorage's own memory and lru-cache drivers do not copy: they keep the given buffer and return the buffer that they keep.
+  const own = (storage as Partial<StoreDriver>).capabilities
+    ? (bytes: Uint8Array<ArrayBuffer>) => bytes
+    : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
+  const raw = rawAccess(storage as Driver);
+  const fullKey = (key: string) => `${prefix}:${key}`;
+  return {
+    read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
+      const bytes = asBytes(await raw.read(fullKey(key), options));
+      // A driver without a limit has already read the whole value, but at least it is not used.
+      return bytes && bytes.length <= options.maxBytes ? own(bytes) : undefined;
+    },
+    write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
+      assertDone(await raw.write(fullKey(key), own(bytes))),
+    remove: async (key: string) => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {})),
+    list: async (folder: string) =>
+      ownKeys(await (storage as Driver).getKeys(fullKey(folder), {}), fullKey(folder), prefix),
+    create: async (key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> =>
+      (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
+  };
+}
+
+function assertStorage(storage: unknown): asserts storage is Driver | Storage {
+  const value = (typeof storage === "object" && storage !== null ? storage : {}) as Record<string, unknown>;
+  const has = (...names: string[]) => names.some((name) => typeof value[name] === "function");
+  if (has("getItem", "getItemRaw") && has("getKeys") && has("hasItem")) {
+    if (has("setItem", "setItemRaw") && has("removeItem")) return;
+    throw new InvalidArgumentError('"storage" is read-only: it has no setItem or no removeItem');
+  }
+  throw new InvalidArgumentError(
+    '"storage" must be an unstorage driver or storage, for example memoryAdapter()',
+  );
+}
+
+interface RawAccess {
+  read(key: string, options: StoreReadOptions): unknown;
+  write(key: string, bytes: Uint8Array<ArrayBuffer>): unknown;
+}
+
+/** A driver without raw methods keeps strings; bytes go in as base64, in the form that unstorage itself uses. */
+function rawAccess(driver: Driver): RawAccess {
+  const { getItemRaw, setItemRaw } = driver;
+  if (getItemRaw && setItemRaw) {
+    return {
+      read: (key, options) => getItemRaw.call(driver, key, options),
+      write: (key, bytes) => setItemRaw.call(driver, key, bytes, {}),
+    };
+  }
+  return {
+    read: async (key) => fromBase64(await driver.getItem(key, {})),
+    write: (key, bytes) => driver.setItem?.(key, toBase64(bytes), {}),
+  };
+}
+
+/** Some drivers return the error that they should throw. */
+function assertDone(result: unknown): void {
+  if (result instanceof Error) throw result;
+}
+
+/** Only bytes are a value. Some drivers return an Error or a string instead of throwing. */
+function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
+  return undefined;
+}
+
+/** Drivers list more than they were asked for, and some return things that are no keys. */
+function ownKeys(keys: unknown, folder: string, prefix: string): string[] {
+  if (!Array.isArray(keys)) return [];
+  return keys
+    .filter((key): key is string => typeof key === "string")
+    .map((key) => key.replace(/[/\\]/g, ":")) // unstorage's fs drivers list paths; no key of ours has a slash
+    .filter((key) => key.startsWith(folder))
+    .map((key) => key.slice(prefix.length + 1));
+}
