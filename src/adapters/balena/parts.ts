@@ -1,8 +1,8 @@
 /** Reads the parts of an image from a release's assets: the table `image.json`, and the addresses of the parts. */
 import { isCount } from "../../core/checks.ts";
-import { UpstreamError } from "../../core/errors.ts";
 import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
 import { isPartName, maxParts } from "../../core/upstream/part-list.ts";
+import { PartsUnavailableError } from "../../core/upstream/parts-unavailable.ts";
 
 /** A file of a release, as the API names it. */
 export interface ReleaseAsset {
@@ -38,7 +38,7 @@ export function isMadeOfParts({
 /**
  * The parts that a table of contents names, each with its address.
  *
- * @throws {UpstreamError} `UPSTREAM` for a table that makes no sense, or names what is not there.
+ * @throws {PartsUnavailableError} `UPSTREAM` for a table that makes no sense, or names what is not there.
  */
 export function partsIn(
   contents: unknown,
@@ -81,8 +81,8 @@ function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, Releas
   };
 }
 
-function nonsense(what: string): UpstreamError {
-  return new UpstreamError(`The release's table of parts is not valid: ${what}`, { unavailable: true });
+function nonsense(what: string): PartsUnavailableError {
+  return new PartsUnavailableError(`The release's table of parts is not valid: ${what}`);
 }
 
 const isObject = (value: unknown): value is Entry =>

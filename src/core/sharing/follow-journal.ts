@@ -25,13 +25,17 @@ export interface FollowOptions {
 export async function followJournal(options: FollowOptions): Promise<void> {
   const { store, id, turn, contest, times, window, signal } = options;
   let next = 0;
+  let known = 0; // chunks that this journal has named, and not taken back
   const readOn = async () => {
     for (;;) {
       const segment = await readSegment(store, id, turn.epoch, next, turn.owner);
       // One that does not go on where the window ends is none of this journal's.
       if (!segment || segment.from > window.digests.length) return;
       if (segment.header) acceptHeader(options, segment.header);
+      // They failed the check of their part. Who has read them fails only if the right ones differ.
+      if (segment.from < known) window.takeBack(segment.from);
       adopt(window, segment);
+      known = segment.from + segment.digests.length;
       next += 1;
     }
   };

@@ -19,6 +19,8 @@ export interface Manifest {
   readonly chunks: ChunkDigests;
   readonly digest: string;
   readonly validators: Validators;
+  /** How it was fetched. Older manifests do not say. */
+  readonly cameBy?: "parts" | "file" | undefined;
   readonly createdAt: number;
   readonly validatedAt: number;
   readonly pinned: boolean;
@@ -97,6 +99,7 @@ function isManifestShape(value: unknown): value is Manifest {
     isTime(value["validatedAt"]) &&
     isMediaType(value["mime"]) &&
     isSha256(value["digest"]) &&
+    [undefined, "parts", "file"].includes(value["cameBy"] as string | undefined) &&
     typeof value["pinned"] === "boolean"
   );
 }

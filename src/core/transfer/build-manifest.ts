@@ -19,6 +19,7 @@ export async function buildManifest(
     ...content,
     digest: await imageDigest(content),
     validators: opened.response.validators,
+    cameBy: opened.parts ? "parts" : "file",
     createdAt: now,
     validatedAt: now,
     pinned: false,

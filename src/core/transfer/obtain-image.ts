@@ -127,6 +127,9 @@ function takeOver(
   if (isOtherSize || window.digests.length > manifest.chunks.length) {
     throw new ImageChangedError("Another process has stored different bytes of the same version");
   }
+  // A follower may have been told of chunks that failed the check of their part since. Who has not read them gets the right ones.
+  const firstOther = window.digests.findIndex((digest, index) => digest !== manifest.chunks[index]);
+  if (firstOther !== -1) window.takeBack(firstOther);
   for (const [index, digest] of manifest.chunks.entries())
     window.adopt(index, digest, chunkLength(manifest, index));
   setOpened({ kind: "cached" });

@@ -58,15 +58,15 @@ async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promi
       return await pour(task, file);
     } catch (failure) {
       if (failure instanceof FileRestarted) {
-        file = failure.opened;
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure.cause);
-        await sink.rewind(mark, "compare");
+        await sink.rewind(mark, isSameFile(file, failure.opened) ? "compare" : "replace");
+        file = failure.opened;
       } else if (failure instanceof PartDamaged) {
         damages += 1;
+        await sink.rewind(mark, "replace"); // first: who dies now leaves no journal that names wrong chunks
         // Twice the address gave bytes that are not those which the upstream has summed.
         if (damages > 1) throw unsound(job, mark, failure);
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure);
-        await sink.rewind(mark, "replace");
         file = await open(task);
       } else throw failure;
     }
@@ -95,6 +95,10 @@ async function pour({ job, supply, index, sink, retries }: PartTask, file: Upstr
   });
   for await (const piece of inflatePart(part, wire, job.inflater)) await sink.write(piece);
 }
+
+/** Another file at the same address may have other bytes. The part's checksum then says which are right. */
+const isSameFile = (one: UpstreamFile, other: UpstreamFile) =>
+  one.response.validators.etag === other.response.validators.etag;
 
 const open = ({ supply, index, retries, job }: PartTask) =>
   withRetries(retries, job.signal, () => supply.open(index, {}, job.signal));

@@ -5,7 +5,8 @@ import { downloadParts } from "./download-parts.ts";
 import type { Inflater } from "./gzip-member.ts";
 import { inflateGzip } from "./inflate.ts";
 import type { DownloadJob, DownloadResult, DownloadSink, UpstreamFile } from "./job.ts";
-import { openUnlessUnsatisfiable } from "./open-file.ts";
+import { openUnlessUnsatisfiable, openWholeInstead } from "./open-file.ts";
+import { PartsUnavailableError } from "./parts-unavailable.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";
 import type { RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
@@ -23,9 +24,19 @@ export async function downloadImage(
   let attempt = new AbortController();
   for (;;) {
     const signal = AbortSignal.any([job.signal, attempt.signal]);
-    if (opened.parts) return downloadParts(job, { ...opened, parts: opened.parts }, sink);
     const { fileBytes, validators } = opened.response;
     const { fileType } = validators;
+    if (opened.parts) {
+      try {
+        return await downloadParts(job, { ...opened, parts: opened.parts }, sink);
+      } catch (failure) {
+        if (!(failure instanceof PartsUnavailableError)) throw failure;
+        // The same bytes, from the first on: those that were delivered are compared.
+        opened = await withRetries(retries, job.signal, () => openWholeInstead(job, fileType, failure));
+        job.onResumed(0, failure);
+        continue;
+      }
+    }
     try {
       sink.begin(opened.response.fromByte ?? 0);
       const file = readUpstreamFile(opened, {

@@ -4,7 +4,7 @@ import type { ImageFile, ResolvedImage } from "../types.ts";
 import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";
 import { openParts } from "./open-parts.ts";
 import { isImageParts } from "./part-list.ts";
-import { PartsRefusedError } from "./part-supply.ts";
+import { PartsUnavailableError } from "./parts-unavailable.ts";
 import { assertPlausible } from "./plausible.ts";
 import { type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
@@ -45,16 +45,40 @@ async function openFileType(
   const image: ResolvedImage = { ...job.image, fileType, signal: job.signal, isWhole: job.isWhole };
   // Validators of another file say nothing about this one.
   const unless = conditions.unless?.fileType === fileType ? conditions.unless : undefined;
-  const answer = await job.request(image);
-  if (!isImageParts(answer))
-    return havingNoParts(await openWhole(job, image, answer, { ...conditions, unless }));
   try {
-    return await openParts(job, answer, { ...conditions, unless });
+    const answer = await job.request(image);
+    if (isImageParts(answer)) return await openParts(job, answer, { ...conditions, unless });
+    return havingNoParts(await openWhole(job, image, answer, { ...conditions, unless }));
   } catch (failure) {
-    if (!(failure instanceof PartsRefusedError) || !job.mayAskForWhole) throw failure;
-    const whole = await job.request({ ...image, isWhole: true });
-    if (isImageParts(whole)) throw failure;
-    return openWhole(job, image, whole, { ...conditions, unless });
+    if (!(failure instanceof PartsUnavailableError) || !job.mayAskForWhole) throw failure;
+    return instead(job, image, { ...conditions, unless }, failure);
+  }
+}
+
+/** Opens the image as one file, because its parts can't be had any more. @throws the failure of the parts, if the source knows no file. */
+export async function openWholeInstead(
+  job: DownloadJob,
+  fileType: ResolvedImage["fileType"],
+  failure: PartsUnavailableError,
+): Promise<UpstreamFile> {
+  const image: ResolvedImage = { ...job.image, fileType, signal: job.signal };
+  const opening = await instead(job, image, {}, failure);
+  return plausible(job, opening as UpstreamFile, {}); // no condition was sent that a 304 could answer
+}
+
+async function instead(
+  job: DownloadJob,
+  image: ResolvedImage,
+  conditions: RequestConditions,
+  failure: PartsUnavailableError,
+): Promise<UpstreamAnswer> {
+  const whole = await job.request({ ...image, isWhole: true });
+  if (isImageParts(whole)) throw failure;
+  try {
+    return await openWhole(job, image, whole, conditions);
+  } catch (refusal) {
+    // It has the version in parts: that those can't be had is what went wrong.
+    throw isImageManagerError(refusal) && refusal.code === "VERSION_NOT_FOUND" ? failure : refusal;
   }
 }
 

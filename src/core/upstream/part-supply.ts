@@ -1,10 +1,11 @@
 /** Opens an image's parts one by one, at the addresses that the source gives. The next part is requested early. */
-import { ImageChangedError, isImageManagerError, UpstreamError } from "../errors.ts";
+import { ImageChangedError, isImageManagerError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
 import { discard } from "./file-response.ts";
 import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
+import { PartsUnavailableError } from "./parts-unavailable.ts";
 import { type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
@@ -17,6 +18,7 @@ export class PartSupply implements PartOpener {
   readonly #job: DownloadJob;
   #parts: readonly ImagePart[];
   readonly #ahead = new Map<number, Promise<UpstreamFile>>();
+  readonly #leaving = new Set<ReturnType<typeof setTimeout>>();
 
   /** `validators`: those of the parts. */
   constructor(job: DownloadJob, { parts }: ImageParts, validators: Validators) {
@@ -48,27 +50,37 @@ export class PartSupply implements PartOpener {
       const opening = this.#ask(next, {}, signal);
       opening.catch(() => undefined); // it is looked at when its turn comes
       this.#ahead.set(next, opening);
+      // A small one is read at once, and its connection is done. A large one waits for its turn, which a slow reader may put off for long.
+      if (this.#parts[next]!.wireBytes > aheadBytes) this.#leaveLater(next, opening);
     }
+  }
+
+  /** Lets go of a connection that nobody has read from for as long as one may be silent: its part is asked for again. */
+  #leaveLater(index: number, opening: Promise<UpstreamFile>): void {
+    const timer = setTimeout(() => {
+      this.#leaving.delete(timer);
+      if (this.#ahead.get(index) !== opening) return;
+      this.#ahead.delete(index);
+      leave(opening);
+    }, this.#job.retry.idleTimeoutMs);
+    this.#leaving.add(timer);
   }
 
   /** Lets go of what was asked for early. */
   close(): void {
-    for (const opening of this.#ahead.values())
-      void opening.then(
-        ({ response }) => discard(response),
-        () => undefined,
-      );
+    for (const timer of this.#leaving) clearTimeout(timer);
+    for (const opening of this.#ahead.values()) leave(opening);
     this.#ahead.clear();
   }
 
-  /** An address that is refused may have expired: the source is asked for a new one, once. */
+  /** An address that is refused may have expired, and one of another file is an old one: the source is asked for a new one, once. */
   async #ask(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
     for (let isRenewed = false; ; isRenewed = true) {
       try {
         return await this.#request(this.#parts[index]!, conditions, signal);
       } catch (cause) {
-        if (!isRefusedAddress(cause)) throw cause;
-        if (isRenewed) throw refused(this.#parts[index]!, cause);
+        if (!isUselessAddress(cause)) throw cause;
+        if (isRenewed) throw unavailable(this.#parts[index]!, cause);
         await this.#renew(signal);
       }
     }
@@ -95,9 +107,7 @@ export class PartSupply implements PartOpener {
     )
       return { request, response };
     if (response.kind === "body") await discard(response);
-    throw new UpstreamError(`The upstream has a different file at the address of part ${part.name}`, {
-      unavailable: true,
-    });
+    throw new OtherFile(`The upstream has a different file at the address of part ${part.name}`);
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
@@ -110,15 +120,26 @@ export class PartSupply implements PartOpener {
   }
 }
 
-function isRefusedAddress(failure: unknown): boolean {
+/** What is there has another length than the list says, or one that nothing proves. */
+class OtherFile extends Error {}
+
+function isUselessAddress(failure: unknown): boolean {
+  if (failure instanceof OtherFile) return true;
   if (!isImageManagerError(failure)) return false;
   return failure.code === "UNAUTHORIZED" || failure.code === "VERSION_NOT_FOUND";
 }
 
-/** The addresses of parts are refused, new ones too: another way to the image may still be open. */
-export class PartsRefusedError extends UpstreamError {}
+function unavailable({ name }: ImagePart, cause: unknown): PartsUnavailableError {
+  if (cause instanceof OtherFile) return new PartsUnavailableError(cause.message);
+  return new PartsUnavailableError(
+    `The upstream does not hand out part ${name}, not at a new address either`,
+    { cause },
+  );
+}
 
-function refused({ name }: ImagePart, cause: unknown): UpstreamError {
-  const message = `The upstream does not hand out part ${name}, not at a new address either`;
-  return new PartsRefusedError(message, { unavailable: true }, { cause });
+function leave(opening: Promise<UpstreamFile>): void {
+  void opening.then(
+    ({ response }) => discard(response),
+    () => undefined,
+  );
 }

@@ -6,6 +6,7 @@ import {
   UpstreamError,
 } from "../errors.ts";
 import { sleep } from "../waiting.ts";
+import { PartsUnavailableError } from "./parts-unavailable.ts";
 
 /** How often and how fast to try again. */
 export interface RetryPolicy {
@@ -74,7 +75,7 @@ export async function withRetries<T>(
 
 /** Whether a later try may go better. */
 export function isRetryable(failure: unknown): boolean {
-  if (!isImageManagerError(failure)) return false;
+  if (!isImageManagerError(failure) || failure instanceof PartsUnavailableError) return false;
   if (failure.code === "TRUNCATED_DOWNLOAD") return true;
   return isUpstreamUnavailable(failure);
 }

@@ -1,49 +1,21 @@
 // Lists of parts that make no sense, and parts that are not what their list says: each ends typed and bounded, and nothing is stored.
-import { constants, crc32, deflateRawSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { partsIn, partsPlace } from "../../../src/adapters/balena/parts.ts";
-import type { ImagePart, ImageSource } from "../../../src/core/index.ts";
+import type { ImagePart } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
-import { createTestManager, type TestManager } from "../../support/test-manager.ts";
+import { cut, deflated, managerOver, noise, serving } from "../../support/own-parts.ts";
+import type { TestManager } from "../../support/test-manager.ts";
 
-const content = Uint8Array.from({ length: 700_000 }, (_, index) => (index * 2654435761) >>> 24);
-const deflated = (bytes: Uint8Array) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
-
-/** Parts of 100,000 bytes each, and what is at their addresses. */
-function cut(bytes: Uint8Array) {
-  const files = new Map<string, Uint8Array>();
-  const parts: ImagePart[] = [];
-  for (let at = 0; at < bytes.length; at += 100_000) {
-    const raw = bytes.subarray(at, at + 100_000);
-    const [name, wire] = [`part-${parts.length}`, deflated(raw)];
-    files.set(`/${name}`, wire);
-    const sizes = { wireBytes: wire.length, bytes: raw.length, crc32: crc32(raw) };
-    parts.push({ name, url: `http://parts.example/${name}`, encoding: "deflate-raw", ...sizes });
-  }
-  return { parts, files };
-}
-
+const content = noise(700_000);
 const opened: TestManager[] = [];
 afterEach(() => Promise.all(opened.splice(0).map(({ manager }) => manager.close())));
 
 /** A manager whose source answers with these parts; `fetch` serves the files. */
 function over(parts: unknown, files: ReadonlyMap<string, Uint8Array>) {
-  const source: ImageSource = {
-    id: "http://parts.example",
-    resolveDeviceType: async (slug) => slug,
-    versions: async () => [{ version: "1.0.0", line: "default", draft: false }],
-    request: async () => ({ parts }) as never,
-  };
-  let requests = 0;
-  const serve: typeof fetch = async (input) => {
-    requests += 1;
-    const file = files.get(new URL(String(input)).pathname);
-    if (!file) return new Response("", { status: 404 });
-    return new Response(file.slice(), { headers: { "content-length": String(file.length), etag: '"a"' } });
-  };
-  const made = createTestManager({ url: source.id }, { source, fetch: serve });
+  const served = serving(files);
+  const made = managerOver({ parts }, served.fetch);
   opened.push(made);
-  return { ...made, requests: () => requests };
+  return { ...made, requests: () => served.asked.length };
 }
 
 test("parts of a source of one's own make an image", async () => {

@@ -1,8 +1,10 @@
 // Images by their parts: what is asked, what is proven, and what happens when a part breaks, changes, is damaged or refused.
 import { afterEach, describe, expect, test } from "vitest";
+import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageManagerOptions } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManager } from "../../support/test-manager.ts";
 
@@ -164,9 +166,57 @@ describe("addresses that are refused", () => {
     expect(api.counters.downloads).toBe(1);
   });
 
-  test("mid-way is an error, and the parts that came are there for the next get", async () => {
+  test("mid-way: the rest comes by /download, what was delivered is compared", async () => {
+    const { manager: images, events } = manager({ fetch: refusing(/part-4/, Number.POSITIVE_INFINITY, 404) });
+    const stream = await images.get(slug, version);
+    expect((await collect(stream)).sha256).toBe(await image().sha256);
+    expect(api.counters.downloads).toBe(1);
+    expect(await stream.committed()).toBeDefined();
+    expect(events.of("resumed")).toMatchObject([{ fromByte: 0 }]);
+  });
+
+  test("once, and that of the list, too: a new address does", async () => {
+    const { manager: images } = manager({ source: sourceOver(refusing(/image\.json/, 1, 403)) });
+    expect((await collect(await images.get(slug, version))).sha256).toBe(await image().sha256);
+    expect(paths().filter((path) => path === "GET /v7/release")).toHaveLength(2);
+    expect(api.counters.downloads).toBe(0);
+  });
+
+  test("again, and that of the list, too: the image comes by /download", async () => {
+    const source = sourceOver(refusing(/image\.json/, Number.POSITIVE_INFINITY, 403));
+    const { manager: images } = manager({ source });
+    expect((await collect(await images.get(slug, version))).sha256).toBe(await image().sha256);
+    expect(api.counters.downloads).toBe(1);
+  });
+
+  test("where there is a copy of an older image, it is served instead", async () => {
+    const { parts, files } = cut(noise(700_000));
+    const list = { parts };
+    const { manager: images, events } = managerOver(list, serving(files).fetch);
+    const { sha256 } = await collect(await images.get("board", "1.0.0"));
+    list.parts = cut(noise(700_000, 2)).parts.map((part) => ({ ...part, url: "http://parts.example/gone" }));
+    const stream = await images.get("board", "1.0.0");
+    expect(stream.origin).toBe("stale");
+    expect((await collect(stream)).sha256).toBe(sha256);
+    expect(events.of("stale-served")).toHaveLength(1);
+    await images.close();
+  });
+
+  test("where there is a copy, and the list itself is refused, it is served as well", async () => {
     const storage = memoryAdapter();
-    const first = manager({ storage, fetch: refusing(/part-4/, Number.POSITIVE_INFINITY, 404) });
+    await manager({ storage }).manager.prefetch(slug, version);
+    api.counters.reset();
+    const source = sourceOver(refusing(/image\.json/, Number.POSITIVE_INFINITY, 403));
+    const stream = await manager({ storage, source }).manager.get(slug, version);
+    expect(stream.origin).toBe("stale");
+    expect((await collect(stream)).sha256).toBe(await image().sha256);
+    expect(api.counters.downloads).toBe(0);
+  });
+
+  test("mid-way, and /download as well, is an error, and the parts that came are there for the next get", async () => {
+    const storage = memoryAdapter();
+    const refuse = refusing(/part-4|download/, Number.POSITIVE_INFINITY, 404);
+    const first = manager({ storage, fetch: refuse });
     const error = await rejection(first.manager.get(slug, version).then(collect));
     expect(error).toMatchObject({ code: "UPSTREAM", unavailable: true });
     api.counters.reset();
@@ -205,6 +255,8 @@ describe("a part whose bytes are not those that were summed", () => {
     expect(await images.inspect(slug, version)).toBeUndefined();
   });
 });
+
+const sourceOver = (fetch: typeof globalThis.fetch) => balenaApiSource({ apiUrl: api.url, fetch });
 
 /** A `fetch` that refuses some addresses, so many times. */
 function refusing(address: RegExp, times: number, status: number): typeof fetch {
