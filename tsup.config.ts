@@ -16,6 +16,7 @@ export default defineConfig({
     "boot-files": "src/adapters/boot-files/index.ts",
     http: "src/core/http/index.ts",
     node: "src/adapters/node/index.ts",
+    v10: "src/adapters/v10/index.ts",
   },
   format: ["esm", "cjs"],
   target: "es2022",

@@ -2,6 +2,7 @@
 
 export type * from "./types/get.ts";
 export type * from "./types/image.ts";
+export type * from "./types/key-value-store.ts";
 export type * from "./types/manager.ts";
 export type * from "./types/options.ts";
 export type * from "./types/source.ts";

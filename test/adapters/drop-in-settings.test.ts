@@ -140,7 +140,7 @@ test("a process that has its image ends by itself, soon", async () => {
 
 test("importing it loads no SDK and touches no disk", async () => {
   const source = `
-    await import(${JSON.stringify(new URL("../../src/adapters/node/index.ts", import.meta.url))});
+    await import(${JSON.stringify(new URL("../../src/adapters/v10/index.ts", import.meta.url))});
     const { createRequire } = await import("node:module");
     const loaded = Object.keys(createRequire(import.meta.url).cache);
     process.stdout.write(JSON.stringify(loaded.filter((path) => /balena-(sdk|settings)/.test(path))));`;

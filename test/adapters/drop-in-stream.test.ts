@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
-import { createDropIn } from "../../src/adapters/node/index.ts";
+import { createDropIn } from "../../src/adapters/v10/index.ts";
 import type { ImageManager, ImageStream, Progress } from "../../src/core/index.ts";
 import { rejection, sha256 } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
@@ -103,7 +103,7 @@ describe("progress", () => {
 
   test("a listener that throws is heard of, as with any event", async () => {
     const script = `
-      import { createDropIn } from ${JSON.stringify(new URL("../../src/adapters/node/index.ts", import.meta.url))};
+      import { createDropIn } from ${JSON.stringify(new URL("../../src/adapters/v10/index.ts", import.meta.url))};
       const get = async (deviceType, version, { onProgress }) => {
         const pull = (controller) => {
           onProgress({ transferredBytes: 1, bytesPerSecond: 1 });

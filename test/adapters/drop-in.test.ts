@@ -13,7 +13,7 @@ import {
   isESR,
   resolveVersion,
   validateVersion,
-} from "../../src/adapters/node/index.ts";
+} from "../../src/adapters/v10/index.ts";
 import { isImageManagerError } from "../../src/core/index.ts";
 import { rejection, sha256 } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";

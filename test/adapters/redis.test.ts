@@ -1,8 +1,4 @@
 /** The Redis store as far as it needs no server: its options, its client, and when its values expire. */
-import { spawnSync } from "node:child_process";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { lifetimeMs } from "../../src/adapters/redis/expiry.ts";
 import { redisFailure } from "../../src/adapters/redis/failure.ts";
@@ -60,28 +56,6 @@ describe("options", () => {
     const store = redisAdapter({ client });
     await expect(store.getItemRaw?.("a\ud800", {})).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
-});
-
-test("a missing ioredis is named, with how to get it", async () => {
-  // Copied to where no node_modules is in reach.
-  const directory = await mkdtemp(join(tmpdir(), "no-ioredis-"));
-  try {
-    await cp(new URL("../../src", import.meta.url), join(directory, "src"), { recursive: true });
-    await writeFile(join(directory, "package.json"), '{ "type": "module" }');
-    const code = `import { redisAdapter } from "./src/adapters/redis/index.ts";
-      const store = redisAdapter({ url: "${url}" });
-      await store.hasItem("k", {}).catch((error) => console.log(error.code, error.message, error.cause.code));
-      await store.dispose();`;
-    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
-      cwd: directory,
-      encoding: "utf8",
-    });
-    expect(stdout).toMatch(
-      /INVALID_ARGUMENT redisAdapter needs the package "ioredis".*npm install ioredis.* ERR_MODULE_NOT_FOUND/,
-    );
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 });
 
 describe("a cluster", () => {

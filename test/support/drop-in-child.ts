@@ -31,7 +31,7 @@ globalThis.fetch = async (input, init) => {
   return task.refuses ? new Response("", { status: 401 }) : fetch(input, init);
 };
 
-const { get } = await import("../../src/adapters/node/index.ts");
+const { get } = await import("../../src/adapters/v10/index.ts");
 if (task.sharedOptions) setSharedOptions(task.sharedOptions);
 const outcome = await attempt();
 process.stdout.write(JSON.stringify({ ...outcome, origins: [...origins], doneAt: Date.now() }));

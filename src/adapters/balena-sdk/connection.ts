@@ -1,16 +1,17 @@
 /** Decides which balena SDK a source uses, and loads it when it is first needed. */
-import type { BalenaSDK } from "balena-sdk";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
 import { isToken } from "../balena/token.ts";
+import { importPeer } from "../peer.ts";
+import type { BalenaSdk } from "./sdk.ts";
 
 /** Options of {@link balenaSdkSource}. */
 export interface BalenaSdkSourceOptions {
   /**
-   * A ready SDK instance with its own API and login. It excludes the other options. Default: the source makes its own instance. It imports
-   * `balena-sdk` when it is first needed.
+   * A ready SDK instance with its own API and login. It excludes the other options. Default: the source makes its own instance with the
+   * package `balena-sdk`, which has to be installed. It is imported when it is first needed.
    */
-  sdk?: BalenaSDK | undefined;
+  sdk?: BalenaSdk | undefined;
   /** URL of the balena API. Only its origin is used. Default `https://api.balena-cloud.com`. */
   apiUrl?: string | undefined;
   /**
@@ -24,7 +25,7 @@ export interface BalenaSdkSourceOptions {
 export interface SdkConnection {
   readonly apiOrigin: string;
   /** Resolves with the same instance each time. */
-  open(): Promise<BalenaSDK>;
+  open(): Promise<BalenaSdk>;
 }
 
 /** Checks the options and prepares the connection; does no I/O. */
@@ -40,19 +41,19 @@ export function sdkConnection(options: BalenaSdkSourceOptions): SdkConnection {
   return { apiOrigin: origin, open: once(() => ownSdk(origin, token)) };
 }
 
-function connectionOf(sdk: BalenaSDK, { apiUrl, token }: BalenaSdkSourceOptions): SdkConnection {
+function connectionOf(sdk: BalenaSdk, { apiUrl, token }: BalenaSdkSourceOptions): SdkConnection {
   if (apiUrl !== undefined || token !== undefined) {
     throw new InvalidArgumentError("sdk has its own API and login: pass either sdk, or apiUrl and token");
   }
   // The one place where an instance tells its API without being asked over the network.
-  const apiPrefix: unknown = sdk?.pine?.apiPrefix;
+  const apiPrefix: unknown = (sdk?.pine as { apiPrefix?: unknown } | undefined)?.apiPrefix;
   if (typeof apiPrefix !== "string") throw new InvalidArgumentError("sdk must be a balena SDK instance");
   return { apiOrigin: apiOrigin(apiPrefix), open: async () => sdk };
 }
 
-async function ownSdk(apiUrl: string, token: string | undefined): Promise<BalenaSDK> {
+async function ownSdk(apiUrl: string, token: string | undefined): Promise<BalenaSdk> {
   // Imported late: it takes a quarter of a second, and whoever passes `sdk` has it already.
-  const { getSdk } = await import("balena-sdk");
+  const { getSdk } = await importPeer("balenaSdkSource", "balena-sdk", () => import("balena-sdk"));
   const usesStoredLogin = token === undefined && apiUrl === balenaCloudUrl;
   const sdk = getSdk(usesStoredLogin ? { apiUrl } : { apiUrl, dataDirectory: false });
   if (token !== undefined) await sdk.auth.loginWithToken(token);

@@ -9,6 +9,7 @@ import { apiClient } from "../balena-api/client.ts";
 import { type BalenaSdkSourceOptions, sdkConnection } from "./connection.ts";
 import { tokenReader } from "./token.ts";
 
+export type { BalenaSdk } from "./sdk.ts";
 export type { BalenaSdkSourceOptions };
 
 /**
@@ -18,7 +19,7 @@ export type { BalenaSdkSourceOptions };
  *
  * Errors contain no token.
  *
- * @throws `INVALID_ARGUMENT` if options are wrong or exclude each other.
+ * @throws `INVALID_ARGUMENT` if options are wrong or exclude each other. Calls reject with it if `balena-sdk` is not installed.
  *
  * @example
  * ```ts

@@ -1,8 +1,8 @@
 /** Reads the current token of an SDK's login. It renews an old token, as the SDK does before each of its requests. */
-import type { BalenaSDK } from "balena-sdk";
-import { UnauthorizedError } from "../../core/errors.ts";
+import { isImageManagerError, UnauthorizedError } from "../../core/errors.ts";
 import { isToken } from "../balena/token.ts";
 import type { SdkConnection } from "./connection.ts";
+import type { BalenaSdk } from "./sdk.ts";
 import { isNotLoggedIn, sdkFailureError } from "./sdk-failure.ts";
 
 /** The SDK's own interval: a session lasts for days. */
@@ -26,6 +26,7 @@ export function tokenReader({ apiOrigin, open }: SdkConnection): () => Promise<s
         token = await renewed(sdk, apiOrigin, token);
       }
     } catch (cause) {
+      if (isImageManagerError(cause)) throw cause; // the SDK is not installed
       throw sdkFailureError({ apiOrigin, action: "use the stored login", token, cause });
     }
     if (token === undefined || isToken(token)) return token;
@@ -34,7 +35,7 @@ export function tokenReader({ apiOrigin, open }: SdkConnection): () => Promise<s
   };
 }
 
-async function tokenOf(sdk: BalenaSDK): Promise<string | undefined> {
+async function tokenOf(sdk: BalenaSdk): Promise<string | undefined> {
   try {
     return await sdk.auth.getToken();
   } catch (failure) {
@@ -44,11 +45,9 @@ async function tokenOf(sdk: BalenaSDK): Promise<string | undefined> {
 }
 
 /** A token that can't be renewed may still be good: the API says whether it is. */
-async function renewed(sdk: BalenaSDK, baseUrl: string, token: string): Promise<string> {
+async function renewed(sdk: BalenaSdk, baseUrl: string, token: string): Promise<string> {
   try {
-    const request = sdk.request as typeof sdk.request & {
-      refreshToken(o: { baseUrl: string }): Promise<string>;
-    };
+    const request = sdk.request as { refreshToken(o: { baseUrl: string }): Promise<string> };
     return await request.refreshToken({ baseUrl });
   } catch {
     return token;

@@ -1,20 +1,8 @@
 /**
- * For Node only: saving to a file, serving over HTTP, faster inflating and hashing, and the functions of version 10.
+ * For Node only: saving to a file, serving over HTTP, faster inflating and hashing.
  *
  * @module balena-image-manager/node
  */
-export {
-  cleanCache,
-  createDropIn,
-  type DropIn,
-  type DropInOptions,
-  type DropInProgress,
-  get,
-  type ImageReadable,
-  isESR,
-  resolveVersion,
-  validateVersion,
-} from "./drop-in/index.ts";
 export { nodeHash } from "./hash.ts";
 export { nodeInflate } from "./inflate.ts";
 export {

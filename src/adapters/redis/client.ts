@@ -1,12 +1,10 @@
 /** The part of an ioredis client (`Redis` or `Cluster`, of version 5 or 6) that the adapter uses. */
-import type { Buffer } from "node:buffer";
-
 /** A ready client: the methods of ioredis that the adapter uses. */
 export interface RedisClient {
   /** Sends a command and resolves with its answer as text. */
-  call(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  call(command: string, ...args: (string | number | Uint8Array)[]): Promise<unknown>;
   /** Sends a command and resolves with its answer as a `Buffer`. */
-  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  callBuffer(command: string, ...args: (string | number | Uint8Array)[]): Promise<unknown>;
   /** The nodes of a `Cluster`. Absent on a `Redis`. */
   nodes?(role: "master" | "all"): RedisClient[];
   /** Asks a `Cluster` for its nodes again. Absent on a `Redis`. */

@@ -1,6 +1,6 @@
 /** The connection to Redis: the caller's client, or our own client, which connects when it is first needed. */
-import type { Buffer } from "node:buffer";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import type { RedisOptions } from "ioredis";
+import { importPeer } from "../peer.ts";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { assertNoClusterNode, untilReady } from "./cluster.ts";
 import { redisFailure } from "./failure.ts";
@@ -10,13 +10,13 @@ import { createSocketWatch, whileMoving } from "./progress.ts";
 /** Ways to use a client; what fails, fails without secrets. */
 export interface Connection {
   /** Sends a command about a key. */
-  send(command: string, key: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  send(command: string, key: string, ...args: (string | number | Uint8Array)[]): Promise<unknown>;
   /** The same for one that answers with bytes. `onProgress` is told when the connection gets on. */
   receive(
     onProgress: (() => void) | undefined,
     command: string,
     key: string,
-    ...args: (string | number | Buffer)[]
+    ...args: (string | number | Uint8Array)[]
   ): Promise<unknown>;
   /** Does work that is wrong on a part of a store, below a prefix. */
   useWhole<T>(prefix: string, work: (client: RedisClient) => Promise<T>): Promise<T>;
@@ -105,7 +105,7 @@ export function createConnection(server: RedisServer): Connection {
 }
 
 async function makeClient(server: OwnServer): Promise<OwnClient> {
-  const { Redis, Cluster } = await importClient();
+  const { Redis, Cluster } = await importPeer("redisAdapter", "ioredis", () => import("ioredis"));
   const { url, cluster, connection, timeoutMs } = server;
   const options = {
     connectTimeout: timeoutMs,
@@ -114,7 +114,7 @@ async function makeClient(server: OwnServer): Promise<OwnClient> {
     // transfer must hear of a server that restarted, for its chunks may be gone; and SET NX sent twice would miss its own win.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempts: number) => Math.min(attempts * 50, 500),
-    ...connection,
+    ...(connection as RedisOptions),
     // Else it would connect before anyone listens to its errors.
     lazyConnect: true,
   };
@@ -131,15 +131,4 @@ async function makeClient(server: OwnServer): Promise<OwnClient> {
       slotsRefreshTimeout: timeoutMs,
     },
   );
-}
-
-async function importClient(): Promise<Pick<typeof import("ioredis"), "Redis" | "Cluster">> {
-  try {
-    return await import("ioredis");
-  } catch (cause) {
-    throw new InvalidArgumentError(
-      'redisAdapter needs the package "ioredis", which could not be loaded: npm install ioredis',
-      { cause },
-    );
-  }
 }

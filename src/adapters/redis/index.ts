@@ -10,10 +10,10 @@ import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from
 import { createConnection } from "./connection.ts";
 import { lifetimeMs } from "./expiry.ts";
 import { listKeys } from "./list.ts";
-import { checkedOptions, type RedisAdapterOptions } from "./options.ts";
+import { checkedOptions, type RedisAdapterOptions, type RedisConnection } from "./options.ts";
 
 export type { RedisClient } from "./client.ts";
-export type { RedisAdapterOptions };
+export type { RedisAdapterOptions, RedisConnection };
 
 // Deletions at the same time: enough to keep the connection busy, without a million promises in memory.
 const deletionsAtOnce = 1000;

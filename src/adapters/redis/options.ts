@@ -1,5 +1,4 @@
 /** Checks the options of `redisAdapter` and fills in the defaults. */
-import type { RedisOptions } from "ioredis";
 import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
 import type { RedisClient } from "./client.ts";
 
@@ -65,12 +64,38 @@ export interface RedisServerOptions {
    */
   cluster?: readonly string[] | undefined;
   /** More options for ioredis: TLS, sentinels, the path of a socket and so on. They may also replace the URL. Default: none. */
-  connection?: RedisOptions | undefined;
+  connection?: RedisConnection | undefined;
   /**
    * Milliseconds that connecting may take, and that a command may wait while no byte moves on the connection. A whole number from 1.
    * Default 30,000.
    */
   timeoutMs?: number | undefined;
+}
+
+/** Options of a connection: all that the constructor of ioredis takes. These are the usual ones. */
+export interface RedisConnection {
+  /** Host name or address of the server. */
+  host?: string | undefined;
+  /** Port of the server. */
+  port?: number | undefined;
+  /** Path of a Unix socket, in place of host and port. */
+  path?: string | undefined;
+  /** Number of the database. */
+  db?: number | undefined;
+  /** User name. */
+  username?: string | undefined;
+  /** Password of the user or the server. */
+  password?: string | undefined;
+  /** Options of TLS, as `tls.connect` of Node takes them. */
+  tls?: object | undefined;
+  /** Addresses of the sentinels that know the server. */
+  sentinels?: { host?: string | undefined; port?: number }[] | undefined;
+  /** Password of the sentinels. */
+  sentinelPassword?: string | undefined;
+  /** Name of the group that the sentinels watch. */
+  name?: string | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: `RedisOptions` of ioredis, an interface, fits no other index signature.
+  [option: string]: any;
 }
 
 /** Where the store is. */
@@ -80,7 +105,7 @@ export type RedisServer = { readonly client: RedisClient } | OwnServer;
 export interface OwnServer {
   readonly url: string | undefined;
   readonly cluster: readonly ClusterNode[] | undefined;
-  readonly connection: RedisOptions;
+  readonly connection: RedisConnection;
   readonly timeoutMs: number;
 }
 
@@ -89,7 +114,7 @@ export interface ClusterNode {
   readonly host: string;
   readonly port: number;
   /** The login of this node and of all others. */
-  readonly login: Pick<RedisOptions, "username" | "password" | "tls">;
+  readonly login: Pick<RedisConnection, "username" | "password" | "tls">;
 }
 
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and its range, but no URL. */

@@ -1,8 +1,8 @@
 /** Sends signed requests to a bucket. It sends a request again if the server is busy or the answer got lost. */
 import { bounds } from "../../core/bounds.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
 import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";
 import { sleep } from "../../core/waiting.ts";
+import { importPeer } from "../peer.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
@@ -65,7 +65,7 @@ async function signedRequest(
   request: S3Request,
   signingKeys: Map<string, ArrayBuffer>,
 ): Promise<SignedRequest> {
-  const { AwsV4Signer } = await importSigner();
+  const { AwsV4Signer } = await importPeer("s3Adapter", "aws4fetch", () => import("aws4fetch"));
   const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials();
   const { method, body } = request;
   // One for each day and pair of credentials: those that are renewed must not pile up.
@@ -144,15 +144,4 @@ function uploadMs(body: Uint8Array | undefined): number {
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
-}
-
-async function importSigner(): Promise<typeof import("aws4fetch")> {
-  try {
-    return await import("aws4fetch");
-  } catch (cause) {
-    throw new InvalidArgumentError(
-      's3Adapter needs the package "aws4fetch", which could not be loaded: npm install aws4fetch',
-      { cause },
-    );
-  }
 }

@@ -1,8 +1,7 @@
 /** Reads and writes bytes with any unstorage driver or storage. It has one prefix, one kind of error, and a time limit for every call. */
-import type { Driver, Storage } from "unstorage";
 import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
-import type { CreateResult, StoreCapabilities, StoreDriver } from "../types.ts";
+import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
 import { createDriverCalls } from "./driver-calls.ts";
 import { folders, maxBytesUnder, probeKey } from "./keys.ts";
@@ -65,7 +64,7 @@ const largeBytes = 64 * 1024;
 
 /** Puts a {@link ByteStore} on an unstorage driver or storage. It is asked patiently. */
 export function createByteStore(
-  storage: Driver | Storage,
+  storage: KeyValueStore,
   prefix: string,
   options: ByteStoreOptions = {},
 ): ByteStore {

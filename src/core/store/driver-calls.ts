@@ -1,7 +1,6 @@
 /** Calls an unstorage driver or storage under one prefix. Drivers differ in what they take and return; here they are all alike. */
-import type { Driver, Storage } from "unstorage";
 import { InvalidArgumentError } from "../errors.ts";
-import type { CreateResult, StoreDriver, StoreReadOptions } from "../types.ts";
+import type { CreateResult, KeyValueStore, StoreDriver, StoreReadOptions } from "../types.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
 
 /** Calls without a time limit. They reject with what the driver throws or returns as an error. */
@@ -17,13 +16,13 @@ export interface DriverCalls {
 }
 
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` if it is no driver or storage, or one that is read-only */
-export function createDriverCalls(storage: Driver | Storage, prefix: string): DriverCalls {
+export function createDriverCalls(storage: KeyValueStore, prefix: string): DriverCalls {
   assertStorage(storage);
   // unstorage's own memory and lru-cache drivers do not copy: they keep the given buffer and return the buffer that they keep.
   const own = (storage as Partial<StoreDriver>).capabilities
     ? (bytes: Uint8Array<ArrayBuffer>) => bytes
     : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
-  const raw = rawAccess(storage as Driver);
+  const raw = rawAccess(storage);
   const fullKey = (key: string) => `${prefix}:${key}`;
   return {
     read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
@@ -33,15 +32,15 @@ export function createDriverCalls(storage: Driver | Storage, prefix: string): Dr
     },
     write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
       assertDone(await raw.write(fullKey(key), own(bytes))),
-    remove: async (key: string) => assertDone(await (storage as Driver).removeItem?.(fullKey(key), {})),
+    remove: async (key: string) => assertDone(await storage.removeItem?.(fullKey(key), {})),
     list: async (folder: string) =>
-      ownKeys(await (storage as Driver).getKeys(fullKey(folder), {}), fullKey(folder), prefix),
+      ownKeys(await storage.getKeys(fullKey(folder), {}), fullKey(folder), prefix),
     create: async (key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> =>
       (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
   };
 }
 
-function assertStorage(storage: unknown): asserts storage is Driver | Storage {
+function assertStorage(storage: unknown): asserts storage is KeyValueStore {
   const value = (typeof storage === "object" && storage !== null ? storage : {}) as Record<string, unknown>;
   const has = (...names: string[]) => names.some((name) => typeof value[name] === "function");
   if (has("getItem", "getItemRaw") && has("getKeys") && has("hasItem")) {
@@ -59,7 +58,7 @@ interface RawAccess {
 }
 
 /** A driver without raw methods keeps strings; bytes go in as base64, in the form that unstorage itself uses. */
-function rawAccess(driver: Driver): RawAccess {
+function rawAccess(driver: KeyValueStore): RawAccess {
   const { getItemRaw, setItemRaw } = driver;
   if (getItemRaw && setItemRaw) {
     return {

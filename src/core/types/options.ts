@@ -1,6 +1,6 @@
 /** The options of a manager, and its events. */
 
-import type { Driver, Storage } from "unstorage";
+import type { KeyValueStore } from "./key-value-store.ts";
 import type { ImageSource } from "./source.ts";
 
 /** Something that happened inside the manager, for logs and metrics. `image` is an {@link ImageInfo.id}. An event contains no secret. */
@@ -35,7 +35,7 @@ export interface ImageManagerOptions {
   /** Where images come from. */
   source: ImageSource;
   /** Where images are stored: one of this package's adapters, or any unstorage driver or storage. */
-  storage: Driver | Storage;
+  storage: KeyValueStore;
   /**
    * Prefix of every key; the manager touches no other key. 1 to 200 characters: levels of `A-Z a-z 0-9 . _ ~ -`, separated by `:`, such as
    * `team:images`. Don't nest prefixes: `cleanCache` under `team` also deletes `team:images`. Default `balena-images`.

@@ -1,6 +1,6 @@
 /** The port to a store: {@link StoreDriver}. */
 
-import type { Driver } from "unstorage";
+import type { KeyValueStore } from "./key-value-store.ts";
 
 /** What a store can do. The manager decides by these facts, never by the store's name. */
 export interface StoreCapabilities {
@@ -37,11 +37,19 @@ export type CreateResult = "created" | "exists" | "unsupported";
  * A store adapter: an unstorage `Driver` that declares its capabilities. Raw values are `Uint8Array`s. A value that was read belongs to
  * the caller. A missing key reads as `null`, and a failed call rejects.
  */
-export interface StoreDriver extends Driver {
+export interface StoreDriver extends KeyValueStore {
+  /** Name of the adapter, for people. */
+  readonly name?: string;
+  /** What the adapter was made with, without secrets, for people. */
+  readonly options?: unknown;
   /** What the store promises. If an unstorage driver has none, the manager assumes that it does not list completely. */
   readonly capabilities: StoreCapabilities;
   /** Reads bytes. The manager always passes `maxBytes`; an adapter that can't limit a read may ignore it. */
   getItemRaw?(key: string, options: StoreReadOptions): unknown;
+  /** Deletes a level: all keys that begin with `base` and a colon. The manager never calls it. */
+  clear?(base: string, options: object): void | Promise<void>;
+  /** Ends what the store opened. The manager does not call it: who made the store does. */
+  dispose?(): void | Promise<void>;
   /**
    * Writes the value only if the key does not exist. If several writers race, exactly one gets `created`. A store works without this method,
    * or if it answers `unsupported`, but then processes that share the store do not share downloads.

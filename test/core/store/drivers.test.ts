@@ -5,10 +5,12 @@ import fsDriver from "unstorage/drivers/fs";
 import fsLiteDriver from "unstorage/drivers/fs-lite";
 import lruCacheDriver from "unstorage/drivers/lru-cache";
 import memoryDriver from "unstorage/drivers/memory";
+import { createStorage as createStorage2 } from "unstorage2";
+import fsDriver2 from "unstorage2/drivers/fs";
 import { describe, expect, test } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { createImageManager, type StoreDriver } from "../../../src/core/index.ts";
+import { createImageManager, type KeyValueStore, type StoreDriver } from "../../../src/core/index.ts";
 import { repeatableImages, startBalenaApi } from "../../support/balena-api/index.ts";
 import { arrayOf, collect } from "../../support/collect.ts";
 import { newBase } from "../../support/fs-store.ts";
@@ -36,7 +38,7 @@ function stringDriver(): Driver & { readonly values: Map<string, string> } {
   };
 }
 
-const drivers: [string, () => Promise<Driver | Storage>][] = [
+const drivers: [string, () => Promise<KeyValueStore>][] = [
   ["memory", async () => memoryDriver()],
   ["lru-cache", async () => lruCacheDriver({ max: 1000 })],
   ["fs", async () => fsDriver({ base: await newBase() })],
@@ -46,6 +48,9 @@ const drivers: [string, () => Promise<Driver | Storage>][] = [
   ["a storage over fs", async () => createStorage({ driver: fsDriver({ base: await newBase() }) })],
   ["a storage over a driver of strings", async () => createStorage({ driver: stringDriver() })],
   ["a part of a storage", async () => prefixStorage(createStorage(), "tenant:a") as Storage],
+  ["fs of unstorage 2", async () => fsDriver2({ base: await newBase() })],
+  ["a storage of unstorage 2", async () => createStorage2()],
+  ["our memory adapter in a storage of unstorage 2", async () => createStorage2({ driver: memoryAdapter() })],
   ["our memory adapter in a storage", async () => createStorage({ driver: memoryAdapter() })],
 ];
 

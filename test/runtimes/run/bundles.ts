@@ -15,7 +15,7 @@ const clients: Readonly<Record<string, readonly string[]>> = {
   ".": ["semver"],
   // It takes and checks what `get` takes.
   "./http": ["semver"],
-  "./node": ["balena-sdk", "semver"],
+  "./v10": ["balena-sdk", "semver"],
   "./adapters/s3": ["aws4fetch"],
   "./adapters/redis": ["ioredis"],
   "./adapters/balena-sdk": ["balena-sdk"],

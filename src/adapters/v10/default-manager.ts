@@ -1,13 +1,14 @@
 /** The manager of the process: made at the first call, from the balena SDK's shared options and balena's settings. */
 import { join } from "node:path";
 import type { BalenaSDK, SdkOptions } from "balena-sdk";
-import { InvalidArgumentError } from "../../../core/errors.ts";
-import { createImageManager } from "../../../core/manager.ts";
-import type { ImageManager } from "../../../core/types.ts";
-import { balenaSdkSource } from "../../balena-sdk/index.ts";
-import { fsAdapter } from "../../fs/index.ts";
-import { nodeHash } from "../hash.ts";
-import { nodeInflate } from "../inflate.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import { createImageManager } from "../../core/manager.ts";
+import type { ImageManager } from "../../core/types.ts";
+import { balenaSdkSource } from "../balena-sdk/index.ts";
+import { fsAdapter } from "../fs/index.ts";
+import { nodeHash } from "../node/hash.ts";
+import { nodeInflate } from "../node/inflate.ts";
+import { importPeer } from "../peer.ts";
 
 // Version 10 kept its files in `cacheDirectory` itself: in a directory of our own, neither takes the other's for its own.
 const directoryName = "balena-image-manager";
@@ -33,7 +34,7 @@ async function open(): Promise<ImageManager> {
 /** The SDK reads balena's settings for us, with the very client that the balena CLI uses. */
 async function configured(): Promise<{ sdk: BalenaSDK; cacheDirectory: string }> {
   // Imported late: it takes a quarter of a second, and the application sets the shared options first.
-  const balena = await import("balena-sdk");
+  const balena = await importPeer("balena-image-manager/v10", "balena-sdk", () => import("balena-sdk"));
   try {
     const shared = balena.fromSharedOptions();
     const [apiUrl, cacheDirectory] = await Promise.all([

@@ -1,5 +1,5 @@
 /** Gives errors the messages of version 10, because callers may show or compare them. Class, code and facts stay. */
-import { assertDeviceType } from "../../../core/device-type.ts";
+import { assertDeviceType } from "../../core/device-type.ts";
 import {
   DeviceTypeNotFoundError,
   type ImageManagerError,
@@ -9,7 +9,7 @@ import {
   UnauthorizedError,
   UpstreamError,
   VersionNotFoundError,
-} from "../../../core/errors.ts";
+} from "../../core/errors.ts";
 
 /** Runs a call. Where version 10 had words for its error, these are the message, and the error itself is the cause. */
 export async function inWordsOfVersion10<T>(deviceType: unknown, call: () => Promise<T>): Promise<T> {

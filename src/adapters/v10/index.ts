@@ -1,4 +1,9 @@
-/** The functions of version 10. They share one manager for the whole process, which needs no configuration. */
+/**
+ * The functions of version 10, for Node. They share one manager for the whole process, which needs no configuration. They use the balena SDK:
+ * `npm install balena-sdk`.
+ *
+ * @module balena-image-manager/v10
+ */
 import { createDropIn, type DropInOptions } from "./create-drop-in.ts";
 import { defaultManager } from "./default-manager.ts";
 import type { ImageReadable } from "./image-readable.ts";
@@ -28,7 +33,7 @@ export { isESR, validateVersion } from "./versions.ts";
  * ```ts
  * import { createWriteStream } from "node:fs";
  * import { pipeline } from "node:stream/promises";
- * import { get } from "balena-image-manager/node";
+ * import { get } from "balena-image-manager/v10";
  *
  * const stream = await get("raspberrypi4-64", "default");
  * stream.on("balena-image-manager:resolved-version", (version) => console.log(`balenaOS ${version}, ${stream.mime}`));
@@ -52,7 +57,7 @@ export async function get(
  *
  * @example
  * ```ts
- * import { cleanCache } from "balena-image-manager/node";
+ * import { cleanCache } from "balena-image-manager/v10";
  *
  * await cleanCache();
  * ```
@@ -71,7 +76,7 @@ export async function cleanCache(): Promise<void> {
  *
  * @example
  * ```ts
- * import { resolveVersion } from "balena-image-manager/node";
+ * import { resolveVersion } from "balena-image-manager/v10";
  *
  * console.log(await resolveVersion("raspberrypi4-64", "^6.0.0"));
  * ```

@@ -1,6 +1,6 @@
 /** Turns a manager's progress into version 10's `progress` events. */
 import type { Readable } from "node:stream";
-import type { Progress } from "../../../core/types.ts";
+import type { Progress } from "../../core/types.ts";
 
 /** The state in a `progress` event. */
 export interface DropInProgress {

@@ -1,6 +1,6 @@
 /** The functions of version 10 that judge a version by its text. */
-import { InvalidVersionError } from "../../../core/errors.ts";
-import { isExactVersion } from "../../../core/version/index.ts";
+import { InvalidVersionError } from "../../core/errors.ts";
+import { isExactVersion } from "../../core/version/index.ts";
 
 /**
  * Whether a version is one of an Extended Support Release line, whose majors are years from 2018 on. `false` for ranges, words and
@@ -8,7 +8,7 @@ import { isExactVersion } from "../../../core/version/index.ts";
  *
  * @example
  * ```ts
- * import { isESR } from "balena-image-manager/node";
+ * import { isESR } from "balena-image-manager/v10";
  *
  * console.log(isESR("2023.10.1"), isESR("6.1.0")); // true false
  * ```
@@ -25,7 +25,7 @@ export function isESR(version: string): boolean {
  *
  * @example
  * ```ts
- * import { validateVersion } from "balena-image-manager/node";
+ * import { validateVersion } from "balena-image-manager/v10";
  *
  * validateVersion("6.0.10+rev1");
  * ```

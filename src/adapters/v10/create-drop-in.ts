@@ -1,5 +1,5 @@
 /** Gives any manager the interface of version 10. */
-import type { GetOptions, ImageManager } from "../../../core/types.ts";
+import type { GetOptions, ImageManager } from "../../core/types.ts";
 import { type ImageReadable, imageReadable } from "./image-readable.ts";
 import { createProgressRelay } from "./progress.ts";
 import { isESR, validateVersion } from "./versions.ts";
@@ -34,7 +34,7 @@ export interface DropIn {
  * import { createImageManager } from "balena-image-manager";
  * import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
  * import { memoryAdapter } from "balena-image-manager/adapters/memory";
- * import { createDropIn } from "balena-image-manager/node";
+ * import { createDropIn } from "balena-image-manager/v10";
  *
  * const images = createImageManager({ source: balenaSdkSource(), storage: memoryAdapter() });
  * const { resolveVersion } = createDropIn(images);

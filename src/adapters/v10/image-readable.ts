@@ -1,7 +1,7 @@
 /** An image as a Node stream that announces its version, as version 10 returned it. */
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
-import type { ImageStream } from "../../../core/types.ts";
+import type { ImageStream } from "../../core/types.ts";
 
 /**
  * A Node stream of an image. It has two more events:

@@ -1,0 +1,16 @@
+/** A balena SDK instance, described by what is used of it: nobody needs the SDK's types to compile. */
+
+/** An instance of the balena SDK: what `getSdk()` or `fromSharedOptions()` of `balena-sdk` returns. */
+export interface BalenaSdk {
+  /** Its login. */
+  readonly auth: {
+    /** Resolves with the token. Rejects if nobody is logged in. */
+    getToken(): Promise<string>;
+    /** Logs in for this instance. */
+    loginWithToken(token: string): Promise<void>;
+  };
+  /** Its client of the API. */
+  readonly pine: object;
+  /** Its requests. */
+  readonly request: object;
+}
