@@ -40,6 +40,14 @@ export const bounds = {
   recordBytes: 64 * KiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
+  /** All spans of one edit: twice what boot files may have. They are in memory until the stream ends. */
+  editBytes: 128 * MiB,
+  /** What an edit reads at a time. */
+  editReadBytes: 64 * MiB,
+  /** The shortest key for ETags of edited images: below it, the key itself could be guessed. */
+  leastEditKeyBytes: 16,
+  /** The longest one. */
+  editKeyBytes: 1 * KiB,
   /** Milliseconds of a timer. A timer of 2^31 ms or more fires at once. */
   timerMs: 2 ** 31 - 1,
   /** The limit of an adapter's read if the caller gives none: the largest value of Redis. The core always gives a limit. */

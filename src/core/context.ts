@@ -27,6 +27,8 @@ export interface ManagerContext {
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
   readonly hash: Hasher;
+  /** The secret for ETags of edited images. */
+  editKey(): Uint8Array<ArrayBuffer>;
   readonly fetch: typeof fetch;
   now(): number;
   /** Calls the caller's `onEvent`. Errors that it throws are ignored. */

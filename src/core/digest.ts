@@ -11,6 +11,16 @@ export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string>
   return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
+/** HMAC with SHA-256 (RFC 2104). */
+export async function hmacSha256Hex(
+  key: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["sign"]);
+  return toHex(new Uint8Array(await crypto.subtle.sign(algorithm, imported, bytes)));
+}
+
 /** SHA-256 of a string's UTF-8 bytes. */
 export function sha256HexOfText(text: string): Promise<string> {
   return sha256Hex(new TextEncoder().encode(text));

@@ -60,6 +60,11 @@ export function isMadeEachTime(variant: ImageVariant): boolean {
   return developmentMode === true || network === "wifi" || settings.some((value) => value !== undefined);
 }
 
+/** The variant without what an upstream writes into an image for each download. */
+export function plainVariant({ imageType, fileType }: ImageVariant): ImageVariant {
+  return { ...(imageType && { imageType }), ...(fileType && { fileType }) };
+}
+
 type VariantKey = Exclude<keyof ImageVariant, "scope">;
 
 const isText = (value: unknown) => isTextWithin(256, value);

@@ -47,6 +47,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,
+    editKey: checkedEditKey(options.editKey),
     now,
     // workerd refuses the global `fetch` if it is called as a method of another object.
     fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
@@ -76,6 +77,20 @@ function checkedPrefix(prefix: unknown = "balena-images"): string {
     return prefix;
   throw new InvalidArgumentError(
     '"prefix" must be 1 to 200 characters of A-Z a-z 0-9 . _ ~ - with ":" between levels, for example "team:images"',
+  );
+}
+
+/** The random one is made when it is needed: workerd has no random numbers before a request. */
+function checkedEditKey(key: unknown): () => Uint8Array<ArrayBuffer> {
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
+  if (key === undefined) return () => (bytes ??= crypto.getRandomValues(new Uint8Array(32)));
+  const isKey = typeof key === "string" || key instanceof Uint8Array;
+  if (isKey && key.length >= bounds.leastEditKeyBytes && key.length <= bounds.editKeyBytes) {
+    const own = typeof key === "string" ? new TextEncoder().encode(key) : new Uint8Array(key);
+    return () => own;
+  }
+  throw new InvalidArgumentError(
+    `"editKey" must be ${bounds.leastEditKeyBytes} to ${bounds.editKeyBytes} bytes or characters`,
   );
 }
 

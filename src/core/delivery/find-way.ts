@@ -2,7 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { isImageManagerError, isUpstreamUnavailable, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
-import { type ImageIdentity, imageId } from "../identity.ts";
+import { type ImageIdentity, imageId, isMadeEachTime, plainVariant } from "../identity.ts";
 import type { ResolveRequest } from "../lookup/request.ts";
 import { type Resolved, resolveImage } from "../lookup/resolve-image.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
@@ -11,7 +11,7 @@ import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferHead } from "../transfer/transfer-head.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
-import type { CacheMode, ImageVariant } from "../types.ts";
+import type { CacheMode, DerivedImage, ImageVariant } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import { joinTransfer } from "./join-transfer.ts";
 
@@ -19,38 +19,71 @@ import { joinTransfer } from "./join-transfer.ts";
 export interface FoundImage {
   readonly id: string;
   readonly identity: ImageIdentity;
+  readonly mode: CacheMode;
+  /** Set if the image is a plainer one than was asked for, from which that follows. */
+  readonly derived: DerivedImage | undefined;
   readonly way: Way;
 }
 
+/** Says how the cache is to be used for an image, once it is known whether it follows from a plainer one. */
+export type DecideMode = (derived: DerivedImage | undefined) => CacheMode;
+
 /**
- * Resolves, and opens the upstream where need be. A version from a remembered list may have been withdrawn since: where the upstream does
+ * Resolves, and opens the upstream if need be. A version from a remembered list may have been withdrawn since: if the upstream does
  * not hand it out, the list is asked for once more.
  */
 export async function findImage(
   context: ManagerContext,
   request: ResolveRequest,
   variant: ImageVariant,
-  mode: CacheMode,
+  cache: CacheMode,
+  decideMode: DecideMode = () => cache,
 ): Promise<FoundImage> {
-  const resolved = await resolveImage(context, request, variant, mode);
+  const resolved = await resolvePlain(context, request, variant, cache, decideMode);
   try {
-    return await openImage(context, request, mode, resolved);
+    return await openImage(context, request, resolved);
   } catch (failure) {
     if (!resolved.isRemembered || !isNotThere(failure)) throw failure;
-    const again = await resolveImage(context, request, variant, "no-cache");
+    const again = await resolvePlain(context, request, variant, "no-cache", decideMode);
     if (again.identity.version === resolved.identity.version) throw failure;
-    return openImage(context, request, mode, again);
+    return openImage(context, request, { ...again, mode: resolved.mode });
   }
+}
+
+interface ResolvedPlain extends Resolved {
+  readonly mode: CacheMode;
+  readonly derived: DerivedImage | undefined;
+}
+
+/** The image that is to be got: a plainer one, if what is asked for follows from that. */
+async function resolvePlain(
+  context: ManagerContext,
+  request: ResolveRequest,
+  variant: ImageVariant,
+  cache: CacheMode,
+  decideMode: DecideMode,
+): Promise<ResolvedPlain> {
+  if (context.source.canDerive && isMadeEachTime(variant)) {
+    const resolved = await resolveImage(context, request, plainVariant(variant), cache);
+    const { deviceType, version } = resolved.identity;
+    const { fileType = ".img" } = variant;
+    const { signal } = request;
+    const derived = await context.source.derive({ deviceType, version, variant, fileType, signal });
+    const identity = { ...resolved.identity, variant: derived?.variant ?? variant };
+    if (derived) return { ...resolved, identity, mode: decideMode(derived), derived };
+  }
+  const mode = decideMode(undefined);
+  return { ...(await resolveImage(context, request, variant, mode)), mode, derived: undefined };
 }
 
 async function openImage(
   context: ManagerContext,
   { signal }: ResolveRequest,
-  mode: CacheMode,
-  { identity, unreachable }: Resolved,
+  { identity, unreachable, mode, derived }: ResolvedPlain,
 ): Promise<FoundImage> {
   const id = await imageId(identity);
-  return { id, identity, way: await findWay(context, id, identity, mode, signal, unreachable) };
+  const way = await findWay(context, id, identity, mode, signal, unreachable);
+  return { id, identity, mode, derived, way };
 }
 
 function isNotThere(failure: unknown): boolean {

@@ -12,6 +12,7 @@ export interface CheckedGetOptions {
   readonly span: Span;
   readonly onProgress: GetOptions["onProgress"];
   readonly waitUntil: GetOptions["waitUntil"];
+  readonly edit: GetOptions["edit"];
 }
 
 const cacheModes: readonly CacheMode[] = [
@@ -26,10 +27,10 @@ const cacheModes: readonly CacheMode[] = [
 /** @throws {InvalidArgumentError} `INVALID_ARGUMENT` that names the option and what it takes. */
 export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
   const variant = normalizeVariant(options);
-  const { cache = "default", onProgress, waitUntil } = options;
+  const { cache = "default", onProgress, waitUntil, edit } = options;
   if (!cacheModes.includes(cache))
     throw new InvalidArgumentError(`"cache" must be one of ${cacheModes.join(", ")}`);
-  for (const [name, value] of Object.entries({ onProgress, waitUntil })) {
+  for (const [name, value] of Object.entries({ onProgress, waitUntil, edit })) {
     if (value !== undefined && typeof value !== "function")
       throw new InvalidArgumentError(`"${name}" must be a function`);
   }
@@ -39,6 +40,7 @@ export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
     span: checkedSpan(options.range),
     onProgress,
     waitUntil,
+    edit,
   };
 }
 

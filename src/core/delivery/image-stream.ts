@@ -20,6 +20,8 @@ export interface ImageBody {
   readonly chunks: ChunkSource;
   /** Another way to the chunks from `index` on; `delivered` says whether the caller has any bytes yet. Rejects if there is none. */
   recover(index: number, failure: unknown, delivered: boolean): Promise<ChunkSource>;
+  /** Changes a chunk, which lies at this byte of the image, before it is delivered. The buffer is the stream's own. */
+  lay?(chunk: Uint8Array, position: number): void;
   onDelivered(bytes: number): void;
   /** All bytes of the span are delivered. */
   onWhole(bytes: number): void;
@@ -77,6 +79,7 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
       const chunk = await nextChunk();
       if (!chunk) return assertStarted();
       index += 1;
+      body.lay?.(chunk, position);
       const bytes = cut(chunk, span.start - position, (span.end ?? Number.POSITIVE_INFINITY) - position);
       if (bytes.length > 0) return bytes;
     }

@@ -10,6 +10,9 @@ import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
 import { retryDelayMs } from "../upstream/retry.ts";
 import { sleep, unlessAborted } from "../waiting.ts";
+import type { EditedImage } from "./edits/edit-image.ts";
+import { assertStillSeen } from "./edits/run-edits.ts";
+import { layOver } from "./edits/spans.ts";
 import { followTransfer } from "./follow-transfer.ts";
 import { createHealer } from "./heal.ts";
 import { createBodyStream, type ImageBody, type Span } from "./image-stream.ts";
@@ -24,6 +27,7 @@ export function streamCached(
   get: ResolvedGet,
   manifest: Manifest,
   origin: "cache" | "stale",
+  edited?: EditedImage,
 ): ImageStream {
   const { span, id } = get;
   assertSpanWithin(span, manifest.size);
@@ -41,6 +45,7 @@ export function streamCached(
     signal: get.signal,
     chunks: readImage(context, manifest, first, last),
     recover: createHealer(context, get, manifest, last),
+    lay: (chunk, position) => layOver(chunk, position, edited?.layers ?? []),
     onDelivered: (bytes) => progress.report(bytes),
     onWhole: progress.finish,
     onEnd: () => context.reading.delete(reading),
@@ -48,7 +53,8 @@ export function streamCached(
   return describe(body, get, {
     mime: manifest.mime,
     size: manifest.size,
-    etag: info.etag,
+    etag: edited ? edited.etag : info.etag,
+    edited: edited?.kind,
     lastModified: info.lastModified,
     origin,
     committed: async () => info,
@@ -60,10 +66,12 @@ export function streamTransfer(
   context: ManagerContext,
   get: ResolvedGet,
   transfer: RunningTransfer,
-  opened: TransferHead,
+  head: TransferHead,
   release: () => void,
+  edited?: EditedImage,
 ): ImageStream {
   const { span } = get;
+  const opened = edited ? { ...head, size: edited.size } : head;
   if (opened.size !== undefined) assertSpanWithin(span, opened.size);
   const { chunkBytes } = transfer.window;
   const first = Math.floor(span.start / chunkBytes);
@@ -78,6 +86,11 @@ export function streamTransfer(
     signal: get.signal,
     chunks: followTransfer(transfer, context, first),
     recover: recovery.recover,
+    lay(chunk, position) {
+      if (!edited) return;
+      assertStillSeen(edited.seen, recovery.transfer().window.digests);
+      layOver(chunk, position, edited.layers);
+    },
     onDelivered(bytes) {
       const { window } = recovery.transfer();
       if (window.isWhole) progress.setTotal(Math.min(span.end ?? window.size, window.size) - span.start);
@@ -91,6 +104,7 @@ export function streamTransfer(
     mime: opened.mime,
     size: opened.size,
     etag: undefined,
+    edited: edited?.kind,
     lastModified: dateOfHeader(opened.validators.lastModified),
     origin: "network",
     committed: () => committed(get.id, transfer, ended.promise),
@@ -121,6 +135,7 @@ interface StreamProperties {
   readonly mime: string;
   readonly size: number | undefined;
   readonly etag: string | undefined;
+  readonly edited: ImageStream["edited"] | undefined;
   readonly lastModified: Date | undefined;
   readonly origin: ImageStream["origin"];
   committed(): Promise<ImageInfo | undefined>;

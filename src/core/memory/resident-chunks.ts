@@ -1,8 +1,8 @@
 /** Where the chunks of a running transfer are: in memory, in the store or in both. The only copy stays in memory while a reader needs it. */
 
-import type { ImageChangedError } from "../errors.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { ChunkBuffers } from "./chunk-buffers.ts";
+import type { Places } from "./places.ts";
 
 /**
  * - `writing`: it is being written to the store, so it must stay
@@ -16,23 +16,15 @@ interface Resident {
   residence: Residence;
 }
 
-/** How far a reader is. */
-export interface Place {
-  position: number;
-  isWaiting: boolean;
-  /** Set if the reader was given a chunk that turned out to be wrong. */
-  failure?: ImageChangedError;
-}
-
 export class ResidentChunks {
   readonly #list: { readonly chunkBytes: number };
-  readonly #places: ReadonlySet<Place>;
+  readonly #places: Places;
   readonly #residents = new Map<number, Resident>();
   /** Published, but not (or not yet) in the store; in order. */
   readonly #unstored = new Set<number>();
   readonly #buffers: ChunkBuffers;
 
-  constructor(list: { readonly chunkBytes: number }, places: ReadonlySet<Place>, memory: MemoryBudget) {
+  constructor(list: { readonly chunkBytes: number }, places: Places, memory: MemoryBudget) {
     this.#list = list;
     this.#places = places;
     this.#buffers = new ChunkBuffers(memory, () => this.dropOne());
@@ -97,7 +89,7 @@ export class ResidentChunks {
   abandonWrites(): void {
     for (const [index, { residence }] of this.#residents) {
       if (residence !== "writing") continue;
-      if (this.#isWanted(index)) {
+      if (this.#places.areBefore(index)) {
         this.settle(index, "unstored");
         continue;
       }
@@ -110,10 +102,15 @@ export class ResidentChunks {
   take(index: number): Uint8Array<ArrayBuffer> | undefined {
     const resident = this.#residents.get(index);
     if (!resident) return undefined;
-    if (resident.residence === "writing" || this.#isWanted(index)) return resident.bytes.slice();
+    if (resident.residence === "writing" || this.#places.areBefore(index)) return resident.bytes.slice();
     this.#residents.delete(index);
     this.forgetBuffer();
     return resident.bytes;
+  }
+
+  /** A chunk's bytes for somebody who is no reader of it. */
+  copyOf(index: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#residents.get(index)?.bytes.slice();
   }
 
   /** Makes room: removes the oldest chunk that may go. */
@@ -133,13 +130,8 @@ export class ResidentChunks {
     this.#buffers.close();
   }
 
-  /** Whether a reader has yet to get a chunk. */
-  #isWanted(index: number): boolean {
-    return [...this.#places].some(({ position }) => position <= index);
-  }
-
   /** The only copy may go if all readers have it, or if a reader at the head waits for room. The other readers then lag behind. */
   #mayForget(index: number): boolean {
-    return !this.#isWanted(index) || [...this.#places].some(({ isWaiting }) => isWaiting);
+    return !this.#places.areBefore(index) || this.#places.isAnyWaiting;
   }
 }

@@ -4,33 +4,22 @@
  */
 
 import type { ChunkDigests } from "../digest.ts";
-import { ImageChangedError } from "../errors.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { ChunkList, type FilePosition } from "./chunk-list.ts";
-import { type Place, type Residence, ResidentChunks } from "./resident-chunks.ts";
-
-/** A published chunk as a cursor gets it. */
-export interface WindowChunk {
-  readonly index: number;
-  readonly digest: string | null;
-  readonly length: number;
-  /** The cursor's own copy. `undefined` if the chunk is no longer in memory. A hole is never in memory. */
-  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
-}
-
-/** One reader's place in the window. */
-export interface Cursor {
-  /** The next chunk, as soon as there is one; `undefined` at the end; rejects with the transfer's failure. */
-  next(): Promise<WindowChunk | undefined>;
-  close(): void;
-}
+import { type Cursor, readFrom, type WindowChunk, type WindowView } from "./cursor.ts";
+import { Places } from "./places.ts";
+import { type Residence, ResidentChunks } from "./resident-chunks.ts";
 
 export class TransferWindow {
   readonly #list: ChunkList;
   readonly #residents: ResidentChunks;
-  readonly #places = new Set<Place>();
+  readonly #places = new Places();
   #end: { readonly failure: unknown } | { readonly failure?: never } | undefined;
   #waiters: Array<() => void> = [];
+  /** Buffers that are being filled or hashed. */
+  #buffersOut = 0;
+  /** There is no room, and nothing has changed since that was seen. */
+  #isFull = false;
 
   /** `expected`: digests that the first chunks must have, because a reader already has some of them. */
   constructor(chunkBytes: number, memory: MemoryBudget, expected: ChunkDigests = []) {
@@ -53,7 +42,7 @@ export class TransferWindow {
 
   /** Takes over another transfer's chunk size, if nothing depends on ours yet. */
   resize(chunkBytes: number): boolean {
-    return this.#places.size === 0 && this.#list.resize(chunkBytes);
+    return this.#places.count === 0 && this.#list.resize(chunkBytes);
   }
 
   /** Resolves with a buffer for one more chunk, as soon as there is memory. Rejects if nobody will want it. */
@@ -61,13 +50,29 @@ export class TransferWindow {
     for (;;) {
       if (this.#end?.failure) throw this.#end.failure;
       const buffer = this.#residents.takeBuffer();
-      if (buffer) return buffer;
-      if (!this.#residents.dropOne()) await this.#change();
+      if (buffer) {
+        this.#buffersOut += 1;
+        return buffer;
+      }
+      if (!this.#residents.dropOne()) await this.#changeWhileFull();
     }
+  }
+
+  /** Those who look for a chunk that may not come are told. */
+  #changeWhileFull(): Promise<void> {
+    if (this.#places.isAnyLooking) this.#changed();
+    this.#isFull = true;
+    return this.#change();
+  }
+
+  /** Whether no chunk comes before a reader moves on. */
+  get #isHeldUpByReaders(): boolean {
+    return this.#isFull && this.#buffersOut === 0 && !this.#residents.isWriting;
   }
 
   /** Takes back the buffer of a chunk that was not published after all. */
   giveBack(): void {
+    this.#buffersOut -= 1;
     this.#residents.forgetBuffer();
     this.#changed();
   }
@@ -83,6 +88,7 @@ export class TransferWindow {
     residence: Residence,
   ): boolean {
     const isToKeep = this.#append(index, digest, bytes.length) && digest !== null;
+    this.#buffersOut -= 1;
     if (isToKeep) this.#residents.keep(index, bytes, residence);
     else this.#residents.discard(bytes);
     this.#changed();
@@ -99,17 +105,8 @@ export class TransferWindow {
 
   #append(index: number, digest: string | null, length: number): boolean {
     const isNew = this.#list.append(index, digest, length);
-    if (isNew && this.#list.hadOther(index)) this.#failThosePast(index);
+    if (isNew && this.#list.hadOther(index)) this.#places.failThosePast(index);
     return isNew;
-  }
-
-  #failThosePast(index: number): void {
-    for (const place of this.#places) {
-      if (place.position > index)
-        place.failure = new ImageChangedError(
-          `Chunk ${index} was delivered before the check of its part failed, and its bytes are different now`,
-        );
-    }
   }
 
   /** Forgets all chunks from an index on, because they were wrong; nothing may be on its way to the store. */
@@ -157,8 +154,7 @@ export class TransferWindow {
    * lives on what the store has.
    */
   get isHeldUpByStore(): boolean {
-    const places = [...this.#places];
-    return this.#residents.isWriting && places.length > 0 && places.every(({ isWaiting }) => isWaiting);
+    return this.#residents.isWriting && this.#places.areAllHeldUp;
   }
 
   /** Nobody waits for the store any more: what is being written stays in memory for those who have not read it. */
@@ -192,48 +188,33 @@ export class TransferWindow {
 
   /** Opens a cursor at a chunk. */
   open(position: number): Cursor {
-    const place: Place = { position, isWaiting: false };
-    this.#places.add(place);
-    return {
-      next: () => this.#next(place),
-      close: () => {
-        this.#places.delete(place);
-        this.#releaseIfLeft();
-      },
+    const place = this.#places.add(position);
+    const close = () => {
+      this.#places.remove(place);
+      this.#releaseIfLeft();
     };
+    return { ...readFrom(this.#view, place), close };
   }
 
-  async #next(place: Place): Promise<WindowChunk | undefined> {
-    try {
-      for (;;) {
-        if (this.#end?.failure) throw this.#end.failure;
-        if (place.failure) throw place.failure;
-        if (place.position < this.digests.length) return this.#hand(place);
-        if (this.#end) return undefined;
-        this.#beginToWait(place);
-        await this.#change();
-      }
-    } finally {
-      place.isWaiting = false;
-    }
-  }
+  readonly #view: WindowView = {
+    stateAt: (index) => {
+      if (this.#end?.failure) throw this.#end.failure;
+      if (index < this.digests.length) return "published";
+      return this.#end ? "none" : "to come";
+    },
+    take: (index) => this.#chunkAt(index, this.#residents.take(index)),
+    copy: (index) => this.#chunkAt(index, this.#residents.copyOf(index)),
+    isHeldUp: () => this.#isHeldUpByReaders,
+    change: () => this.#change(),
+    changed: () => this.#changed(),
+  };
 
-  /** Called once, not at each turn. Otherwise two waiting cursors would wake each other for ever. */
-  #beginToWait(place: Place): void {
-    if (place.isWaiting) return;
-    place.isWaiting = true;
-    this.#changed(); // room() may now forget what others lag behind with
-  }
-
-  #hand(place: Place): WindowChunk {
-    const index = place.position++;
-    const bytes = this.#residents.take(index);
-    this.#changed();
+  #chunkAt(index: number, bytes: WindowChunk["bytes"]): WindowChunk {
     return { index, digest: this.digests[index]!, length: this.#list.lengthOf(index), bytes };
   }
 
   #releaseIfLeft(): void {
-    if (this.#end && this.#places.size === 0) this.#residents.release();
+    if (this.#end && this.#places.count === 0) this.#residents.release();
     this.#changed();
   }
 
@@ -244,6 +225,7 @@ export class TransferWindow {
   #changed(): void {
     const waiters = this.#waiters;
     this.#waiters = [];
+    this.#isFull = false;
     for (const proceed of waiters) proceed();
   }
 }

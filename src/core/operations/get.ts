@@ -1,15 +1,21 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
 import type { ManagerContext } from "../context.ts";
-import { findImage } from "../delivery/find-way.ts";
-import { checkedGetOptions } from "../delivery/get-options.ts";
+import { type EditedImage, type Edits, editImage, editsOf } from "../delivery/edits/edit-image.ts";
+import { findImage, type Way } from "../delivery/find-way.ts";
+import { type CheckedGetOptions, checkedGetOptions } from "../delivery/get-options.ts";
 import { streamCached, streamTransfer } from "../delivery/open-image.ts";
 import type { ResolvedGet } from "../delivery/resolved-get.ts";
-import { NotCachedError } from "../errors.ts";
-import { carriesCredentials } from "../identity.ts";
-import { checkedRequest } from "../lookup/request.ts";
+import { ImageChangedError, NotCachedError } from "../errors.ts";
+import { carriesCredentials, isMadeEachTime } from "../identity.ts";
+import { checkedRequest, type ResolveRequest } from "../lookup/request.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
-import type { CacheMode, GetOptions, ImageStream } from "../types.ts";
+import type { CacheMode, GetOptions, ImageStream, ImageVariant } from "../types.ts";
+import { retryDelayMs } from "../upstream/retry.ts";
+import { sleep } from "../waiting.ts";
+
+/** Gets of an edited image that changes on its way. Nothing is delivered before the edit is done, so that the new bytes contradict nothing. */
+const maxEditedGets = 3;
 
 /** See {@link ImageManager.get}. */
 export async function get(
@@ -18,26 +24,57 @@ export async function get(
   wanted = "latest",
   options: GetOptions = {},
 ): Promise<ImageStream> {
-  const { variant, cache, span, onProgress, waitUntil } = checkedGetOptions(options);
-  const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
-  const mode = effectiveMode(cache, variant);
-  const { id, identity, way } = await findImage(context, request, variant, mode);
-  const resolved: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
-  if (way.kind === "cached") {
-    noteUse(context, resolved.id);
-    return streamCached(context, resolved, way.manifest, way.origin);
+  const checked = checkedGetOptions(options);
+  const isUpstreamAsked = checked.cache !== "only-if-cached";
+  const request = await checkedRequest(context, deviceType, wanted, options, isUpstreamAsked);
+  const mayBeEdited = checked.edit !== undefined || isMadeEachTime(checked.variant);
+  for (let count = 1; ; count++) {
+    try {
+      return await openStream(context, request, checked);
+    } catch (failure) {
+      const isWorthAnother = mayBeEdited && failure instanceof ImageChangedError && count < maxEditedGets;
+      if (!isWorthAnother) throw failure;
+      await sleep(retryDelayMs(context.retry, count, failure, Math.random()), request.signal);
+    }
   }
+}
+
+async function openStream(
+  context: ManagerContext,
+  request: ResolveRequest,
+  { variant, cache, span, onProgress, waitUntil, edit }: CheckedGetOptions,
+): Promise<ImageStream> {
+  const isRange = span.start !== 0 || span.end !== undefined;
+  let edits: Edits | undefined;
+  const found = await findImage(context, request, variant, cache, (derived) => {
+    edits = editsOf(derived, edit, isRange);
+    return derived ? cache : effectiveMode(cache, variant);
+  });
+  const { id, identity, mode, way } = found;
+  const resolved: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
+  if (way.kind === "cached") noteUse(context, id);
   try {
-    waitUntil?.(outlive(way.transfer));
-    return streamTransfer(context, resolved, way.transfer, way.opened, way.release);
+    if (way.kind === "transfer") waitUntil?.(outlive(way.transfer));
+    if (!edits) return stream(context, resolved, way);
+    const { edited, close } = await editImage(context, resolved, way, edits);
+    try {
+      return stream(context, resolved, way, edited);
+    } finally {
+      close();
+    }
   } catch (failure) {
-    way.release();
+    if (way.kind === "transfer") way.release();
     throw failure;
   }
 }
 
+function stream(context: ManagerContext, get: ResolvedGet, way: Way, edited?: EditedImage): ImageStream {
+  if (way.kind === "cached") return streamCached(context, get, way.manifest, way.origin, edited);
+  return streamTransfer(context, get, way.transfer, way.opened, way.release, edited);
+}
+
 /** An image with credentials never touches the store. */
-function effectiveMode(cache: CacheMode, variant: GetOptions): CacheMode {
+function effectiveMode(cache: CacheMode, variant: ImageVariant): CacheMode {
   if (!carriesCredentials(variant)) return cache;
   if (cache === "only-if-cached")
     throw new NotCachedError("An image that contains credentials is never cached");

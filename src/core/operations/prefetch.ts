@@ -1,6 +1,6 @@
 /** `prefetch`: downloads an image into the cache without delivering it. */
 import type { ManagerContext } from "../context.ts";
-import type { FoundImage, Way } from "../delivery/find-way.ts";
+import type { DecideMode, FoundImage, Way } from "../delivery/find-way.ts";
 import { findImage } from "../delivery/find-way.ts";
 import { checkedGetOptions } from "../delivery/get-options.ts";
 import { createProgress, type ProgressReporter } from "../delivery/progress.ts";
@@ -25,16 +25,18 @@ export async function prefetch(
   options: GetOptions = {},
 ): Promise<ImageInfo> {
   const { variant, cache, onProgress, waitUntil } = checkedGetOptions(options);
-  if (carriesCredentials(variant))
-    throw new InvalidArgumentError("An image that contains credentials (appId, wifiKey) is never stored");
   if (cache === "no-store")
     throw new InvalidArgumentError('"cache" must not be "no-store" for prefetch, which stores the image');
   if (options.range)
     throw new InvalidArgumentError('"range" is not allowed for prefetch, which stores the whole image');
   const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
   const progress = onProgress && createProgress(onProgress, context.now);
+  const decideMode: DecideMode = (derived) => {
+    if (derived || !carriesCredentials(variant)) return cache;
+    throw new InvalidArgumentError("An image that contains credentials (appId, wifiKey) is never stored");
+  };
   for (let more = 0; ; more++) {
-    const found = await findImage(context, request, variant, cache);
+    const found = await findImage(context, request, variant, cache, decideMode);
     try {
       return await stored(found, progress, request.signal, waitUntil);
     } catch (failure) {

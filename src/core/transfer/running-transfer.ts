@@ -1,6 +1,7 @@
 /** The interface of a running transfer, for its readers and for the accounts of the store's room. */
 
-import type { Cursor, TransferWindow } from "../memory/window.ts";
+import type { Cursor } from "../memory/cursor.ts";
+import type { TransferWindow } from "../memory/window.ts";
 import type { TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 

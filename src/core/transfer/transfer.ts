@@ -2,7 +2,8 @@
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError } from "../errors.ts";
 import { isMadeEachTime } from "../identity.ts";
-import { type Cursor, TransferWindow } from "../memory/window.ts";
+import type { Cursor } from "../memory/cursor.ts";
+import { TransferWindow } from "../memory/window.ts";
 import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
 import { Share } from "../sharing/share.ts";
@@ -82,6 +83,7 @@ export class Transfer implements RunningTransfer {
     const cursor = this.window.open(position);
     return {
       next: () => cursor.next(),
+      look: (index) => cursor.look(index),
       close: () => {
         cursor.close();
         release();

@@ -42,13 +42,18 @@ export interface Progress {
   bytesPerSecond: number;
 }
 
-/** The image that an {@link ImageEdit} reads. */
+/** The image that an {@link ImageEdit} reads, with what earlier edits of the same `get` have laid over it. */
 export interface EditableImage {
   /** Bytes of the image. */
   readonly size: number;
-  /** Reads the bytes from `start` up to, but not including, `end`. The buffer belongs to the caller. */
+  /**
+   * Reads the bytes from `start` up to, but not including, `end`: at most 64 MiB. The buffer belongs to the caller. Bytes that are not in
+   * the store yet are waited for. If the image can't be stored, read from its beginning to its end: going back may download it again.
+   *
+   * @throws `INVALID_ARGUMENT` if the bytes are not within the image, and whatever the stream of the image could fail with.
+   */
   read(start: number, end: number): Promise<Uint8Array>;
-  /** Aborts when the edit is no longer wanted. */
+  /** Aborts when the edit is no longer wanted, and when it has answered. */
   readonly signal: AbortSignal;
 }
 
@@ -61,8 +66,22 @@ export interface ImageSpan {
 }
 
 /**
- * Chooses which bytes of an image are replaced. The image keeps its size. The same edit must return the same spans for the same image.
- * Spans must not overlap and must not reach beyond the image.
+ * Chooses which bytes of an image are replaced. The image keeps its size. The same edit must return the same spans for the same image,
+ * because each get asks it again, also a get of the rest of a download. Spans must not overlap (`INVALID_ARGUMENT`) and must not reach
+ * beyond the image (`EDIT`); all together have at most 128 MiB. If it throws, `get` rejects with `EDIT`, unless the error is an
+ * {@link ImageManagerError}.
+ *
+ * @example
+ * ```ts
+ * import type { ImageEdit } from "balena-image-manager";
+ *
+ * const bootable: ImageEdit = async ({ read }) => {
+ *   const signature = await read(510, 512);
+ *   return signature[0] === 0x55 ? [] : [{ start: 510, bytes: new Uint8Array([0x55, 0xaa]) }];
+ * };
+ * const image = await images.get("raspberrypi4-64", "^6.0.0", { edit: bootable });
+ * await image.cancel();
+ * ```
  */
 export type ImageEdit = (image: EditableImage) => Promise<readonly ImageSpan[]>;
 
@@ -72,6 +91,12 @@ export interface GetOptions extends ImageVariant, ResolveOptions {
   cache?: CacheMode | undefined;
   /** Get only these bytes. `prefetch` does not take it, since it stores the whole image. Default: the whole image. */
   range?: ByteRange | undefined;
+  /**
+   * Lays bytes over the image while it is delivered: files of its boot partition, for example. The image itself is got and cached as
+   * without it, and nothing of the edit is stored. `get` resolves when the edit has answered. `prefetch` ignores it, since it stores the
+   * image itself. Default: none.
+   */
+  edit?: ImageEdit | undefined;
   /** Called after each chunk. The last call has 100 % and the exact total. Errors that it throws are ignored. Default: none. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /**
@@ -99,15 +124,23 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
    * `IMAGE_CHANGED` if it delivers another number of bytes.
    */
   readonly size?: number;
-  /** Strong ETag of the whole image, with its quotes. Absent if it is not known yet; a cached image always has it. */
+  /**
+   * Strong ETag of the whole image, with its quotes. Absent if it is not known yet, or if `edited` is `new-each-time`; any other cached
+   * image has it. The ETag of an edited image is made with {@link ImageManagerOptions.editKey}.
+   */
   readonly etag?: string;
+  /**
+   * Set if the bytes differ from the cached image's, because an `edit` or a derived variant changes them. `repeatable`: the same call gives
+   * the same bytes again. `new-each-time`: it does not, because the image gets a new key from the upstream.
+   */
+  readonly edited?: "repeatable" | "new-each-time";
   /** When the file last changed, as the upstream says. Absent if the upstream does not say. */
   readonly lastModified?: Date;
   /** Where the bytes come from. `stale` means the cache, used because the upstream could not be reached. */
   readonly origin: "cache" | "network" | "stale";
   /**
    * Resolves with the stored image when it is in the cache, or with `undefined` when it is clear that it will not be stored. You do not
-   * have to await it.
+   * have to await it. The stored image is always the one without edits.
    *
    * @throws The stream's error. `TRUNCATED_DOWNLOAD` also if the stream was delivered to its end, but nothing proves that the image ended there.
    */

@@ -21,8 +21,8 @@ export interface ImageManager {
    *   no other versions.
    * @param options - The variant, the use of the cache, and the range of bytes.
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`, `UNAUTHORIZED`,
-   *   `UPSTREAM`. `STORE` if the store fails and only the store can answer (`only-if-cached`, or `force-cache` without an upstream). The
-   *   stream can also fail with `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED` and `INTEGRITY`.
+   *   `UPSTREAM`, `EDIT`. `STORE` if the store fails and only the store can answer (`only-if-cached`, or `force-cache` without an
+   *   upstream). The stream can also fail with `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED` and `INTEGRITY`.
    * @example
    * ```ts
    * const image = await images.get("raspberrypi4-64", "^6.0.0", { onProgress: ({ percent }) => console.log(percent) });

@@ -74,6 +74,12 @@ export interface ImageManagerOptions {
   inflate?: (() => TransformStream<Uint8Array, Uint8Array>) | undefined;
   /** Hashes chunks. Default `crypto.subtle`; on Node, `nodeHash` of `balena-image-manager/node` is faster. */
   hash?: Hasher | undefined;
+  /**
+   * Secret from which the ETags of edited images are made: 16 to 1,024 bytes, or a text of 16 to 1,024 characters. Managers with the same
+   * key give the same ETags. Without the secret, nobody can find out from an ETag what an edit contains. Default: a random key of this
+   * manager.
+   */
+  editKey?: string | Uint8Array | undefined;
   /** Returns the time in milliseconds since 1970. Default `Date.now`. */
   now?: (() => number) | undefined;
   /**

@@ -28,6 +28,8 @@ export interface Source {
   confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
+  /** Whether an image may follow from another one. */
+  readonly canDerive: boolean;
   /** `undefined` if the image follows from no other. */
   derive(image: ResolvedImage): Promise<DerivedImage | undefined>;
   request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
@@ -40,6 +42,7 @@ export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Sou
     withinLookUpTime(lookUpTimeoutMs, signal, (options) => asked(what, isValid, () => call(options)));
   return {
     id: source.id,
+    canDerive: source.derive !== undefined,
     scope: (signal) => ask("a scope", isScope, signal, async (options) => source.scope?.(options)),
     confirm: (account, signal) => ask("a scope", isText, signal, (options) => account.confirm(options)),
     resolveDeviceType: (name, signal) =>

@@ -1,0 +1,45 @@
+/** The chunks of a cached image, for an edit. A chunk that the store does not have is got as the stream itself would get it. */
+import type { ManagerContext } from "../../context.ts";
+import { ImageChangedError } from "../../errors.ts";
+import { readChunk } from "../../store/chunk-store.ts";
+import { chunkLength, type Manifest } from "../../store/manifest.ts";
+import { ChunkUnavailable } from "../../store/read-image.ts";
+import { createHealer } from "../heal.ts";
+import type { ResolvedGet } from "../resolved-get.ts";
+import { type ChunkAccess, createForwardReader } from "./chunk-access.ts";
+
+/** Until it is closed, the image counts as being read, so that its chunks stay. */
+export function accessCached(context: ManagerContext, get: ResolvedGet, manifest: Manifest): ChunkAccess {
+  const { chunkBytes, chunks, size } = manifest;
+  const reading = { ...manifest };
+  context.reading.set(reading, get.id);
+  const healed = createForwardReader(createHealer(context, get, manifest, chunks.length));
+
+  const bytesOf = async (index: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    let failure = new ChunkUnavailable(index);
+    try {
+      const bytes = await readChunk(context, chunks[index]!, chunkLength(manifest, index), get.signal);
+      if (bytes) return bytes;
+    } catch (cause) {
+      get.signal.throwIfAborted();
+      failure = new ChunkUnavailable(index, { cause });
+    }
+    return healed.chunk(index, failure);
+  };
+
+  return {
+    chunkBytes,
+    size: async () => size,
+    async chunk(index) {
+      const digest = chunks[index]!;
+      if (digest === null) return { digest, bytes: undefined };
+      const bytes = await bytesOf(index);
+      if (bytes) return { digest, bytes };
+      throw new ImageChangedError(`The image ended before chunk ${index}`);
+    },
+    close() {
+      healed.close();
+      context.reading.delete(reading);
+    },
+  };
+}
