@@ -83,6 +83,7 @@ async function openImage(
 ): Promise<FoundImage> {
   const id = await imageId(identity);
   const way = await findWay(context, id, identity, mode, signal, unreachable);
+  if (way.kind === "cached" && way.origin === "stale") context.emit({ type: "stale-served", image: id });
   return { id, identity, mode, derived, way };
 }
 
@@ -117,9 +118,10 @@ async function findWay(
     const isStoreNeeded = mode === "only-if-cached";
     const manifest = mode === "no-store" ? undefined : await findManifest(context, id, isStoreNeeded);
     signal.throwIfAborted();
-    const staleWay = manifest && staleWayOf(context, id, manifest, mode);
+    const mayBeStale =
+      manifest !== undefined && mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness);
     if (unreachable !== undefined) {
-      if (staleWay) return staleWay();
+      if (mayBeStale) return { kind: "cached", manifest, origin: "stale" };
       throw unreachable;
     }
     const plan = planGet(mode, manifest?.validatedAt, context.now(), context.freshness);
@@ -130,7 +132,7 @@ async function findWay(
       return { kind: "cached", manifest: manifest!, origin: "cache" };
     }
     const isConditional = plan === "revalidate";
-    const isImpatient = isConditional && staleWay !== undefined;
+    const isImpatient = isConditional && mayBeStale;
     const options = {
       id,
       identity,
@@ -141,7 +143,7 @@ async function findWay(
     };
     const join = plan === "bypass" || round > maxSharedRounds ? startAlone : joinTransfer;
     try {
-      const way = await askUpstream(context, options, signal, staleWay, join);
+      const way = await askUpstream(context, options, signal, join);
       if (way) return way;
     } catch (failure) {
       // The cache is all that is left: if it could not be read above, that is the answer.
@@ -156,7 +158,6 @@ async function askUpstream(
   context: ManagerContext,
   options: TransferOptions,
   signal: AbortSignal,
-  staleWay: (() => Way) | undefined,
   join: typeof joinTransfer,
 ): Promise<Way | undefined> {
   const { transfer, release } = join(context, options);
@@ -171,7 +172,9 @@ async function askUpstream(
     const isNews = options.isConditional || manifest?.createdAt !== options.previous?.createdAt;
     return manifest && isNews ? { kind: "cached", manifest, origin: "cache" } : undefined;
   } catch (failure) {
-    if (options.isConditional && staleWay && isUpstreamUnavailable(failure)) return staleWay();
+    // Only a get that has a copy to fall back on is impatient.
+    if (options.isImpatient && isUpstreamUnavailable(failure))
+      return { kind: "cached", manifest: options.previous!, origin: "stale" };
     throw failure;
   } finally {
     if (!isHandedOver) release();
@@ -181,19 +184,6 @@ async function askUpstream(
 function startAlone(context: ManagerContext, options: TransferOptions) {
   const transfer = new Transfer(context, options);
   return { transfer, release: transfer.hold() };
-}
-
-function staleWayOf(
-  context: ManagerContext,
-  id: string,
-  manifest: Manifest,
-  mode: CacheMode,
-): (() => Way) | undefined {
-  if (!mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness)) return undefined;
-  return () => {
-    context.emit({ type: "stale-served", image: id });
-    return { kind: "cached", manifest, origin: "stale" };
-  };
 }
 
 /** A busy manager ends transfers all the time. A missed transfer only costs one more download. */

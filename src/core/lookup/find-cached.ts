@@ -20,9 +20,8 @@ export async function findCached(
   version: string,
   options: ImageVariant = {},
 ): Promise<CachedImage | undefined> {
-  const variant = normalizeVariant(options);
-  const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
-  const identity = await resolveCached(context, { ...request, isStoreNeeded: true }, variant);
+  const { request, variant } = await asked(context, deviceType, version, options);
+  const identity = await resolveCached(context, request, variant);
   if (!identity) return undefined;
   const id = await imageId(identity);
   const manifest = await readManifest(context.store, id);
@@ -36,16 +35,20 @@ export async function findCachedId(
   version: string,
   options: ImageVariant = {},
 ): Promise<string | undefined> {
-  const variant = normalizeVariant(options);
-  const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
-  const asked = { ...request, isStoreNeeded: true };
-  const exact = () => resolveExact(context, asked, variant);
+  const { request, variant } = await asked(context, deviceType, version, options);
+  const exact = () => resolveExact(context, request, variant);
   let identity: ImageIdentity | undefined;
   try {
-    identity = (await resolveCached(context, asked, variant)) ?? (await exact());
+    identity = (await resolveCached(context, request, variant)) ?? (await exact());
   } catch (failure) {
     identity = await exact(); // its manifest can't be read: all the more reason to remove it
     if (!identity) throw failure;
   }
   return identity && imageId(identity);
+}
+
+async function asked(context: ManagerContext, deviceType: string, version: string, options: ImageVariant) {
+  const variant = normalizeVariant(options);
+  const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
+  return { request: { ...request, isStoreNeeded: true }, variant };
 }

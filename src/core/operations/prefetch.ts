@@ -11,8 +11,8 @@ import { checkedRequest } from "../lookup/request.ts";
 import { toImageInfo } from "../store/manifest.ts";
 import { guessOf } from "../transfer/transfer-head.ts";
 import type { GetOptions, ImageInfo } from "../types.ts";
-import { retryDelayMs } from "../upstream/retry.ts";
-import { sleep, unlessAborted } from "../waiting.ts";
+import { pauseBeforeRetry } from "../upstream/retry.ts";
+import { unlessAborted } from "../waiting.ts";
 
 /** More transfers of an image that changes on its way: who only wants it stored has nothing that the new bytes would contradict. */
 const maxMoreTransfers = 2;
@@ -41,7 +41,7 @@ export async function prefetch(
       return await stored(found, progress, request.signal, waitUntil);
     } catch (failure) {
       if (!(failure instanceof ImageChangedError) || more === maxMoreTransfers) throw failure;
-      await sleep(retryDelayMs(context.retry, more + 1, failure, Math.random()), request.signal);
+      await pauseBeforeRetry(context.retry, more + 1, failure, request.signal);
     }
   }
 }

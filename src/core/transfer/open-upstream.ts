@@ -7,9 +7,9 @@ import { isMadeEachTime } from "../identity.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { discard } from "../upstream/file-response.ts";
 import type { DownloadJob, UpstreamFile } from "../upstream/job.ts";
-import { openFile, openUnlessUnsatisfiable } from "../upstream/open-file.ts";
+import { openFile } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
-import type { RequestConditions } from "../upstream/request.ts";
+import { openRestOrWhole, type RequestConditions } from "../upstream/request.ts";
 import { createRetries, withRetries } from "../upstream/retry.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
@@ -54,7 +54,7 @@ export function createUpstream(
   const idleTimeoutMs = isImpatient ? Math.min(retry.idleTimeoutMs, lookUpTimeoutMs) : retry.idleTimeoutMs;
   const opening = { ...job, retry: { ...retry, idleTimeoutMs } };
   const ask = (conditions: RequestConditions, fileTypes: FileTypes, from: DownloadJob = opening) =>
-    retried(() => openUnlessUnsatisfiable({ ...from, fileTypes }, conditions));
+    retried(() => openRestOrWhole(conditions, (asked) => openFile({ ...from, fileTypes }, asked)));
 
   /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
   const confirmedByHead = async (stored: Validators, from: DownloadJob): Promise<Validators | undefined> => {

@@ -12,7 +12,7 @@ import type {
 } from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";
-import type { RequestConditions } from "./request.ts";
+import { openRestOrWhole } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 
 /** Last bytes of a part that are on their way when the next one is asked for. */
@@ -84,7 +84,9 @@ async function pour({ job, supply, index, sink, retries }: PartTask, file: Upstr
     signal: job.signal,
     retries,
     reopen: (conditions) =>
-      withRetries(retries, job.signal, () => openUnlessChanged(supply, index, conditions, job.signal)),
+      withRetries(retries, job.signal, () =>
+        openRestOrWhole(conditions, (asked) => supply.open(index, asked, job.signal)),
+      ),
     onResumed: (fromByte, cause) => job.onResumed(before + fromByte, cause),
     onPosition(offset) {
       if (offset > furthest) retries.progressed();
@@ -102,22 +104,6 @@ const isSameFile = (one: UpstreamFile, other: UpstreamFile) =>
 
 const open = ({ supply, index, retries, job }: PartTask) =>
   withRetries(retries, job.signal, () => supply.open(index, {}, job.signal));
-
-/** 412: another file is there. 416: one that is shorter. Then it is asked for whole. */
-async function openUnlessChanged(
-  supply: PartOpener,
-  index: number,
-  conditions: RequestConditions,
-  signal: AbortSignal,
-): Promise<UpstreamFile> {
-  try {
-    return await supply.open(index, conditions, signal);
-  } catch (failure) {
-    const { status } = failure as { status?: number };
-    if (conditions.resume && (status === 412 || status === 416)) return supply.open(index, {}, signal);
-    throw failure;
-  }
-}
 
 function unsound({ id }: DownloadJob, { chunk }: SinkMark, cause: PartDamaged): IntegrityError {
   return new IntegrityError(id, chunk, { cause, message: `${cause.message}, also after a second download` });

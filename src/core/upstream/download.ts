@@ -5,10 +5,10 @@ import { downloadParts } from "./download-parts.ts";
 import type { Inflater } from "./gzip-member.ts";
 import { inflateGzip } from "./inflate.ts";
 import type { DownloadJob, DownloadResult, DownloadSink, UpstreamFile } from "./job.ts";
-import { openUnlessUnsatisfiable, openWholeInstead } from "./open-file.ts";
+import { openFile, openWholeInstead } from "./open-file.ts";
 import { PartsUnavailableError } from "./parts-unavailable.ts";
 import { FileRestarted, readUpstreamFile } from "./read-file.ts";
-import type { RequestConditions } from "./request.ts";
+import { openRestOrWhole, type RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 import { isGzip } from "./split-members.ts";
 
@@ -149,6 +149,8 @@ async function reopen(
   retries: Retries,
   conditions: RequestConditions,
 ): Promise<UpstreamFile> {
-  const reopened = await withRetries(retries, job.signal, () => openUnlessUnsatisfiable(job, conditions));
+  const reopened = await withRetries(retries, job.signal, () =>
+    openRestOrWhole(conditions, (asked) => openFile(job, asked)),
+  );
   return reopened as UpstreamFile; // no condition was sent that a 304 could answer
 }

@@ -24,19 +24,6 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
   throw new UpstreamError("No file type is left to request", { unavailable: false });
 }
 
-/** A range that the upstream can't satisfy says that the file is not the one that was begun: ask for it whole. */
-export async function openUnlessUnsatisfiable(
-  job: DownloadJob,
-  conditions: RequestConditions,
-): Promise<UpstreamAnswer> {
-  try {
-    return await openFile(job, conditions);
-  } catch (failure) {
-    if (conditions.resume && (failure as { status?: number }).status === 416) return openFile(job, {});
-    throw failure;
-  }
-}
-
 async function openFileType(
   job: DownloadJob,
   fileType: ResolvedImage["fileType"],

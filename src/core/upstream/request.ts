@@ -29,6 +29,23 @@ export interface RequestConditions {
   readonly isHeadersOnly?: boolean | undefined;
 }
 
+/**
+ * Opens a file under some conditions. If only the rest was asked for, and the upstream says that another file (412) or a shorter one (416)
+ * is there by now, it is asked for whole.
+ */
+export async function openRestOrWhole<T>(
+  conditions: RequestConditions,
+  open: (conditions: RequestConditions) => Promise<T>,
+): Promise<T> {
+  try {
+    return await open(conditions);
+  } catch (failure) {
+    const { status } = failure as { status?: number };
+    if (conditions.resume && (status === 412 || status === 416)) return open({});
+    throw failure;
+  }
+}
+
 const maxRedirects = 10;
 
 /** Sends it. Rejects with the typed error of the status; whatever `fetch` throws becomes `UPSTREAM`. */

@@ -43,9 +43,19 @@ export function createRetries(policy: RetryPolicy): Retries {
         givenUp = afterTries(failure, failures, performance.now() - firstFailedMs);
         throw givenUp;
       }
-      await sleep(retryDelayMs(policy, failures, failure, Math.random()), signal);
+      await pauseBeforeRetry(policy, failures, failure, signal);
     },
   };
+}
+
+/** Waits before the next try, after so many failures in a row. Rejects with the signal's reason on abort. */
+export function pauseBeforeRetry(
+  policy: RetryPolicy,
+  failures: number,
+  failure: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  return sleep(retryDelayMs(policy, failures, failure, Math.random()), signal);
 }
 
 /** The failure, with word of how often and how long it was tried. */
