@@ -13,7 +13,8 @@ import { createTransferLimit, type TransferLimit } from "./transfer-limit.ts";
 export type ImageHandler = (request: Request) => Promise<Response>;
 
 /**
- * Creates a handler that serves a manager's images over HTTP. It fits `Bun.serve`, `Deno.serve`, a Worker's `fetch` and Hono routes.
+ * Creates a handler that serves a manager's images over HTTP. It fits `Bun.serve`, `Deno.serve`, a Worker's `fetch` and Hono routes;
+ * `requestListener` of `/node` makes it fit Express and others.
  *
  * It answers GET and HEAD of `/images/:deviceType/:versionOrRange` (query: `developmentMode`, `imageType`, `fileType`), `/images`,
  * `/versions/:deviceType` and `/healthz`. It supports conditional requests and single ranges of RFC 9110. Failures are answered as

@@ -33,13 +33,14 @@ function byPlace(a: Example, b: Example): number {
 
 const fileOf = ({ name }: Example) => name.replace(/:\d+$/, "");
 
-/** `undefined` for what is no TypeScript or JavaScript. The info string reads `ts`, `ts RUNTIME` or `ts fragment: REASON`. */
+/** `undefined` for what is no TypeScript or JavaScript. The info string reads `ts`, `ts RUNTIME`, `ts fragment: REASON` or `js recipe: FILE`. */
 function exampleOf(file: string, { line, info, code }: Block): Example | undefined {
   const [, language, word = "", rest = ""] = /^(ts|js)\b\s*(\w*):?\s*(.*)$/.exec(info) ?? [];
   const name = `${file}:${line}`;
   // Under another name it would go unseen.
   if (/^(typescript|javascript|[cm][tj]s|[tj]sx)\b/.test(info)) throw new Error(`${name}: say ts or js`);
   if (language !== "ts" && language !== "js") return undefined;
+  if (word === "recipe") return undefined; // needs a framework, and is run by recipes.test.ts
   const notRun = word === "fragment" ? `fragment: ${rest || noReason}` : needOf(code);
   return { name, line, language, code, runtime: runtimeOf(name, word, code), notRun };
 }
