@@ -146,12 +146,15 @@ export class ImageChangedError extends ImageManagerError {
   readonly code = "IMAGE_CHANGED";
 }
 
-/** A stored chunk is missing or damaged and could not be downloaded again. Or the upstream's bytes do not match the upstream's checksum. */
+/**
+ * A stored chunk is missing or damaged and could not be downloaded again. Or the upstream's bytes do not match the upstream's checksum. Or a
+ * device reads back other bytes than `writeImage` wrote.
+ */
 export class IntegrityError extends ImageManagerError {
   readonly code = "INTEGRITY";
-  /** Manifest id of the image. */
+  /** Manifest id of the image. Of `writeImage`: the device, as it was named. */
   readonly image: string;
-  /** Index of the first bad chunk. */
+  /** Index of the first bad chunk. Of `writeImage`: of the first bad block of 4 MiB. */
   readonly chunk: number;
 
   constructor(image: string, chunk: number, options: ErrorOptions & { message?: string } = {}) {

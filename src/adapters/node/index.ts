@@ -1,8 +1,10 @@
 /**
- * For Node only: saving to a file, serving over HTTP, faster inflating and hashing.
+ * For Node only: saving to a file, writing to devices, serving over HTTP, faster inflating and hashing.
  *
  * @module balena-image-manager/node
  */
+export type { DeviceProgress, WriteImageOptions } from "./flash/options.ts";
+export { type WrittenImage, writeImage } from "./flash/write-image.ts";
 export { nodeHash } from "./hash.ts";
 export { nodeInflate } from "./inflate.ts";
 export {

@@ -43,7 +43,7 @@ async function assertRoomOrLeave(draft: LeftDraft, { etag, size }: KnownImage): 
 }
 
 /** The bytes of this very image from there on, without asking the upstream again. */
-async function getRest(
+export async function getRest(
   manager: Pick<ImageManager, "get">,
   { deviceType, version, etag, size }: ImageStream,
   start: number,
