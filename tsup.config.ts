@@ -1,4 +1,4 @@
-// How the package is built.
+// How the ES modules and types of the package are built.
 import { defineConfig } from "tsup";
 
 // One entry per subpath export. `splitting` keeps one copy of each error class per format,
@@ -18,7 +18,8 @@ export default defineConfig({
     node: "src/adapters/node/index.ts",
     v10: "src/adapters/v10/index.ts",
   },
-  format: ["esm", "cjs"],
+  // scripts/common-js.ts makes the CommonJS of it.
+  format: "esm",
   target: "es2022",
   platform: "neutral",
   // Deno and workerd know Node's modules by their full names alone.

@@ -17,7 +17,7 @@ export type ImageManagerErrorCode =
   | "CLOSED"
   | "EDIT";
 
-// The ESM and the CJS copy of this module share it: `instanceof` fails across copies.
+// The ESM and the CJS copy of this module share it, though each has classes of its own.
 const brand = Symbol.for("balena-image-manager.error");
 
 /**
@@ -44,7 +44,29 @@ export abstract class ImageManagerError extends Error {
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     Object.defineProperty(this, brand, { value: true });
   }
+
+  static {
+    named(ImageManagerError, "ImageManagerError");
+  }
+
+  /** `instanceof` also knows the errors of another copy of the library (ESM, CJS, another install): they have the same name. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: it is asked for each class that inherits it.
+    return isInstance(this, value);
+  }
+}
+
+function isInstance(errors: { readonly prototype: ImageManagerError }, value: unknown): boolean {
+  if (Function.prototype[Symbol.hasInstance].call(errors, value)) return true;
+  // A class of the caller's, derived from one of ours, has only its own errors.
+  if (!isImageManagerError(value) || !Object.hasOwn(errors.prototype, "name")) return false;
+  return errors === ImageManagerError || value.name === errors.prototype.name;
+}
+
+/** Names a class and its errors by a text, because bundlers shorten the names of classes. Each class calls it for itself. */
+export function named(errors: { readonly prototype: ImageManagerError }, name: string): void {
+  Object.defineProperty(errors, "name", { value: name });
+  Object.defineProperty(errors.prototype, "name", { value: name, writable: true, configurable: true });
 }

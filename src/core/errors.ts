@@ -3,17 +3,23 @@
  * Errors of a source, the store or the network are translated once, where they enter, and kept as `cause`.
  */
 
-import { ImageManagerError, isImageManagerError } from "./error-base.ts";
+import { ImageManagerError, isImageManagerError, named } from "./error-base.ts";
 
 export { ImageManagerError, type ImageManagerErrorCode, isImageManagerError } from "./error-base.ts";
 
 /** An option or argument has the wrong type or is out of range. Nothing was done. */
 export class InvalidArgumentError extends ImageManagerError {
+  static {
+    named(InvalidArgumentError, "InvalidArgumentError");
+  }
   readonly code = "INVALID_ARGUMENT";
 }
 
 /** The text is not a version or a range of balenaOS. Nothing was done. */
 export class InvalidVersionError extends ImageManagerError {
+  static {
+    named(InvalidVersionError, "InvalidVersionError");
+  }
   readonly code = "INVALID_VERSION";
   /** The text that was given. */
   readonly version: string;
@@ -26,6 +32,9 @@ export class InvalidVersionError extends ImageManagerError {
 
 /** The upstream does not know the device type, or the account may not see it. */
 export class DeviceTypeNotFoundError extends ImageManagerError {
+  static {
+    named(DeviceTypeNotFoundError, "DeviceTypeNotFoundError");
+  }
   readonly code = "DEVICE_TYPE_NOT_FOUND";
   /** The slug or alias that was asked for. */
   readonly deviceType: string;
@@ -44,6 +53,9 @@ export class DeviceTypeNotFoundError extends ImageManagerError {
  * it with these options: the message then names the fleet, the image type and the file type, and quotes the upstream.
  */
 export class VersionNotFoundError extends ImageManagerError {
+  static {
+    named(VersionNotFoundError, "VersionNotFoundError");
+  }
   readonly code = "VERSION_NOT_FOUND";
   /** Canonical slug of the device type. */
   readonly deviceType: string;
@@ -72,11 +84,17 @@ export class VersionNotFoundError extends ImageManagerError {
 
 /** The call used `only-if-cached`, and the image is not in the cache. */
 export class NotCachedError extends ImageManagerError {
+  static {
+    named(NotCachedError, "NotCachedError");
+  }
   readonly code = "NOT_CACHED";
 }
 
 /** The upstream refused the credentials or requires some (401, 403). The cache is not served instead. */
 export class UnauthorizedError extends ImageManagerError {
+  static {
+    named(UnauthorizedError, "UnauthorizedError");
+  }
   readonly code = "UNAUTHORIZED";
   /** HTTP status. `undefined` if there was no response. */
   readonly status: number | undefined;
@@ -99,6 +117,9 @@ export interface UpstreamErrorFacts {
 
 /** The upstream could not be reached, is in trouble (`unavailable`), or sent a wrong answer. */
 export class UpstreamError extends ImageManagerError {
+  static {
+    named(UpstreamError, "UpstreamError");
+  }
   readonly code = "UPSTREAM";
   /** HTTP status. `undefined` if no response came. */
   readonly status: number | undefined;
@@ -128,6 +149,9 @@ export function isUpstreamUnavailable(failure: unknown): boolean {
 
 /** The download ended too early, and retries did not help. Or nothing proves that it is complete. */
 export class TruncatedDownloadError extends ImageManagerError {
+  static {
+    named(TruncatedDownloadError, "TruncatedDownloadError");
+  }
   readonly code = "TRUNCATED_DOWNLOAD";
   /** Expected bytes. `undefined` if the upstream gave no number. */
   readonly expectedBytes: number | undefined;
@@ -143,6 +167,9 @@ export class TruncatedDownloadError extends ImageManagerError {
 
 /** The upstream's bytes of this version changed during the delivery. The next get starts from the beginning. */
 export class ImageChangedError extends ImageManagerError {
+  static {
+    named(ImageChangedError, "ImageChangedError");
+  }
   readonly code = "IMAGE_CHANGED";
 }
 
@@ -151,6 +178,9 @@ export class ImageChangedError extends ImageManagerError {
  * device reads back other bytes than `writeImage` wrote.
  */
 export class IntegrityError extends ImageManagerError {
+  static {
+    named(IntegrityError, "IntegrityError");
+  }
   readonly code = "INTEGRITY";
   /** Manifest id of the image. Of `writeImage`: the device, as it was named. */
   readonly image: string;
@@ -167,16 +197,25 @@ export class IntegrityError extends ImageManagerError {
 
 /** The store failed (refused, timed out, full, read-only), and the call can't succeed without it. */
 export class StoreError extends ImageManagerError {
+  static {
+    named(StoreError, "StoreError");
+  }
   readonly code = "STORE";
 }
 
 /** The store can't list its keys completely, but the call or option needs a complete list. */
 export class ListingIncompleteError extends ImageManagerError {
+  static {
+    named(ListingIncompleteError, "ListingIncompleteError");
+  }
   readonly code = "LISTING_INCOMPLETE";
 }
 
 /** The manager was closed: before the call, during the call, or while its stream was being read. */
 export class ClosedError extends ImageManagerError {
+  static {
+    named(ClosedError, "ClosedError");
+  }
   readonly code = "CLOSED";
 }
 
@@ -195,6 +234,9 @@ export type EditErrorReason =
 
 /** An edit can't be applied to the image. The cached image is unchanged. */
 export class EditError extends ImageManagerError {
+  static {
+    named(EditError, "EditError");
+  }
   readonly code = "EDIT";
   /** Why the edit can't be applied. */
   readonly reason: EditErrorReason;

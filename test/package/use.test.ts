@@ -59,8 +59,8 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     expect(report.areOwnErrorsInstances).toEqual([true, true, true]);
   });
 
-  test("errors of the other format are recognized, though they are of other classes", () => {
-    expect(report.areOtherErrorsInstances).toEqual([false, false, false]);
+  test("errors of the other format are recognized, and instances of the same class, though each format has its own", () => {
+    expect(report.areOtherErrorsInstances).toEqual([true, true, true]);
     expect(report.areOtherErrorsRecognized).toEqual([true, true, true]);
     expect(report.isStrangerRecognized).toBe(false);
   });
