@@ -154,7 +154,7 @@ describe("a stream", () => {
     const onEnd = vi.fn();
     const stream = createBodyStream({
       chunkBytes: 1,
-      span: { start: 0, end: undefined },
+      span: { start: 0, end: Number.POSITIVE_INFINITY },
       signal: AbortSignal.abort(reason),
       chunks: { next: () => new Promise(() => {}), close },
       recover: (_index, failure) => Promise.reject(failure),

@@ -97,7 +97,7 @@ export type Way =
   | {
       readonly kind: "transfer";
       readonly transfer: RunningTransfer;
-      readonly opened: TransferHead;
+      readonly head: TransferHead;
       /** Must be called once the transfer is held in another way, or not wanted after all. */
       readonly release: () => void;
     };
@@ -163,10 +163,10 @@ async function askUpstream(
   const { transfer, release } = join(context, options);
   let isHandedOver = false;
   try {
-    const opened = await unlessAborted(signal, () => transfer.started);
-    if (opened.kind === "body") {
+    const head = await unlessAborted(signal, () => transfer.started);
+    if (head.kind === "body") {
       isHandedOver = true;
-      return { kind: "transfer", transfer, opened, release };
+      return { kind: "transfer", transfer, head, release };
     }
     const { manifest } = await unlessAborted(signal, () => transfer.outcome);
     const isNews = options.isConditional || manifest?.createdAt !== options.previous?.createdAt;

@@ -2,8 +2,8 @@
 import { isCount } from "../checks.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";
+import type { Span } from "../span.ts";
 import type { CacheMode, GetOptions, ImageVariant } from "../types.ts";
-import type { Span } from "./image-stream.ts";
 
 /** The options, with defaults filled in. */
 export interface CheckedGetOptions {
@@ -45,7 +45,7 @@ export function checkedGetOptions(options: GetOptions): CheckedGetOptions {
 }
 
 function checkedSpan(range: GetOptions["range"]): Span {
-  if (range === undefined) return { start: 0, end: undefined };
+  if (range === undefined) return { start: 0, end: Number.POSITIVE_INFINITY };
   const { start, end } = range ?? {};
   if (!isCount(start)) throw new InvalidArgumentError('"range.start" must be a whole number from 0');
   if (end !== undefined && (!isCount(end) || end <= start)) {
@@ -53,5 +53,5 @@ function checkedSpan(range: GetOptions["range"]): Span {
       `"range.end" must be a whole number above "range.start" (${start}); it is exclusive`,
     );
   }
-  return { start, end };
+  return { start, end: end ?? Number.POSITIVE_INFINITY };
 }

@@ -1,13 +1,8 @@
 /** The stream that a caller of `get` holds: chunks cut to the byte range, progress, abort, and recovery when a chunk can't be had. */
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { detachIfWhole } from "../memory/free.ts";
+import type { Span } from "../span.ts";
 import type { ChunkSource } from "../store/read-image.ts";
-
-/** A span of bytes within an image; `end` is exclusive and may be unknown (to the end). */
-export interface Span {
-  readonly start: number;
-  readonly end: number | undefined;
-}
 
 /** How the stream gets its chunks and whom it tells. */
 export interface ImageBody {
@@ -75,12 +70,12 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
   const nextBytes = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     for (;;) {
       const position = index * chunkBytes;
-      if (span.end !== undefined && position >= span.end) return assertStarted();
+      if (position >= span.end) return assertStarted();
       const chunk = await nextChunk();
       if (!chunk) return assertStarted();
       index += 1;
       body.lay?.(chunk, position);
-      const bytes = cut(chunk, span.start - position, (span.end ?? Number.POSITIVE_INFINITY) - position);
+      const bytes = cut(chunk, span.start - position, span.end - position);
       if (bytes.length > 0) return bytes;
     }
   };

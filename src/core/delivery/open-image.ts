@@ -2,6 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, InvalidArgumentError } from "../errors.ts";
 import { dateOfHeader } from "../freshness/validators.ts";
+import type { Span } from "../span.ts";
 import { type Manifest, toImageInfo } from "../store/manifest.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
@@ -15,7 +16,7 @@ import { assertStillSeen } from "./edits/run-edits.ts";
 import { layOver } from "./edits/spans.ts";
 import { followTransfer } from "./follow-transfer.ts";
 import { createHealer } from "./heal.ts";
-import { createBodyStream, type ImageBody, type Span } from "./image-stream.ts";
+import { createBodyStream, type ImageBody } from "./image-stream.ts";
 import { followNew } from "./join-transfer.ts";
 import { createProgress, type ProgressReporter } from "./progress.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
@@ -31,7 +32,7 @@ export function streamCached(
 ): ImageStream {
   const { span, id } = get;
   assertSpanWithin(span, manifest.size);
-  const end = Math.min(span.end ?? manifest.size, manifest.size);
+  const end = Math.min(span.end, manifest.size);
   const info = toImageInfo(id, manifest);
   const progress = createProgress(get.onProgress, context.now);
   progress.setTotal(end - span.start);
@@ -66,23 +67,23 @@ export function streamTransfer(
   context: ManagerContext,
   get: ResolvedGet,
   transfer: RunningTransfer,
-  head: TransferHead,
+  plainHead: TransferHead,
   release: () => void,
   edited?: EditedImage,
 ): ImageStream {
   const { span } = get;
-  const opened = edited ? { ...head, size: edited.size } : head;
-  if (opened.size !== undefined) assertSpanWithin(span, opened.size);
+  const head = edited ? { ...plainHead, size: edited.size } : plainHead;
+  if (head.size !== undefined) assertSpanWithin(span, head.size);
   const { chunkBytes } = transfer.window;
   const first = Math.floor(span.start / chunkBytes);
   const progress = createProgress(get.onProgress, context.now);
-  void setTotal(progress, get, opened);
+  void setTotal(progress, get, head);
   const recovery = createRecovery(context, get, transfer);
   const ended = Promise.withResolvers<{ failure?: unknown }>();
   const body = createBodyStream({
     chunkBytes,
     span,
-    exactBytes: opened.size === undefined ? undefined : bytesOfSpan(span, opened.size),
+    exactBytes: head.size === undefined ? undefined : bytesOfSpan(span, head.size),
     signal: get.signal,
     chunks: followTransfer(transfer, context, first),
     recover: recovery.recover,
@@ -93,7 +94,7 @@ export function streamTransfer(
     },
     onDelivered(bytes) {
       const { window } = recovery.transfer();
-      if (window.isWhole) progress.setTotal(Math.min(span.end ?? window.size, window.size) - span.start);
+      if (window.isWhole) progress.setTotal(Math.min(span.end, window.size) - span.start);
       progress.report(bytes, shareOf(window, span.start, bytes));
     },
     onWhole: progress.finish,
@@ -101,18 +102,18 @@ export function streamTransfer(
   });
   release();
   return describe(body, get, {
-    mime: opened.mime,
-    size: opened.size,
+    mime: head.mime,
+    size: head.size,
     etag: undefined,
     edited: edited?.kind,
-    lastModified: dateOfHeader(opened.validators.lastModified),
+    lastModified: dateOfHeader(head.validators.lastModified),
     origin: "network",
     committed: () => committed(get.id, transfer, ended.promise),
   });
 }
 
 /** What the stream's `size` promises: an upstream may say another one when it is asked again. */
-const bytesOfSpan = ({ start, end }: Span, size: number) => Math.min(end ?? size, size) - start;
+const bytesOfSpan = ({ start, end }: Span, size: number) => Math.min(end, size) - start;
 
 function assertSpanWithin({ start }: Span, size: number): void {
   if (start < size || (start === 0 && size === 0)) return;
@@ -122,12 +123,12 @@ function assertSpanWithin({ start }: Span, size: number): void {
 async function setTotal(
   progress: ProgressReporter,
   { span, onProgress }: ResolvedGet,
-  opened: TransferHead,
+  head: TransferHead,
 ): Promise<void> {
   if (!onProgress) return;
-  const end = Math.min(span.end ?? Number.POSITIVE_INFINITY, opened.size ?? Number.POSITIVE_INFINITY);
+  const end = Math.min(span.end, head.size ?? Number.POSITIVE_INFINITY);
   if (Number.isFinite(end)) return progress.setTotal(end - span.start);
-  const guess = await guessOf(opened);
+  const guess = await guessOf(head);
   if (guess !== undefined) progress.setGuess(guess - span.start);
 }
 

@@ -1,7 +1,7 @@
 /** A get with checked arguments and a known image. Only its bytes are still to be opened. */
 import type { ImageIdentity } from "../identity.ts";
+import type { Span } from "../span.ts";
 import type { CacheMode, GetOptions } from "../types.ts";
-import type { Span } from "./image-stream.ts";
 
 export interface ResolvedGet {
   readonly id: string;

@@ -1,6 +1,7 @@
 /** The header fields of answers that carry an image, or say something about one. */
+
+import type { Span } from "../span.ts";
 import type { ImageVariant } from "../types.ts";
-import type { PartSpan } from "./range.ts";
 
 /** What an `ImageStream` and an `ImageInfo` both say. */
 export interface Representation {
@@ -38,7 +39,7 @@ export function imageHeaders(
   image: Representation,
   variant: ImageVariant,
   isPrivate: boolean,
-  part?: PartSpan,
+  part?: Span,
 ): Record<string, string> {
   const bytes = part ? part.end - part.start : image.size;
   return {

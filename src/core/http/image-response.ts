@@ -1,5 +1,6 @@
 /** GET and HEAD of `/images/:deviceType/:versionOrRange`. */
 import type { ImageIdentity } from "../identity.ts";
+import type { Span } from "../span.ts";
 import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import { emptyBody, openBody } from "./body.ts";
 import { isRangeCurrent, judgePreconditions, type Verdict } from "./conditions.ts";
@@ -7,7 +8,7 @@ import { cacheControl, imageHeaders, type Representation, validatorHeaders } fro
 import { openPart, type Part } from "./open-part.ts";
 import type { HandlerContext } from "./options.ts";
 import { busy, HttpProblem } from "./problem.ts";
-import { type PartSpan, parseRange } from "./range.ts";
+import { parseRange } from "./range.ts";
 import type { ImageRoute } from "./route.ts";
 import type { TransferLimit } from "./transfer-limit.ts";
 
@@ -127,7 +128,7 @@ async function partOf(exchange: Exchange, whole: ImageStream): Promise<Part | un
 async function send(
   { context, request, route, isPrivate }: Exchange,
   stream: ImageStream,
-  span: PartSpan | undefined,
+  span: Span | undefined,
   release: () => void,
 ): Promise<Response> {
   const bytes = span ? span.end - span.start : stream.size;

@@ -1,9 +1,10 @@
 /** Opens the stream of a range of an opened image. */
 import { isImageManagerError } from "../errors.ts";
+import type { Span } from "../span.ts";
 import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import type { Representation } from "./headers.ts";
 import { HttpProblem } from "./problem.ts";
-import { type PartSpan, type RangeSpec, resolveRange } from "./range.ts";
+import { type RangeSpec, resolveRange } from "./range.ts";
 
 /** The image that a part is wanted of. */
 export interface PartRequest {
@@ -17,7 +18,7 @@ export interface PartRequest {
 /** A stream of a part. */
 export interface Part {
   readonly stream: ImageStream;
-  readonly span: PartSpan;
+  readonly span: Span;
 }
 
 /**
@@ -75,7 +76,7 @@ async function hasByte(request: PartRequest, at: number): Promise<boolean> {
   }
 }
 
-async function openSpan(request: PartRequest, span: PartSpan, of: Representation): Promise<Part | undefined> {
+async function openSpan(request: PartRequest, span: Span, of: Representation): Promise<Part | undefined> {
   // What is in the cache has just been looked after; what is not has no ETag yet, and comes with the transfer that `whole` holds.
   const cache = of.etag === undefined ? "default" : "force-cache";
   const stream = await unlessBehindEnd(() => request.get({ range: span, cache }));

@@ -1,15 +1,11 @@
 /** The Range field (RFC 9110, section 14): what is asked for, and which bytes of an image that is. Pure. */
 
+import type { Span } from "../span.ts";
+
 /** A single range of bytes. */
 export type RangeSpec =
   | { readonly first: number; readonly last: number | undefined }
   | { readonly suffixBytes: number };
-
-/** Bytes of an image, `end` exclusive. */
-export interface PartSpan {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** `undefined` for everything that is to be ignored: no range, another unit, several ranges, bad syntax. */
 export function parseRange(field: string | null): RangeSpec | undefined {
@@ -27,7 +23,7 @@ export function parseRange(field: string | null): RangeSpec | undefined {
 const position = (digits: string) => Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 
 /** The bytes of an image of that size; `whole` if they can't be told from it, an image without bytes. */
-export function resolveRange(spec: RangeSpec, size: number): PartSpan | "unsatisfiable" | "whole" {
+export function resolveRange(spec: RangeSpec, size: number): Span | "unsatisfiable" | "whole" {
   if ("suffixBytes" in spec) {
     if (spec.suffixBytes === 0) return "unsatisfiable";
     return size === 0 ? "whole" : { start: Math.max(0, size - spec.suffixBytes), end: size };

@@ -44,7 +44,7 @@ async function openStream(
   request: ResolveRequest,
   { variant, cache, span, onProgress, waitUntil, edit }: CheckedGetOptions,
 ): Promise<ImageStream> {
-  const isRange = span.start !== 0 || span.end !== undefined;
+  const isRange = span.start !== 0 || span.end !== Number.POSITIVE_INFINITY;
   let edits: Edits | undefined;
   const found = await findImage(context, request, variant, cache, (derived) => {
     edits = editsOf(derived, edit, isRange);
@@ -70,7 +70,7 @@ async function openStream(
 
 function stream(context: ManagerContext, get: ResolvedGet, way: Way, edited?: EditedImage): ImageStream {
   if (way.kind === "cached") return streamCached(context, get, way.manifest, way.origin, edited);
-  return streamTransfer(context, get, way.transfer, way.opened, way.release, edited);
+  return streamTransfer(context, get, way.transfer, way.head, way.release, edited);
 }
 
 /** An image with credentials never touches the store. */

@@ -67,9 +67,9 @@ async function stored(
 
 async function report(way: Extract<Way, { kind: "transfer" }>, progress: ProgressReporter): Promise<void> {
   const { window } = way.transfer;
-  progress.setTotal(way.opened.size);
+  progress.setTotal(way.head.size);
   // Not waited for: an estimate may be late, or never come.
-  void guessOf(way.opened).then(progress.setGuess);
+  void guessOf(way.head).then(progress.setGuess);
   let seen = 0;
   while (await window.hasMoreThan(seen)) {
     seen = window.digests.length;

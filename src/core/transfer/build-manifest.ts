@@ -9,17 +9,17 @@ import { mimeOf } from "./transfer-head.ts";
 export async function buildManifest(
   identity: ImageIdentity,
   window: TransferWindow,
-  opened: UpstreamFile,
+  file: UpstreamFile,
   now: number,
 ): Promise<Manifest> {
   const content = { size: window.size, chunkBytes: window.chunkBytes, chunks: [...window.digests] };
   return {
     identity,
-    mime: mimeOf(opened),
+    mime: mimeOf(file),
     ...content,
     digest: await imageDigest(content),
-    validators: opened.response.validators,
-    cameBy: opened.parts ? "parts" : "file",
+    validators: file.response.validators,
+    cameBy: file.parts ? "parts" : "file",
     createdAt: now,
     validatedAt: now,
     pinned: false,

@@ -74,13 +74,13 @@ export class Committer {
   }
 
   /** Done under a lock, so that no two commits take the same room, and no pin is lost. */
-  commit(window: TransferWindow, opened: UpstreamFile): Promise<Outcome> {
+  commit(window: TransferWindow, file: UpstreamFile): Promise<Outcome> {
     const { id, identity } = this.#options;
     const { now, store, emit, serially } = this.#context;
     return serially(async () => {
       try {
         const pinned = (await readManifest(store, id))?.pinned ?? false;
-        const manifest = { ...(await buildManifest(identity, window, opened, now())), pinned };
+        const manifest = { ...(await buildManifest(identity, window, file, now())), pinned };
         if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.#obstacle) return { obstacle: this.#obstacle };

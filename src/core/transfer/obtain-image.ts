@@ -30,21 +30,21 @@ export interface TransferWork {
   readonly moved: () => void;
 }
 
-/** `setOpened` is called as soon as it is known what readers will get. */
+/** `setStarted` is called as soon as it is known what readers will get. */
 export async function obtainImage(
   work: TransferWork,
-  setOpened: (opened: TransferStart) => void,
+  setStarted: (start: TransferStart) => void,
 ): Promise<Outcome> {
   const { upstream, committer, share } = work;
   let first: UpstreamFile | undefined;
   if (work.options.isConditional) {
-    const opened = await upstream.openUnlessFresh();
-    if ("fresh" in opened) {
-      const outcome = await committer.confirm(opened.fresh);
-      setOpened({ kind: "cached" });
+    const file = await upstream.openUnlessFresh();
+    if ("fresh" in file) {
+      const outcome = await committer.confirm(file.fresh);
+      setStarted({ kind: "cached" });
       return outcome;
     }
-    first = opened;
+    first = file;
   }
   for (;;) {
     const turn = await share.contend();
@@ -52,12 +52,12 @@ export async function obtainImage(
     const manifest = turn.kind === "own" && turn.lease && (await committer.committedMeanwhile());
     if (manifest) {
       if (first) await discard(first.response);
-      return takeOver(work, manifest, setOpened);
+      return takeOver(work, manifest, setStarted);
     }
-    if (turn.kind === "own") return transferOurselves(work, first, turn.journals, setOpened);
+    if (turn.kind === "own") return transferOurselves(work, first, turn.journals, setStarted);
     if (first) await discard(first.response);
     first = undefined;
-    await share.follow(turn, (header) => setOpened(headOfJournal(header)));
+    await share.follow(turn, (header) => setStarted(headOfJournal(header)));
   }
 }
 
@@ -65,15 +65,15 @@ async function transferOurselves(
   work: TransferWork,
   first: UpstreamFile | undefined,
   journals: readonly number[],
-  setOpened: (opened: TransferStart) => void,
+  setStarted: (start: TransferStart) => void,
 ): Promise<Outcome> {
   const { context, upstream, window, share } = work;
-  const opened = (await resume(work, first, journals)) ?? first ?? (await upstream.open({}));
-  const body = headOfFile(opened);
-  setOpened(body);
+  const file = (await resume(work, first, journals)) ?? first ?? (await upstream.open({}));
+  const body = headOfFile(file);
+  setStarted(body);
   await work.committer.makeRoom(body);
-  share.keepJournal(journalHeader(work.options.identity, opened, window.chunkBytes, context.now()));
-  return finish(work, await downloadImage(upstream.job, opened, watchedSink(work)));
+  share.keepJournal(journalHeader(work.options.identity, file, window.chunkBytes, context.now()));
+  return finish(work, await downloadImage(upstream.job, file, watchedSink(work)));
 }
 
 /** The rest of what an earlier transfer left, if its file can be read on. */
@@ -90,11 +90,11 @@ async function resume(
     return undefined;
   const open = (conditions: RequestConditions) => upstream.open(conditions, [validators.fileType]);
   const { store, hash, memory } = work.context;
-  const opened = await resumeFrom(journal, window, { store, hash, memory, signal, moved, open });
-  if (!opened) return undefined;
+  const file = await resumeFrom(journal, window, { store, hash, memory, signal, moved, open });
+  if (!file) return undefined;
   if (first) await discard(first.response);
-  upstream.job.onResumed(opened.response.fromByte ?? 0, undefined);
-  return opened;
+  upstream.job.onResumed(file.response.fromByte ?? 0, undefined);
+  return file;
 }
 
 /** What an earlier transfer left is ours from now on: its journal goes, whether or not we go on from it. */
@@ -121,7 +121,7 @@ function watchedSink({ sink, share, moved }: TransferWork): DownloadSink {
 function takeOver(
   { window }: TransferWork,
   manifest: Manifest,
-  setOpened: (opened: TransferStart) => void,
+  setStarted: (start: TransferStart) => void,
 ): Outcome {
   const isOtherSize = manifest.chunkBytes !== window.chunkBytes && !window.resize(manifest.chunkBytes);
   if (isOtherSize || window.digests.length > manifest.chunks.length) {
@@ -132,11 +132,11 @@ function takeOver(
   if (firstOther !== -1) window.takeBack(firstOther);
   for (const [index, digest] of manifest.chunks.entries())
     window.adopt(index, digest, chunkLength(manifest, index));
-  setOpened({ kind: "cached" });
+  setStarted({ kind: "cached" });
   return { manifest };
 }
 
-async function finish(work: TransferWork, { isProven, opened }: DownloadResult): Promise<Outcome> {
+async function finish(work: TransferWork, { isProven, opened: file }: DownloadResult): Promise<Outcome> {
   const { context, window, committer } = work;
   await work.sink.finish();
   const { size } = window;
@@ -145,5 +145,5 @@ async function finish(work: TransferWork, { isProven, opened }: DownloadResult):
     return { obstacle: new TruncatedDownloadError("Nothing proves that the download is complete", size) };
   }
   const { obstacle } = committer;
-  return obstacle ? { obstacle } : committer.commit(window, opened);
+  return obstacle ? { obstacle } : committer.commit(window, file);
 }

@@ -66,11 +66,11 @@ export function createUpstream(
   const openUnlessFresh = async (stored: Validators | undefined, from: DownloadJob) => {
     const head = stored && (await confirmedByHead(stored, from));
     if (head) return { fresh: head };
-    const opened = await ask({ unless: stored }, job.fileTypes, from);
-    if (!("request" in opened)) return { fresh: undefined };
-    if (!stored || !isStillFresh(stored, opened.response.validators)) return opened;
-    await discard(opened.response);
-    return { fresh: opened.response.validators };
+    const file = await ask({ unless: stored }, job.fileTypes, from);
+    if (!("request" in file)) return { fresh: undefined };
+    if (!stored || !isStillFresh(stored, file.response.validators)) return file;
+    await discard(file.response);
+    return { fresh: file.response.validators };
   };
 
   return {

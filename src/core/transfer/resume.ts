@@ -22,7 +22,7 @@ export interface ResumeContext extends ChunkPlace {
 }
 
 /**
- * Asks for the rest and adds what is there to the window. Gives the opened rest, the whole file where the upstream sent that
+ * Asks for the rest and adds what is there to the window. Returns the rest, the whole file if the upstream sent that
  * instead, or `undefined` if the journal is of no use.
  */
 export async function resumeFrom(
@@ -37,24 +37,24 @@ export async function resumeFrom(
   const chunks = Math.min(chunksToKeep(journal), sound);
   if (chunks === 0) return undefined;
   const fromByte = chunks * journal.header.chunkBytes;
-  const opened = await context.open({ resume: { fromByte, etag: validators.etag } });
-  const { response } = opened;
-  if (response.fromByte === 0) return opened;
+  const file = await context.open({ resume: { fromByte, etag: validators.etag } });
+  const { response } = file;
+  if (response.fromByte === 0) return file;
   const isSameFile = response.validators.etag === undefined || response.validators.etag === validators.etag;
   if (response.fromByte !== fromByte || !isSameFile || (size !== undefined && response.fileBytes !== size)) {
     await discard(response);
     return undefined;
   }
-  const parts = opened.parts && (await continuedParts(opened.parts, journal, chunks, context));
-  if (opened.parts && !parts) {
+  const parts = file.parts && (await continuedParts(file.parts, journal, chunks, context));
+  if (file.parts && !parts) {
     await discard(response);
-    opened.parts.supply.close();
+    file.parts.supply.close();
     return undefined;
   }
   // Only now: had the file changed, these chunks would be none of it.
   for (let index = 0; index < chunks; index++)
     window.adopt(index, journal.digests[index]!, journal.header.chunkBytes);
-  return parts ? { ...opened, parts } : opened;
+  return parts ? { ...file, parts } : file;
 }
 
 /**

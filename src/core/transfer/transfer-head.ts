@@ -23,13 +23,13 @@ export interface TransferHead {
 }
 
 /** Of a response of the upstream. */
-export function headOfFile(opened: UpstreamFile): TransferHead {
-  const { estimatedBytes } = opened.request;
+export function headOfFile(file: UpstreamFile): TransferHead {
+  const { estimatedBytes } = file.request;
   return {
     kind: "body",
-    mime: mimeOf(opened),
-    size: sizeOf(opened),
-    validators: opened.response.validators,
+    mime: mimeOf(file),
+    size: sizeOf(file),
+    validators: file.response.validators,
     estimate: async () =>
       sizeOrNothing(typeof estimatedBytes === "function" ? await answerOf(estimatedBytes) : estimatedBytes),
   };
@@ -65,17 +65,17 @@ export function headOfJournal({ mime, size, validators }: JournalHeader): Transf
 /** What the journal of a transfer says of it. */
 export function journalHeader(
   identity: ImageIdentity,
-  opened: UpstreamFile,
+  file: UpstreamFile,
   chunkBytes: number,
   startedAt: number,
 ): JournalHeader {
-  const { request, response } = opened;
+  const { request, response } = file;
   return {
     identity,
     startedAt,
     chunkBytes,
-    mime: mimeOf(opened),
-    size: sizeOf(opened),
+    mime: mimeOf(file),
+    size: sizeOf(file),
     validators: response.validators,
     isInflated: request.gzip || response.isCoded,
   };

@@ -106,10 +106,10 @@ export class Transfer implements RunningTransfer {
     await this.#context.serially(async () => undefined); // a commit that is under way is done first
   }
 
-  async #run(setOpened: (opened: TransferStart) => void): Promise<Outcome> {
+  async #run(setStarted: (start: TransferStart) => void): Promise<Outcome> {
     this.#context.running.add(this);
     try {
-      const outcome = await obtainImage(this.#work, setOpened);
+      const outcome = await obtainImage(this.#work, setStarted);
       this.#isCommitted = outcome.manifest !== undefined;
       const leaving = this.#leave(true);
       if (this.#isCommitted) await leaving; // else nobody need wait for what was written to go

@@ -52,7 +52,7 @@ export async function editImage(
 
 function accessOf(context: ManagerContext, get: ResolvedGet, way: Way): ChunkAccess {
   if (way.kind === "cached") return accessCached(context, get, way.manifest);
-  return accessTransfer(context, get, way.transfer, way.opened);
+  return accessTransfer(context, get, way.transfer, way.head);
 }
 
 /**

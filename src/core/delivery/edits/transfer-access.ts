@@ -22,7 +22,7 @@ export function accessTransfer(
   context: ManagerContext,
   get: ResolvedGet,
   transfer: RunningTransfer,
-  opened: TransferHead,
+  head: TransferHead,
 ): ChunkAccess {
   const { window } = transfer;
   const cursor = transfer.read(0);
@@ -54,7 +54,7 @@ export function accessTransfer(
   return {
     chunkBytes: window.chunkBytes,
     async size() {
-      if (opened.size !== undefined) return opened.size;
+      if (head.size !== undefined) return head.size;
       const end = await cursor.look(Number.MAX_SAFE_INTEGER);
       if (end !== "held-up") return window.size;
       await forward.chunk(Number.MAX_SAFE_INTEGER);
