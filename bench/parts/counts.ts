@@ -99,7 +99,7 @@ function nonZeroBytes({ size, bytes }: ServedImage): number {
 
 function managerOn(api: BalenaApi, base: string, maxAgeMs: number) {
   return createImageManager({
-    source: balenaApiSource({ apiUrl: api.url }),
+    source: balenaApiSource({ apiUrl: api.url, configure: "upstream" }),
     storage: fsAdapter({ base }),
     freshness: { maxAgeMs },
   });

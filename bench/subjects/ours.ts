@@ -35,7 +35,7 @@ export const oursInS3: OpenSubject = async (setting) =>
 
 function ours(setting: SubjectSetting, storage: StoreDriver, use?: (piece: Uint8Array) => void) {
   const manager = createImageManager({
-    source: balenaApiSource({ apiUrl: setting.upstream.url }),
+    source: balenaApiSource({ apiUrl: setting.upstream.url, configure: "upstream" }),
     storage,
     inflate: nodeInflate,
     hash: nodeHash,

@@ -1,4 +1,5 @@
 // What every balena source must do, written once: any test runner on any runtime can host it (see `SourceContractHost`).
+import { derivedCases } from "./source/derived.ts";
 import { abortCases, errorCases } from "./source/failures.ts";
 import { deviceTypeCases, identityCases, versionCases } from "./source/lookups.ts";
 import { requestCases } from "./source/requests.ts";
@@ -25,6 +26,7 @@ const cases = {
   ...deviceTypeCases,
   ...versionCases,
   ...requestCases,
+  ...derivedCases,
   ...errorCases,
   ...abortCases,
 };

@@ -33,7 +33,7 @@ const referenceOf = ({ file }: SoakImage) => {
 
 const driver = faultyDriver(fsAdapter({ base: task.base }));
 const manager = createImageManager({
-  source: balenaSdkSource({ apiUrl: task.apiUrl }),
+  source: balenaSdkSource({ apiUrl: task.apiUrl, configure: "upstream" }),
   storage: driver,
   chunkBytes: 256 * 1024,
   memoryBytes: 8 * 1024 * 1024,

@@ -33,7 +33,7 @@ const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const storage = storeOf(task);
 const manager = createImageManager({
-  source: balenaSdkSource({ apiUrl: task.apiUrl }),
+  source: balenaSdkSource({ apiUrl: task.apiUrl, configure: "upstream" }),
   storage,
   chunkBytes: task.chunkBytes,
   lease: task.lease,

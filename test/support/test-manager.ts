@@ -34,7 +34,10 @@ export function createTestManager(
   const { clock = fakeClock(), token, ...rest } = options;
   const events = recordEvents();
   const storage = rest.storage ?? memoryAdapter();
-  const source = rest.source ?? balenaSdkSource({ apiUrl: api.url, ...(token !== undefined && { token }) });
+  // Configured images come from the image maker, so that there are images of every kind: those that are derived have tests of their own.
+  const source =
+    rest.source ??
+    balenaSdkSource({ apiUrl: api.url, configure: "upstream", ...(token !== undefined && { token }) });
   const manager = createImageManager({
     chunkBytes,
     ...rest,

@@ -23,6 +23,8 @@ export interface Question {
   readonly path?: string;
   /** Another server's address, instead of a path. No token goes there. */
   readonly url?: string;
+  /** Sent as JSON by POST. Without it, the request is a GET. */
+  readonly body?: Readonly<Record<string, unknown>>;
   /** The device type that a 404 is about. */
   readonly deviceType?: string;
   readonly signal?: AbortSignal | undefined;
@@ -35,22 +37,22 @@ export interface ApiClient {
   readonly apiOrigin: string;
   /** The token as it is now; `undefined` for an anonymous request. */
   currentToken(signal?: AbortSignal): Promise<string | undefined>;
-  /** Sends one GET and reads the JSON that it is answered with; `read` throws for one of the wrong shape. */
+  /** Sends one request and reads the JSON that it is answered with; `read` throws for one of the wrong shape. */
   ask<T>(question: Question, read: (json: unknown) => T): Promise<T>;
 }
 
 /** A client; it does nothing until it is asked. */
-export function apiClient({ apiOrigin, token, fetch }: CheckedOptions): ApiClient {
+export function apiClient({ apiOrigin, token, fetch }: Omit<CheckedOptions, "configure">): ApiClient {
   const currentToken = (signal?: AbortSignal) => unlessAborted(signal, () => usableToken(token));
   return {
     apiOrigin,
     currentToken,
     async ask(question, read) {
-      const { signal, onBytes } = question;
+      const { signal, onBytes, body } = question;
       const secret = question.url === undefined ? await currentToken(signal) : undefined;
       const url = question.url === undefined ? `${apiOrigin}${question.path}` : httpUrl(question.url);
       const failure = { ...question, apiOrigin: new URL(url).origin, token: secret };
-      const request = { url, token: secret, fetch, signal, onBytes };
+      const request = { url, body, token: secret, fetch, signal, onBytes };
       const answer = await unlessAborted(signal, () => send(request)).catch((cause) => {
         signal?.throwIfAborted();
         throw failureError({ ...failure, cause });
@@ -76,15 +78,20 @@ interface Answer {
 }
 
 interface ApiRequest extends Pick<Question, "signal" | "onBytes"> {
+  readonly body: Question["body"];
   readonly url: string;
   readonly token: string | undefined;
   readonly fetch: typeof fetch;
 }
 
-async function send({ url, token, fetch, signal, onBytes }: ApiRequest): Promise<Answer> {
-  const headers: HeadersInit = token === undefined ? {} : { authorization: `Bearer ${token}` };
+async function send({ url, body, token, fetch, signal, onBytes }: ApiRequest): Promise<Answer> {
+  const headers: HeadersInit = {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(body && { "content-type": "application/json" }),
+  };
+  const post = body && { method: "POST", body: JSON.stringify(body) };
   // A redirect counts as a failure: an API has no reason for one, and some runtimes would send the token along.
-  const response = await fetch(url, { headers, signal: signal ?? null, redirect: "manual" });
+  const response = await fetch(url, { ...post, headers, signal: signal ?? null, redirect: "manual" });
   onBytes?.();
   const answer = { status: response.status, headers: response.headers };
   if (response.status !== 200)

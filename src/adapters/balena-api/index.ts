@@ -3,12 +3,11 @@
  *
  * @module balena-image-manager/adapters/balena-api
  */
-import type { ImageSource } from "../../core/types.ts";
-import { sourceOver } from "../balena/look-ups.ts";
+import { type BalenaSource, sourceOver } from "../balena/look-ups.ts";
 import { apiClient } from "./client.ts";
 import { type BalenaApiSourceOptions, checkedOptions } from "./options.ts";
 
-export type { BalenaApiSourceOptions };
+export type { BalenaApiSourceOptions, BalenaSource };
 
 /**
  * Creates a source for a balena API that needs only `fetch`. It offers the same as `balenaSdkSource`, but without the SDK. It sends nothing
@@ -30,6 +29,7 @@ export type { BalenaApiSourceOptions };
  * console.log(await images.resolve("raspberrypi4-64", "latest"));
  * ```
  */
-export function balenaApiSource(options: BalenaApiSourceOptions = {}): ImageSource {
-  return sourceOver(apiClient(checkedOptions(options)));
+export function balenaApiSource(options: BalenaApiSourceOptions = {}): BalenaSource {
+  const checked = checkedOptions(options);
+  return sourceOver(apiClient(checked), checked.configure);
 }

@@ -8,7 +8,7 @@ import type { BalenaSdk } from "./sdk.ts";
 /** Options of {@link balenaSdkSource}. */
 export interface BalenaSdkSourceOptions {
   /**
-   * A ready SDK instance with its own API and login. It excludes the other options. Default: the source makes its own instance with the
+   * A ready SDK instance with its own API and login. It excludes `apiUrl` and `token`. Default: the source makes its own instance with the
    * package `balena-sdk`, which has to be installed. It is imported when it is first needed.
    */
   sdk?: BalenaSdk | undefined;
@@ -19,6 +19,12 @@ export interface BalenaSdkSourceOptions {
    * home directory, if there is one. Default for another `apiUrl`: none, because that login belongs to balenaCloud.
    */
   token?: string | undefined;
+  /**
+   * Who writes a configuration (`developmentMode`, `appId`, Wi-Fi and so on) into images. `local`: this library writes it while it delivers
+   * the plain image, which is downloaded and cached once. `upstream`: balena's image maker, which makes a new image for each download.
+   * What can't be configured locally (`.gz` and `.zip` files, archives, balenaOS 1) always comes from the image maker. Default `local`.
+   */
+  configure?: "local" | "upstream" | undefined;
 }
 
 /** An SDK that may not be loaded yet. */

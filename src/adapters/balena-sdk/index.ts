@@ -3,14 +3,14 @@
  *
  * @module balena-image-manager/adapters/balena-sdk
  */
-import type { ImageSource } from "../../core/types.ts";
-import { sourceOver } from "../balena/look-ups.ts";
+import { checkedConfigure } from "../balena/configure.ts";
+import { type BalenaSource, sourceOver } from "../balena/look-ups.ts";
 import { apiClient } from "../balena-api/client.ts";
 import { type BalenaSdkSourceOptions, sdkConnection } from "./connection.ts";
 import { tokenReader } from "./token.ts";
 
 export type { BalenaSdk } from "./sdk.ts";
-export type { BalenaSdkSourceOptions };
+export type { BalenaSdkSourceOptions, BalenaSource };
 
 /**
  * Creates a source that uses the login of the balena SDK. The SDK stores and renews the token. The SDK does not send the requests, because
@@ -31,13 +31,13 @@ export type { BalenaSdkSourceOptions };
  * console.log(await images.resolve("raspberrypi4-64", "latest"));
  * ```
  */
-export function balenaSdkSource(options: BalenaSdkSourceOptions = {}): ImageSource {
+export function balenaSdkSource(options: BalenaSdkSourceOptions = {}): BalenaSource {
+  const configure = checkedConfigure(options.configure);
   const connection = sdkConnection(options);
-  return sourceOver(
-    apiClient({
-      apiOrigin: connection.apiOrigin,
-      token: tokenReader(connection),
-      fetch: (...request) => fetch(...request),
-    }),
-  );
+  const client = apiClient({
+    apiOrigin: connection.apiOrigin,
+    token: tokenReader(connection),
+    fetch: (...request) => fetch(...request),
+  });
+  return sourceOver(client, configure);
 }

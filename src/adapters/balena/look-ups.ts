@@ -1,19 +1,35 @@
 /** The look-ups of both balena sources: device types, versions, and the account of a token. */
 import { assertDeviceType, assertDeviceTypeName } from "../../core/device-type.ts";
 import { DeviceTypeNotFoundError } from "../../core/errors.ts";
-import type { ImageSource, SourceOptions } from "../../core/types.ts";
+import type { ConfiguredImage, ImageSource, SourceOptions } from "../../core/types.ts";
 import type { ApiClient } from "../balena-api/client.ts";
 import { deviceTypePath, versionsPath } from "../balena-api/queries.ts";
 import { releasesIn, slugIn } from "../balena-api/rows.ts";
 import { accountOf, assertTokenAccepted } from "./account.ts";
+import type { Configure } from "./configure.ts";
+import { deriver } from "./derive.ts";
 import { downloadRequest } from "./download.ts";
+import { fleetConfig } from "./fleet-config.ts";
 import { osVersions } from "./os-versions.ts";
 import { partsOf } from "./release-parts.ts";
 
+/** An {@link ImageSource} of a balena API. */
+export interface BalenaSource extends ImageSource {
+  /**
+   * Resolves with a new `config.json` for the fleet in `variant.appId`. It can be laid over any number of plain images, for example by
+   * `bootFiles`. Every call makes the fleet's API create a new provisioning key. Network settings are not part of it.
+   *
+   * @throws `INVALID_ARGUMENT` without `appId`; `UNAUTHORIZED`, `VERSION_NOT_FOUND` (the account may not see the fleet), `UPSTREAM`.
+   */
+  config(image: ConfiguredImage): Promise<Record<string, unknown>>;
+}
+
 /** A source over a client. Nothing is asked yet. */
-export function sourceOver(client: ApiClient): ImageSource {
+export function sourceOver(client: ApiClient, configure: Configure): BalenaSource {
   return {
     id: client.apiOrigin,
+    ...(configure === "local" && { derive: deriver(client) }),
+    config: async (image) => fleetConfig(client, checkedImage(image)),
 
     async scope({ signal }: SourceOptions = {}) {
       const token = await client.currentToken(signal);
@@ -45,4 +61,11 @@ export function sourceOver(client: ApiClient): ImageSource {
       return parts ?? downloadRequest(client.apiOrigin, image, await client.currentToken(image.signal));
     },
   };
+}
+
+/** It comes from a caller, not from the manager. */
+function checkedImage(image: ConfiguredImage): ConfiguredImage {
+  const { deviceType, variant } = Object(image) as ConfiguredImage;
+  assertDeviceType(deviceType);
+  return { ...image, variant: Object(variant) };
 }

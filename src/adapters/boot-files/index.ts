@@ -6,15 +6,11 @@
  */
 import type { ImageEdit } from "../../core/types.ts";
 import { openBootPartition } from "./boot-partition.ts";
-import { mergedJson } from "./merged-json.ts";
+import { editedSpans } from "./edit.ts";
 import { type BootFile, type BootFilesOptions, checkedFiles, checkedOptions } from "./options.ts";
-import { PatchedImage } from "./patched-image.ts";
 import { type WifiOptions, wifiConnection } from "./wifi.ts";
 
 export { type BootFile, type BootFilesOptions, type WifiOptions, wifiConnection };
-
-/** A JSON file is read whole before an object is merged into it. */
-const maxMergedBytes = 1024 * 1024;
 
 /**
  * Creates an edit that writes files into an image's boot partition: FAT12, FAT16 or FAT32, in an MBR or GPT table. It creates missing
@@ -40,17 +36,5 @@ export function bootFiles(
 ): ImageEdit {
   const checked = checkedFiles(files);
   const { partition } = checkedOptions(options);
-  return async (image) => {
-    const patched = new PatchedImage(image);
-    const boot = await openBootPartition(patched, partition);
-    for (const { path, content } of checked) {
-      image.signal.throwIfAborted();
-      const bytes =
-        content instanceof Uint8Array
-          ? content
-          : mergedJson(path.join("/"), await boot.read(path, maxMergedBytes), content);
-      await boot.write(path, bytes);
-    }
-    return patched.spans();
-  };
+  return (image) => editedSpans(image, (patched) => openBootPartition(patched, partition), checked);
 }

@@ -59,7 +59,8 @@ export function checkedOptions(options: unknown): BootFilesOptions {
   throw new InvalidArgumentError('"partition" must be a whole number from 1');
 }
 
-function checkedPath(path: string): readonly string[] {
+/** The names in a path. */
+export function checkedPath(path: string): readonly string[] {
   const names = path.replace(/^\//, "").split("/");
   const isName = (name: string) =>
     name !== "" &&

@@ -1,4 +1,5 @@
-/** A Wi-Fi network as a keyfile of NetworkManager, which balenaOS reads from `/system-connections`. */
+/** A Wi-Fi network as a keyfile of NetworkManager, which balenaOS reads from `/system-connections`. It is laid out as balena's own are. */
+import { isIpv4, isNetmask } from "../../core/checks.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 
 /** Options of {@link wifiConnection}. */
@@ -9,6 +10,14 @@ export interface WifiOptions {
   key?: string | undefined;
   /** `true` if the network does not broadcast its name. Default `false`. */
   hidden?: boolean | undefined;
+  /** Fixed IPv4 address. It needs `netmask` and `gateway`. Default: the address comes from DHCP. */
+  ip?: string | undefined;
+  /** Netmask that belongs to `ip`: the length of the prefix, such as `24`, or an IPv4 mask. Default: none. */
+  netmask?: string | undefined;
+  /** IPv4 address of the gateway that belongs to `ip`. Default: none. */
+  gateway?: string | undefined;
+  /** Name of the connection: 1 to 64 letters, digits and `. _ -`. Default `balena-wifi-01`. */
+  id?: string | undefined;
 }
 
 /**
@@ -26,20 +35,22 @@ export interface WifiOptions {
 export function wifiConnection(options: WifiOptions): string {
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options of wifiConnection must be an object");
-  const { ssid, key, hidden = false } = options;
+  const { ssid, key, hidden = false, id = "balena-wifi-01", ...address } = options;
   assertSsid(ssid);
   assertKey(key);
   if (typeof hidden !== "boolean") throw new InvalidArgumentError('"hidden" must be true or false');
-  const lines = [
-    ["[connection]", "id=balena-wifi", "type=wifi"],
-    ["[wifi]", "mode=infrastructure", ...(hidden ? ["hidden=true"] : []), `ssid=${ssidBytes(ssid)}`],
+  if (typeof id !== "string" || !/^[\w.-]{1,64}$/.test(id))
+    throw new InvalidArgumentError('"id" must be 1 to 64 letters, digits and . _ -');
+  const sections = [
+    ["[connection]", `id=${id}`, "type=wifi"],
+    ["[wifi]", ...(hidden ? ["hidden=true"] : []), "mode=infrastructure", `ssid=${ssidValue(ssid)}`],
+    ["[ipv4]", ...addressLines(address)],
+    ["[ipv6]", "addr-gen-mode=stable-privacy", "method=auto"],
     ...(key === undefined
       ? []
       : [["[wifi-security]", "auth-alg=open", "key-mgmt=wpa-psk", `psk=${escaped(key)}`]]),
-    ["[ipv4]", "method=auto"],
-    ["[ipv6]", "addr-gen-mode=stable-privacy", "method=auto"],
   ];
-  return `${lines.map((section) => section.join("\n")).join("\n\n")}\n`;
+  return sections.map((section) => section.join("\n")).join("\n\n");
 }
 
 function assertSsid(ssid: unknown): asserts ssid is string {
@@ -57,9 +68,18 @@ function assertKey(key: unknown): asserts key is string | undefined {
   );
 }
 
+function addressLines({ ip, netmask, gateway }: Pick<WifiOptions, "ip" | "netmask" | "gateway">): string[] {
+  if (ip === undefined && netmask === undefined && gateway === undefined) return ["method=auto"];
+  if (isIpv4(ip) && isNetmask(netmask) && isIpv4(gateway))
+    return ["method=manual", `address1=${ip}/${netmask},${gateway}`];
+  throw new InvalidArgumentError(
+    'A fixed address needs "ip" and "gateway" as IPv4 addresses, and "netmask" as a prefix length such as "24" or an IPv4 mask',
+  );
+}
+
 /** Plain text if that is safe, otherwise a list of bytes. Keyfiles accept such a list as a name, and it needs no escapes. */
-function ssidBytes(ssid: string): string {
-  if (/^[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*$/.test(ssid)) return ssid;
+function ssidValue(ssid: string): string {
+  if (/^[^\p{C}\p{Z};\\]+( [^\p{C}\p{Z};\\]+)*$/u.test(ssid)) return ssid;
   return `${[...new TextEncoder().encode(ssid)].join(";")};`;
 }
 

@@ -24,7 +24,8 @@ export function defaultManager(): Promise<ImageManager> {
 async function open(): Promise<ImageManager> {
   const { sdk, cacheDirectory } = await configured();
   return createImageManager({
-    source: balenaSdkSource({ sdk }),
+    // As in version 10, balena's image maker configures images.
+    source: balenaSdkSource({ sdk, configure: "upstream" }),
     storage: fsAdapter({ base: join(cacheDirectory, directoryName) }),
     inflate: nodeInflate,
     hash: nodeHash,

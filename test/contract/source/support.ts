@@ -21,7 +21,14 @@ export interface SourceContractHost {
   readonly inspect: (value: unknown) => string;
   /** A fresh API with the default fixture for each test. */
   readonly start: () => Promise<SourceContractApi>;
-  readonly source: (options: { apiUrl: string; token?: string }) => ImageSource;
+  readonly source: (options: SourceContractOptions) => ImageSource;
+}
+
+/** Options that every balena source takes. */
+export interface SourceContractOptions {
+  apiUrl: string;
+  token?: string;
+  configure?: "local" | "upstream";
 }
 
 /** The loopback balena API, steered through promises, so that it may run in another process. */

@@ -18,7 +18,7 @@ const api = await sharedApi({
   downloads: "with-validators",
 });
 const hourMs = 60 * 60 * 1000;
-const source = balenaSdkSource({ apiUrl: api.url });
+const source = balenaSdkSource({ apiUrl: api.url, configure: "upstream" });
 const lease = { heartbeatMs: 10, ttlMs: 50, pollMs: 5 };
 
 function open(storage: StoreDriver, now = Date.now): ImageManager {

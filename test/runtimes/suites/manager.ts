@@ -30,7 +30,11 @@ async function withBench(host: ManagerHost, run: (bench: Bench) => Promise<void>
   const [managers, events]: [ImageManager[], ImageManagerEvent["type"][]] = [[], []];
   const manager: Bench["manager"] = (options, token) => {
     const made = createImageManager({
-      source: balenaApiSource({ apiUrl: api.url, ...(token !== undefined && { token }) }),
+      source: balenaApiSource({
+        apiUrl: api.url,
+        configure: "upstream",
+        ...(token !== undefined && { token }),
+      }),
       storage: store,
       chunkBytes: 256 * 1024,
       retry: { attempts: 3, minDelayMs: 1, maxDelayMs: 20, idleTimeoutMs: 5_000 },
