@@ -105,7 +105,8 @@ describe("an error with planted secrets", () => {
 });
 
 test("what a refusal says is quoted without the credentials of the request", async () => {
-  const { manager } = createTestManager(api, { source: source() });
+  const configuring = balenaApiSource({ apiUrl: api.url, token: api.token, configure: "upstream" });
+  const { manager } = createTestManager(api, { source: configuring });
   api.faults.refuse = { status: 403, body: `No: ${api.token} may not see ${wifi.wifiKey} at ${signedUrl}` };
   const failure = await rejection(manager.get(slug, version, wifi));
   expect(failure).toMatchObject({ code: "UNAUTHORIZED", status: 403 });

@@ -44,7 +44,10 @@ export async function findImage(
     return await openImage(context, request, resolved);
   } catch (failure) {
     if (!resolved.isRemembered || !isNotThere(failure)) throw failure;
-    const again = await resolvePlain(context, request, variant, "no-cache", decideMode);
+    const again = await resolvePlain(context, request, variant, "no-cache", (derived) => {
+      decideMode(derived);
+      return "no-cache";
+    });
     if (again.identity.version === resolved.identity.version) throw failure;
     return openImage(context, request, { ...again, mode: resolved.mode });
   }
