@@ -1,9 +1,9 @@
 /** Finds the cached image for `inspect`, `remove` and similar methods. */
 import type { ManagerContext } from "../context.ts";
-import { type ImageIdentity, imageId, normalizeVariant } from "../identity.ts";
+import { type ImageIdentity, imageId, isMadeEachTime, normalizeVariant, plainVariant } from "../identity.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
-import { checkedRequest } from "./request.ts";
+import { checkedRequest, type ResolveRequest } from "./request.ts";
 import { resolveCached, resolveExact } from "./resolve-image.ts";
 
 /** A cached image. */
@@ -13,19 +13,24 @@ export interface CachedImage {
   readonly manifest: Manifest;
 }
 
-/** Finds it without asking the upstream; `undefined` if it is not there. A store that fails is `STORE`, not an absence. */
+/**
+ * Finds it without asking the upstream; `undefined` if it is not there. A store that fails is `STORE`, not an absence. An image that may
+ * follow from a plainer one is that one, unless it is cached itself.
+ */
 export async function findCached(
   context: ManagerContext,
   deviceType: string,
   version: string,
   options: ImageVariant = {},
 ): Promise<CachedImage | undefined> {
-  const { request, variant } = await asked(context, deviceType, version, options);
-  const identity = await resolveCached(context, request, variant);
-  if (!identity) return undefined;
-  const id = await imageId(identity);
-  const manifest = await readManifest(context.store, id);
-  return manifest && { id, identity, manifest };
+  const { request, variants } = await checked(context, deviceType, version, options);
+  for (const variant of variants) {
+    const identity = await resolveCached(context, request, variant);
+    const id = identity && (await imageId(identity));
+    const manifest = id && (await readManifest(context.store, id));
+    if (manifest) return { id, identity, manifest };
+  }
+  return undefined;
 }
 
 /** The id under which something of an image may be stored, whole or not: of an exact version that is always known. */
@@ -35,11 +40,12 @@ export async function findCachedId(
   version: string,
   options: ImageVariant = {},
 ): Promise<string | undefined> {
-  const { request, variant } = await asked(context, deviceType, version, options);
-  const exact = () => resolveExact(context, request, variant);
+  const { request, variants } = await checked(context, deviceType, version, options);
+  const exact = () => resolveExact(context, request, variants.at(-1)!);
   let identity: ImageIdentity | undefined;
   try {
-    identity = (await resolveCached(context, request, variant)) ?? (await exact());
+    for (const variant of variants) identity ??= await resolveCached(context, request, variant);
+    identity ??= await exact();
   } catch (failure) {
     identity = await exact(); // its manifest can't be read: all the more reason to remove it
     if (!identity) throw failure;
@@ -47,8 +53,15 @@ export async function findCachedId(
   return identity && imageId(identity);
 }
 
-async function asked(context: ManagerContext, deviceType: string, version: string, options: ImageVariant) {
+async function checked(
+  context: ManagerContext,
+  deviceType: string,
+  version: string,
+  options: ImageVariant,
+): Promise<{ request: ResolveRequest; variants: readonly ImageVariant[] }> {
   const variant = normalizeVariant(options);
   const request = await checkedRequest(context, deviceType, version, { scope: options.scope }, false);
-  return { request: { ...request, isStoreNeeded: true }, variant };
+  const mayFollow = context.source.canDerive && isMadeEachTime(variant);
+  const variants = mayFollow ? [variant, plainVariant(variant)] : [variant];
+  return { request: { ...request, isStoreNeeded: true }, variants };
 }

@@ -83,4 +83,28 @@ describe("an image that follows from a plainer one", () => {
     expect(await manager.inspect(slug, version, { developmentMode: true, fileType: ".img" })).toBeDefined();
     expect(upstream.downloads).toHaveLength(1);
   });
+
+  test("is the plainer one to all methods but get", async () => {
+    const { manager } = deriving();
+    const development = { developmentMode: true };
+    expect(await manager.inspect(slug, version, development)).toBeUndefined();
+    const plain = await manager.prefetch(slug, version);
+    expect(await manager.inspect(slug, version, development)).toEqual(plain);
+    expect(await manager.inspect(slug, version, { appId: 7, wifiKey: "secret key" })).toEqual(plain);
+    expect(await manager.isFresh(slug, version, development)).toBe(true);
+    expect(await manager.pin(slug, version, development)).toBe(true);
+    expect(await manager.inspect(slug, version)).toMatchObject({ pinned: true });
+    expect(await manager.remove(slug, version, development)).toBe(true);
+    expect(await manager.inspect(slug, version)).toBeUndefined();
+  });
+
+  test("is itself to them if it is cached itself", async () => {
+    const { manager } = deriving();
+    const archive = { developmentMode: true, fileType: ".img" } as const;
+    await manager.prefetch(slug, version);
+    await manager.prefetch(slug, version, archive);
+    expect(await manager.inspect(slug, version, archive)).toMatchObject({ variant: archive });
+    expect(await manager.remove(slug, version, archive)).toBe(true);
+    expect(await manager.inspect(slug, version)).toMatchObject({ variant: {} });
+  });
 });
