@@ -1,6 +1,6 @@
 /**
- * Fetches a run of damaged chunks again by one ranged request for the raw image. No validator is needed: every chunk is checked
- * against the manifest, so bytes of another file can't pass.
+ * Fetches a run of damaged chunks again. No validator is needed: every chunk is checked against the manifest, so bytes of another image
+ * can't pass.
  */
 import type { ManagerContext } from "../context.ts";
 import { sha256Hex } from "../digest.ts";
@@ -9,12 +9,7 @@ import { writeChunk } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 import { orStoreFault } from "../store-fault.ts";
-import { discard, type FileBody } from "../upstream/file-response.ts";
-import { isImageParts } from "../upstream/part-list.ts";
-import { readUpstreamFile } from "../upstream/read-file.ts";
-import { requestFile } from "../upstream/request.ts";
-import { createRetries } from "../upstream/retry.ts";
-import { withinTimeout } from "../upstream/within-timeout.ts";
+import type { HealSource } from "./heal-source.ts";
 
 /** Chunks that come from the upstream. */
 export interface FetchedChunks extends ChunkSource {
@@ -22,18 +17,19 @@ export interface FetchedChunks extends ChunkSource {
   rewritten(): number;
 }
 
-/** Chunks `from` to `to` (exclusive), rewritten as they come. Rejects if the upstream does not hand out that range. */
+/** Chunks `from` to `to` (exclusive), rewritten as they come. Rejects if the source does not hand them out. */
 export async function fetchChunks(
   context: ManagerContext,
   manifest: Manifest,
+  source: HealSource,
   from: number,
   to: number,
   signal: AbortSignal,
 ): Promise<FetchedChunks> {
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
-  const response = await requestSpan(context, manifest, from, to, stopped);
-  const pieces = readRangeBody(context, response, stopped);
+  const toByte = Math.min(to * manifest.chunkBytes, manifest.size);
+  const pieces = await source.read(from * manifest.chunkBytes, toByte, stopped);
   let rest: Uint8Array = new Uint8Array(0);
   let index = from;
   let rewritten = 0;
@@ -67,49 +63,6 @@ export async function fetchChunks(
     close: () => stop.abort(),
     rewritten: () => rewritten,
   };
-}
-
-async function requestSpan(
-  context: ManagerContext,
-  manifest: Manifest,
-  from: number,
-  to: number,
-  signal: AbortSignal,
-): Promise<FileBody> {
-  const { deviceType, version, variant } = manifest.identity;
-  const image = { deviceType, version, variant, fileType: variant.fileType ?? ".img", signal } as const;
-  const request = await context.source.request(image);
-  if (isImageParts(request))
-    throw new UpstreamError("The upstream delivers the image in parts", { unavailable: false });
-  const span = {
-    fromByte: from * manifest.chunkBytes,
-    toByte: Math.min(to * manifest.chunkBytes, manifest.size),
-  };
-  const response = await withinTimeout(context.retry.idleTimeoutMs, signal, (timed) =>
-    requestFile(context.fetch, image, request, { span }, timed),
-  );
-  if (response.kind === "body" && response.fromByte === span.fromByte && !request.gzip) return response;
-  if (response.kind === "body") await discard(response);
-  throw new UpstreamError("The upstream does not deliver ranges", { unavailable: false });
-}
-
-function readRangeBody(
-  context: ManagerContext,
-  response: FileBody,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  return readUpstreamFile(
-    { request: { url: "", gzip: false }, response: { ...response, fileBytes: undefined } },
-    {
-      idleTimeoutMs: context.retry.idleTimeoutMs,
-      signal,
-      // A break is no reason to ask again here: the transfer that is tried next does that.
-      retries: createRetries({ ...context.retry, attempts: 1 }),
-      reopen: () => Promise.reject(new UpstreamError("The range broke off")),
-      onPosition: () => undefined,
-      onResumed: () => undefined,
-    },
-  );
 }
 
 async function nextPiece(pieces: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {

@@ -9,6 +9,7 @@ import { orStoreFault } from "../store-fault.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import { createWayAround, storeFaultOf } from "./around-store.ts";
 import { type FetchedChunks, fetchChunks } from "./heal-range.ts";
+import { createHealSource, type HealSource } from "./heal-source.ts";
 import { followNew } from "./join-transfer.ts";
 import type { ResolvedGet } from "./resolved-get.ts";
 
@@ -18,18 +19,29 @@ const maxRuns = 3;
 /** Whole transfers that one stream makes. The first is shared and may follow a process whose chunks are lost too; the second is not. */
 const maxTransfers = 2;
 
-/** Makes a stream's way of recovery, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. */
+/** A stream's way of recovery. */
+export interface Healer {
+  /** Another way to the chunks from `index` on. */
+  recover(index: number, failure: unknown): Promise<ChunkSource>;
+  close(): void;
+}
+
+/**
+ * Makes it, for chunks up to `end` (exclusive). Few bad chunks cost a range, many a whole transfer. Of an image in parts any number of them
+ * costs the parts that they lie in, each once.
+ */
 export function createHealer(
   context: ManagerContext,
   get: ResolvedGet,
   manifest: Manifest,
   end: number,
-): (index: number, failure: unknown) => Promise<ChunkSource> {
+): Healer {
+  const source = createHealSource(context, manifest, get.signal);
   let runs = 0;
   let transfers = 0;
   let isAround = false;
   const aroundStore = createWayAround(context, get, manifest, end);
-  return async (index, failure) => {
+  const recover = async (index: number, failure: unknown) => {
     if (failure instanceof ImageChangedError && !isAround) await forget(context, get.id);
     if (!(failure instanceof ChunkUnavailable)) throw failure;
     const fault = storeFaultOf(failure);
@@ -38,13 +50,20 @@ export function createHealer(
     const nowhere = new IntegrityError(get.id, index, { cause: failure });
     if (get.mode === "only-if-cached") throw nowhere;
     const run = await badRun(context, manifest, index, end);
-    runs = run > maxRunChunks || failure instanceof RangeFailed ? maxRuns : runs + 1;
-    const ranged = runs < maxRuns ? await byRange(context, get, manifest, index, run, end) : undefined;
+    const isByParts = await source.isByParts();
+    get.signal.throwIfAborted();
+    if (failure instanceof RangeFailed) {
+      source.close();
+      runs = maxRuns;
+    } else if (!isByParts) runs = run > maxRunChunks ? maxRuns : runs + 1;
+    const ranged =
+      runs < maxRuns ? await byRange(context, get, manifest, source, index, run, end) : undefined;
     if (ranged) return ranged;
     transfers += 1;
     if (transfers > maxTransfers) throw nowhere;
     return byTransfer(context, get, manifest, index, run, transfers === 1);
   };
+  return { recover, close: source.close };
 }
 
 /** The ranged request was answered, but not with the right bytes. */
@@ -72,18 +91,19 @@ async function badRun(
   return Math.min(end - index, maxRunChunks + 1);
 }
 
-/** The run by one ranged request, then the store again; `undefined` if the upstream does not hand out ranges. */
+/** The run by itself, then the store again; `undefined` if the upstream does not hand out less than all. */
 async function byRange(
   context: ManagerContext,
   get: ResolvedGet,
   manifest: Manifest,
+  healSource: HealSource,
   index: number,
   run: number,
   end: number,
 ): Promise<ChunkSource | undefined> {
   let fetched: FetchedChunks;
   try {
-    fetched = await fetchChunks(context, manifest, index, index + run, get.signal);
+    fetched = await fetchChunks(context, manifest, healSource, index, index + run, get.signal);
   } catch (failure) {
     get.signal.throwIfAborted();
     if (isImageManagerError(failure)) return undefined;

@@ -39,17 +39,21 @@ export function streamCached(
   const [first, last] = [Math.floor(span.start / manifest.chunkBytes), Math.ceil(end / manifest.chunkBytes)];
   const reading = { ...manifest }; // a key of its own: the same image may be read many times at once
   context.reading.set(reading, id);
+  const healer = createHealer(context, get, manifest, last);
   const body = createBodyStream({
     chunkBytes: manifest.chunkBytes,
     span: { start: span.start, end },
     exactBytes: end - span.start,
     signal: get.signal,
     chunks: readImage(context, manifest, first, last),
-    recover: createHealer(context, get, manifest, last),
+    recover: healer.recover,
     lay: (chunk, position) => layOver(chunk, position, edited?.layers ?? []),
     onDelivered: (bytes) => progress.report(bytes),
     onWhole: progress.finish,
-    onEnd: () => context.reading.delete(reading),
+    onEnd() {
+      context.reading.delete(reading);
+      healer.close();
+    },
   });
   return describe(body, get, {
     mime: manifest.mime,

@@ -36,7 +36,8 @@ export class PartSupply implements PartOpener {
     const early = this.#ahead.get(index);
     this.#ahead.delete(index);
     // One that was asked for early may have failed, or waited too long: then it is asked for again.
-    const opened = conditions.resume ? undefined : await early?.catch(() => undefined);
+    const isWhole = !conditions.resume && !conditions.span;
+    const opened = isWhole ? await early?.catch(() => undefined) : undefined;
     return opened ?? this.#ask(index, conditions, signal);
   }
 
@@ -98,7 +99,7 @@ export class PartSupply implements PartOpener {
     // Object stores hear If-Match, and not all of them If-Range.
     const resume = conditions.resume && { ...conditions.resume, isMatch: true };
     const response = await withinTimeout(retry.idleTimeoutMs, signal, (timed) =>
-      requestFile(fetch, asked, request, { resume }, timed),
+      requestFile(fetch, asked, request, { resume, span: conditions.span }, timed),
     );
     if (
       response.kind === "body" &&

@@ -24,7 +24,14 @@ export interface RequestConditions {
       }
     | undefined;
   /** Only these bytes (`toByte` exclusive), of whatever file it is now: for who can tell right bytes from wrong ones. */
-  readonly span?: { readonly fromByte: number; readonly toByte: number } | undefined;
+  readonly span?:
+    | {
+        readonly fromByte: number;
+        readonly toByte: number;
+        /** Refuse it (412) if it is another one than this. */
+        readonly ifMatch?: string | undefined;
+      }
+    | undefined;
   /** HEAD: what the answer would say of itself, without a body. */
   readonly isHeadersOnly?: boolean | undefined;
 }
@@ -93,6 +100,7 @@ function addConditions(headers: Headers, { unless, resume, span }: RequestCondit
   if (unless?.etag) headers.set("if-none-match", unless.etag);
   if (unless?.lastModified) headers.set("if-modified-since", unless.lastModified);
   if (span) headers.set("range", `bytes=${span.fromByte}-${span.toByte - 1}`);
+  if (span?.ifMatch) headers.set("if-match", span.ifMatch);
   if (!resume) return;
   headers.set("range", `bytes=${resume.fromByte}-`);
   headers.set(resume.isMatch ? "if-match" : "if-range", resume.etag);

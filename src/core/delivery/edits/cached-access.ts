@@ -13,7 +13,8 @@ export function accessCached(context: ManagerContext, get: ResolvedGet, manifest
   const { chunkBytes, chunks, size } = manifest;
   const reading = { ...manifest };
   context.reading.set(reading, get.id);
-  const healed = createForwardReader(createHealer(context, get, manifest, chunks.length));
+  const healer = createHealer(context, get, manifest, chunks.length);
+  const healed = createForwardReader(healer.recover);
 
   const bytesOf = async (index: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     let failure = new ChunkUnavailable(index);
@@ -39,6 +40,7 @@ export function accessCached(context: ManagerContext, get: ResolvedGet, manifest
     },
     close() {
       healed.close();
+      healer.close();
       context.reading.delete(reading);
     },
   };
