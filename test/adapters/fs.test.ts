@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
 import { storeContract } from "../contract/store-contract.ts";
+import { contractHost } from "../support/contract-host.ts";
 import { adapterAt, bytes, newBase, treeOf } from "../support/fs-store.ts";
 
 describe.each([
@@ -13,9 +14,7 @@ describe.each([
   ["contract, with fsync and a single open file", { fsync: true, maxOpenFiles: 1 }],
 ])("%s", async (_, options) => {
   await storeContract({
-    test,
-    skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-    equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+    ...contractHost,
     create: async () => fsAdapter({ base: join(await newBase(), "made", "lazily"), ...options }),
   });
 });

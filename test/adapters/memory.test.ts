@@ -2,12 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { storeContract } from "../contract/store-contract.ts";
+import { contractHost } from "../support/contract-host.ts";
 
 describe("contract", async () => {
   await storeContract({
-    test,
-    skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-    equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+    ...contractHost,
     create: () => memoryAdapter(),
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type S3AdapterOptions, s3Adapter } from "../../src/adapters/s3/index.ts";
 import { storeContract } from "../contract/store-contract.ts";
+import { contractHost } from "../support/contract-host.ts";
 import { type FakeS3, refuse, sharedFakeS3 } from "../support/fake-s3.ts";
 
 const s3 = await sharedFakeS3();
@@ -21,9 +22,7 @@ describe.each<Partial<FakeS3>>([{}, { condition: 501, encoding: "xml", pageSize:
   "contract, server %o",
   async (knobs) => {
     await storeContract({
-      test,
-      skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-      equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+      ...contractHost,
       create: () => {
         Object.assign(s3, knobs);
         return storeWith();

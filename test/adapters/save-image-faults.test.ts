@@ -1,10 +1,10 @@
 // Saving images to a disk that fails or is full, and what is done to it in which order: calls of node:fs/promises are watched and made to fail.
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { saveImage } from "../../src/adapters/node/save/save-image.ts";
 import { rejection, sha256 } from "../support/collect.ts";
+import { saveTargets } from "../support/save-drafts.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 
@@ -85,16 +85,14 @@ vi.mock("node:fs/promises", async (importOriginal) => {
 
 const imageBytes = 4 * 1024 * 1024;
 const api = await sharedApi({ imageBytes });
-const root = await mkdtemp(join(tmpdir(), "save-faults-"));
-afterAll(() => rm(root, { recursive: true, force: true }));
+const { next } = await saveTargets();
 const { manager } = createTestManager(api, { freshness: { maxAgeMs: 3600e3 } });
 await manager.prefetch(slug, version);
 
 let directory = "";
 let path = "";
 beforeEach(async () => {
-  directory = await mkdtemp(join(root, "target-"));
-  path = join(directory, "balena.img");
+  ({ directory, path } = await next());
   await writeFile(path, "old");
   Object.assign(disk, { calls: [], fault: undefined, freeBlocks: undefined, mostWriting: 0 });
   Object.assign(disk, { writeBytes: Number.POSITIVE_INFINITY, writeMs: 0 });

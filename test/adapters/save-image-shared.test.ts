@@ -6,24 +6,17 @@ import {
   link,
   lstat,
   mkdir,
-  mkdtemp,
-  open,
   readdir,
   readFile,
-  rm,
   stat,
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { saveImage } from "../../src/adapters/node/index.ts";
-import { nobody } from "../../src/adapters/node/save/owner.ts";
-import { writeProgress } from "../../src/adapters/node/save/progress-record.ts";
-import { checkedTarget } from "../../src/adapters/node/save/target.ts";
-import { contentOf, temporaryPath } from "../../src/adapters/node/save/temporary-name.ts";
+import { draftPath, fillDraft, saveTargets } from "../support/save-drafts.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 
@@ -33,27 +26,18 @@ const api = await sharedApi({ imageBytes });
 const { manager } = createTestManager(api, { storage: memoryAdapter() });
 const { etag } = await manager.prefetch(slug, version);
 const image = Buffer.from(api.image(slug, version).bytes());
-const root = await mkdtemp(join(tmpdir(), "save-shared-"));
-afterAll(() => rm(root, { recursive: true, force: true }));
+const { root, next } = await saveTargets();
 
 const [stranger, isRoot] = [12_001, process.getuid?.() === 0];
 let directory = "";
 let path = "";
 beforeEach(async () => {
-  directory = await mkdtemp(join(root, "target-"));
-  path = join(directory, "balena.img");
+  ({ directory, path } = await next());
 });
 
-/** The name of a draft of this image that nobody is writing. */
-const draftName = async () => temporaryPath(await checkedTarget(path), contentOf(etag), nobody);
-
+const draftName = () => draftPath(path, etag);
 /** Fills a file as a draft that holds all of the image. */
-async function fillDraft(draft: string): Promise<void> {
-  const file = await open(draft, "w");
-  await file.write(image);
-  await writeProgress(file, imageBytes, { writtenBytes: imageBytes, chunkBytes });
-  await file.close();
-}
+const fill = (draft: string) => fillDraft(draft, image, imageBytes, { writtenBytes: imageBytes, chunkBytes });
 
 const save = async () => {
   const { resumedBytes } = await saveImage(manager, slug, version, path);
@@ -64,13 +48,13 @@ const save = async () => {
 
 describe.skipIf(process.platform === "win32")("a draft", () => {
   test("of this user is taken up", async () => {
-    await fillDraft(await draftName());
+    await fill(await draftName());
     expect(await save()).toBe(imageBytes);
   });
 
   test.runIf(isRoot)("of another user is neither taken up nor deleted (needs root)", async () => {
     const draft = await draftName();
-    await fillDraft(draft);
+    await fill(draft);
     await lchown(draft, stranger, stranger);
     expect(await save()).toBe(0);
     expect((await stat(draft)).uid).toBe(stranger);
@@ -79,7 +63,7 @@ describe.skipIf(process.platform === "win32")("a draft", () => {
 
   test("that is a link to another file leaves that file alone", async () => {
     const victim = join(root, "victim");
-    await fillDraft(victim);
+    await fill(victim);
     const before = await readFile(victim);
     await symlink(victim, await draftName());
     expect(await save()).toBe(0);
@@ -88,7 +72,7 @@ describe.skipIf(process.platform === "win32")("a draft", () => {
 
   test("that is a second name of another file leaves that file alone", async () => {
     const victim = join(root, "victim with two names");
-    await fillDraft(victim);
+    await fill(victim);
     await link(victim, await draftName());
     expect(await save()).toBe(0);
     expect((await stat(victim)).ino).not.toBe((await stat(path)).ino);
@@ -105,7 +89,7 @@ describe.skipIf(process.platform === "win32")("a draft", () => {
 
   test.runIf(isRoot)("that this user may not rename is none: the save starts over (needs root)", async () => {
     const draft = await draftName();
-    await fillDraft(draft);
+    await fill(draft);
     try {
       execFileSync("chattr", ["+i", draft], { stdio: "ignore" });
     } catch {

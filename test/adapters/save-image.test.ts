@@ -6,30 +6,26 @@ import {
   chmod,
   link,
   mkdir,
-  mkdtemp,
   open,
   readdir,
   readFile,
-  rm,
   stat,
   symlink,
   utimes,
   writeFile,
 } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
 import { saveImage } from "../../src/adapters/node/index.ts";
-import { nobody, thisOwner } from "../../src/adapters/node/save/owner.ts";
+import { thisOwner } from "../../src/adapters/node/save/owner.ts";
 import { readProgress, writeProgress } from "../../src/adapters/node/save/progress-record.ts";
-import { checkedTarget } from "../../src/adapters/node/save/target.ts";
-import { contentOf, temporaryPath } from "../../src/adapters/node/save/temporary-name.ts";
 import type { ImageManager, ImageStream, Progress } from "../../src/core/index.ts";
 import { rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
+import { draftPath, fillDraft, saveTargets } from "../support/save-drafts.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 import type { SaveTask } from "./save-image-child.ts";
@@ -38,8 +34,7 @@ const MiB = 1024 * 1024;
 const imageBytes = 16 * MiB;
 const otherVersion = "6.0.10";
 const api = await sharedApi({ imageBytes });
-const root = await mkdtemp(join(tmpdir(), "save-image-"));
-afterAll(() => rm(root, { recursive: true, force: true }));
+const { root, next } = await saveTargets();
 
 // One store with the image in it for all tests; and a directory for each.
 const base = join(root, "store");
@@ -51,8 +46,7 @@ const sha256 = await api.image(slug, version).sha256;
 let directory = "";
 let path = "";
 beforeEach(async () => {
-  directory = await mkdtemp(join(root, "target-"));
-  path = join(directory, "balena.img");
+  ({ directory, path } = await next());
 });
 
 const sha256Of = async (file = path) =>
@@ -74,13 +68,15 @@ function counting() {
 /** Puts a file there as a save would have left it. */
 async function leave(
   bytes: Uint8Array,
-  { writtenBytes = bytes.length, of = etag, owner = nobody as string, noted = chunkBytes } = {},
+  {
+    writtenBytes = bytes.length,
+    of = etag,
+    owner = undefined as string | undefined,
+    noted = chunkBytes,
+  } = {},
 ): Promise<string> {
-  const left = await temporaryPath(await checkedTarget(path), contentOf(of), owner as typeof nobody);
-  const file = await open(left, "w");
-  await file.write(bytes);
-  await writeProgress(file, imageBytes, { writtenBytes, chunkBytes: noted });
-  await file.close();
+  const left = await draftPath(path, of, owner);
+  await fillDraft(left, bytes, imageBytes, { writtenBytes, chunkBytes: noted });
   return left;
 }
 

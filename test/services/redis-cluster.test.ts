@@ -5,6 +5,7 @@ import { type RedisAdapterOptions, redisAdapter } from "../../src/adapters/redis
 import { storeContract } from "../contract/store-contract.ts";
 import { patternOf } from "../contract/store-contract-support.ts";
 import { collect } from "../support/collect.ts";
+import { contractHost } from "../support/contract-host.ts";
 import { startTestRedisCluster } from "../support/redis-cluster.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
@@ -30,9 +31,7 @@ describe.each<[string, () => RedisAdapterOptions]>([
   ["contract, over a Cluster of the caller's", () => ({ client: cluster })],
 ])("%s", async (_, options) => {
   await storeContract({
-    test,
-    skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-    equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+    ...contractHost,
     create: async () => {
       await flush();
       return redisAdapter(options());

@@ -6,6 +6,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { redisAdapter } from "../../src/adapters/redis/index.ts";
 import { storeContract } from "../contract/store-contract.ts";
 import { patternOf } from "../contract/store-contract-support.ts";
+import { contractHost } from "../support/contract-host.ts";
 import { startTestRedis } from "../support/redis-server.ts";
 
 const server = await startTestRedis();
@@ -34,9 +35,7 @@ describe.each([
   ["contract, over a client of the caller's", () => ({ client: strangers })],
 ])("%s", async (_, options) => {
   await storeContract({
-    test,
-    skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-    equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+    ...contractHost,
     create: async () => {
       await strangers.flushall();
       return redisAdapter(options());

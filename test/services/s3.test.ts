@@ -6,6 +6,7 @@ import type { StoreDriver } from "../../src/core/types.ts";
 import { storeContract } from "../contract/store-contract.ts";
 import { startChild } from "../support/children.ts";
 import { collect } from "../support/collect.ts";
+import { contractHost } from "../support/contract-host.ts";
 import { accessTo, type Bucket, newBucket } from "../support/s3-service.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
@@ -14,9 +15,7 @@ const bytes = new Uint8Array([1, 2, 3]);
 
 describe.each(["", "cache/images/"])("contract, key prefix %j", async (keyPrefix) => {
   await storeContract({
-    test,
-    skip: (name, reason) => test.skip(`${name} (${reason})`, () => {}),
-    equal: (actual, expected, message) => expect(actual, message).toEqual(expected),
+    ...contractHost,
     create: async () => s3Adapter({ ...(await newBucket()).access, keyPrefix }),
   });
 });
