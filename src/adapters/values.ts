@@ -33,7 +33,7 @@ export function keyPrefixer(keyPrefix: string): (key: string) => string {
 /**
  * Whether a value of that many bytes is what was asked for: `false` if it is larger than a bound that was given.
  *
- * @throws `EFBIG` where none was given, and it is larger than anybody can mean: to say that it is missing would be wrong.
+ * @throws `EFBIG` if no limit was given, and the value is larger than anybody can want: to say that it is missing would be wrong.
  */
 export function withinBound(bytes: number, { maxBytes }: StoreReadOptions = {}): boolean {
   if (bytes <= (maxBytes ?? bounds.unboundedReadBytes)) return true;
@@ -55,7 +55,7 @@ export interface KeyPage {
 
 /**
  * All keys of a listing that comes in pages, each once. One that goes round in circles, never ends, or has other keys than were asked
- * for rejects: whoever took it for a listing would delete what it lacks, or what is somebody else's.
+ * for rejects: a caller that took it for a listing would delete what it lacks, or what belongs to others.
  *
  * @param prefix - What every key begins with.
  * @param pageAt - Gets a page: the first one for `undefined`, else the one at that cursor.
@@ -92,7 +92,7 @@ function malformedListing(what: string): Error {
   return Object.assign(new Error(`The store's listing ${what}`), { code: "MALFORMED_ANSWER" });
 }
 
-/** The options of an adapter. @throws {InvalidArgumentError} `INVALID_ARGUMENT` where they are no object. */
+/** The options of an adapter. @throws {InvalidArgumentError} `INVALID_ARGUMENT` if they are no object. */
 export function checkedObject<T extends object>(adapter: string, options: T): T {
   if (typeof options === "object" && options !== null) return options;
   throw new InvalidArgumentError(`The options of ${adapter} must be an object`);

@@ -4,7 +4,7 @@ const callsAtATime = 16;
 
 /**
  * The results in the order of the items. The first failure ends it, once the calls under way have settled: what is
- * done after it must not meet them. `atATime`: fewer where the values are large.
+ * done after it must not meet them. Set `atATime` lower if the values are large.
  */
 export async function eachOf<T, R>(
   items: readonly T[],

@@ -58,7 +58,7 @@ function connectionOf(sdk: BalenaSdk, { apiUrl, token }: BalenaSdkSourceOptions)
 }
 
 async function ownSdk(apiUrl: string, token: string | undefined): Promise<BalenaSdk> {
-  // Imported late: it takes a quarter of a second, and whoever passes `sdk` has it already.
+  // Imported late: it takes a quarter of a second, and a caller that passes `sdk` has imported it already.
   const { getSdk } = await importPeer("balenaSdkSource", "balena-sdk", () => import("balena-sdk"));
   const usesStoredLogin = token === undefined && apiUrl === balenaCloudUrl;
   const sdk = getSdk(usesStoredLogin ? { apiUrl } : { apiUrl, dataDirectory: false });

@@ -2,7 +2,7 @@
 import type { ImageFile, ResolvedImage } from "../../core/types.ts";
 
 /**
- * The request for an image, with the parameters that the balena SDK sends. `wifiKey`, where there is one, is part of
+ * The request for an image, with the parameters that the balena SDK sends. `wifiKey`, if there is one, is part of
  * the URL: that is how balena takes it, so never log the URL.
  *
  * @param apiOrigin - Where the API is, for example `https://api.balena-cloud.com`.

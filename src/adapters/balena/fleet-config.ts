@@ -34,7 +34,7 @@ export async function fleetConfig(
   }
 }
 
-/** Network settings that an API adds are left out: where they belong is in files of their own. */
+/** Network settings that an API adds are left out, because they belong in files of their own. */
 function configIn(json: unknown): Record<string, unknown> {
   if (!isRecord(json) || Array.isArray(json)) throw new Error("a configuration was expected");
   const { network: _, wifiSsid: _ssid, wifiKey: _key, ...config } = json;

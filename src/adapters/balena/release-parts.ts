@@ -40,7 +40,7 @@ function unavailable({ contents }: PartsPlace, cause: unknown): PartsUnavailable
   return new PartsUnavailableError(message, { cause });
 }
 
-/** None where the API knows no assets: such a one still has `/download`. */
+/** None if the API knows no assets: such an API still has `/download`. */
 async function assetsOfReleases(
   client: ApiClient,
   { deviceType, version, signal }: ResolvedImage,

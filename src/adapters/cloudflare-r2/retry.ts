@@ -8,7 +8,7 @@ const passing = /\((?:10058|10043|10001)\)$/;
 const attempts = 5;
 const firstDelayMs = 1_000;
 
-/** Runs a call; tries again after about 1, 2, 4 and 8 seconds where R2 says that it may go better later. */
+/** Runs a call. Tries again after about 1, 2, 4 and 8 seconds if R2 says that it may go better later. */
 export async function outwait<T>(call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,12 +1,12 @@
 /**
- * Keeps all access below the base. A link to a directory leads elsewhere, where nothing may be read, written or deleted. The base itself
+ * Keeps all access below the base. A link to a directory leads outside, and nothing may be read, written or deleted there. The base itself
  * may be a link, because the user has named it.
  */
 import { realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { failureWith, valueOn } from "./failure.ts";
 
-/** Rejects with `ELOOP` where a path below the base is a link, or leads through one. One that is missing is nobody's link. */
+/** Rejects with `ELOOP` if a path below the base is a link, or leads through one. A path that is missing is no link. */
 export type AssertNoLink = (path: string) => Promise<void>;
 
 /** Makes an {@link AssertNoLink}. Asks the file system each time, for one call: links may come and go. */

@@ -25,7 +25,7 @@ export async function readWholeFile(
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   // Asked while the file is opened, since each waits for a thread.
   const isPlain = isReachedPlainly(path, assertNoLink);
-  isPlain.catch(() => {}); // it is looked at where there is a file
+  isPlain.catch(() => {}); // it is looked at if there is a file
   const handle = await outwaitWindows(() => open(path, readFlags)).catch(valueOn(null, ...noFile));
   if (handle === null) return null;
   try {

@@ -37,7 +37,7 @@ export function replaceFile(path: string, bytes: Uint8Array, options: WriteOptio
   return writeAndPlace(path, bytes, options, (temporary) => outwaitWindows(() => rename(temporary, path)));
 }
 
-/** Writes a file only where there is none. A hard link never replaces, so exactly one of several writers wins. */
+/** Writes a file only if there is none. A hard link never replaces a file, so exactly one of several writers wins. */
 export function createFile(path: string, bytes: Uint8Array, options: WriteOptions): Promise<CreateResult> {
   return writeAndPlace(path, bytes, options, async (temporary) => {
     const result = await tryLink(temporary, path);
@@ -91,7 +91,7 @@ async function withDirectory<T>(
   return operation();
 }
 
-/** Not mkdir's own `recursive`: Node's never ends where a parent exists and refuses with ENOENT, as /proc does. */
+/** Not mkdir's own `recursive`: Node's never ends if a parent exists and refuses with ENOENT, as /proc does. */
 async function makeDirectory(directory: string, options: WriteOptions): Promise<void> {
   try {
     await makeOneDirectory(directory, options);

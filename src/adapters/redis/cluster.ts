@@ -7,7 +7,7 @@ import type { OwnClient, RedisClient } from "./client.ts";
 import { hasRedisCode } from "./failure.ts";
 
 /**
- * Rejects with `INVALID_ARGUMENT` where a client that knows one server is connected to a node of a cluster.
+ * Rejects with `INVALID_ARGUMENT` if a client that knows one server is connected to a node of a cluster.
  *
  * @param key - Any key or prefix that the client may use: what is asked for begins with it.
  */

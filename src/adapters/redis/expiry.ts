@@ -14,7 +14,7 @@ const chunkMarginMs = 2 * partialMs;
 /**
  * Milliseconds that a value written now may live.
  *
- * @param leftMs - Asks how long the one that it replaces has left; not positive where there is none, or no limit.
+ * @param leftMs - Asks how long the one that it replaces has left; not positive if there is none, or no limit.
  */
 export async function lifetimeMs(
   key: string,

@@ -114,7 +114,7 @@ async function exchange(
     const response = await fetch(url, { ...init, signal: patience.signal });
     onBytes();
     const { status, headers } = response;
-    // To its end where that may be reached: only then is the connection free, and only then is nothing missing.
+    // To its end if that may be reached: only then is the connection free, and only then is nothing missing.
     const answer = isSuccess(status)
       ? await bodyOf(response, maxBytes, onBytes)
       : await readAtMost(response.body, bounds.errorPageBytes, { onBytes });

@@ -52,7 +52,7 @@ async function putIfAbsent(ask: S3Client, name: string, body: Uint8Array<ArrayBu
     return { outcome: "created", attempts };
   } catch (error) {
     const attempts = (error as { attempts?: number }).attempts ?? 1;
-    // A race that was lost is 412 or, where both came at once, 409.
+    // A race that was lost is 412 or, if both came at once, 409.
     if (isRefusedWith(error, 409, 412)) return { outcome: "exists", attempts };
     if (isRefusedWith(error, 501, "NotImplemented")) return { outcome: "unsupported", attempts };
     throw error;

@@ -27,7 +27,7 @@ export async function deleteObjects(ask: S3Client, names: readonly string[]): Pr
   }
 }
 
-/** The names that are left to delete: those that the server failed at, or all where it takes no such batch. */
+/** The names that are left to delete: those that the server failed at, or all if it takes no such batch. */
 async function deleteBatch(ask: S3Client, names: readonly string[]): Promise<readonly string[]> {
   const body = new TextEncoder().encode(batchOf(names));
   // Some servers insist on Content-MD5 instead, which web platforms can't make: they get single requests.

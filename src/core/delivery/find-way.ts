@@ -108,7 +108,7 @@ export type Way =
 /** Rounds in which a get waits for the requests of others. After that it sends its own. */
 const maxSharedRounds = 2;
 
-/** Looks into the cache, asks the upstream where the mode and the copy's age want it, and says which of them serves. */
+/** Looks into the cache, asks the upstream if the mode and the copy's age want it, and says which of them serves. */
 async function findWay(
   context: ManagerContext,
   id: string,
@@ -192,7 +192,7 @@ function startAlone(context: ManagerContext, options: TransferOptions) {
 /** A busy manager ends transfers all the time. A missed transfer only costs one more download. */
 const maxLooks = 5;
 
-/** Read again where a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
+/** Reads again if a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
 async function findManifest(
   context: ManagerContext,
   id: string,

@@ -4,11 +4,11 @@ import { detachIfWhole } from "../memory/free.ts";
 import type { Span } from "../span.ts";
 import type { ChunkSource } from "../store/read-image.ts";
 
-/** How the stream gets its chunks and whom it tells. */
+/** How the stream gets its chunks, and what it calls. */
 export interface ImageBody {
   readonly chunkBytes: number;
   readonly span: Span;
-  /** Bytes that there must be in the span, where that is certain. */
+  /** Bytes that the span must have, if that is certain. */
   readonly exactBytes?: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** The chunks from the one that holds `span.start`. */
@@ -119,7 +119,7 @@ export function createBodyStream(body: ImageBody): ReadableStream<Uint8Array<Arr
   );
 }
 
-/** A part of a chunk, in a buffer of its own where it is not the whole: a view would keep the chunk's memory alive. */
+/** A part of a chunk. If it is not the whole chunk, it has a buffer of its own: a view would keep the chunk's memory alive. */
 function cut(chunk: Uint8Array<ArrayBuffer>, start: number, end: number): Uint8Array<ArrayBuffer> {
   const from = Math.max(0, start);
   const to = Math.min(chunk.length, end);

@@ -22,7 +22,7 @@ export interface Following {
   readonly chunks: ChunkSource;
 }
 
-/** Starts a transfer and reads along from a chunk on. It is shared with later gets where no other one runs. */
+/** Starts a transfer and reads along from a chunk on. Later gets share it if no other one runs. */
 export async function followNew(
   context: ManagerContext,
   options: TransferOptions,
@@ -42,7 +42,7 @@ export async function followNew(
   }
 }
 
-/** A new one, or the running one where that is sure to bring the same: all of the image, with nothing to compare. */
+/** A new one, or the running one if that is sure to bring the same: all of the image, with nothing to compare. */
 function transferFor(context: ManagerContext, options: TransferOptions): RunningTransfer {
   const running = context.transfers.get(options.id);
   if (options.isStored && !running) return startTransfer(context, options);

@@ -166,7 +166,7 @@ function committed(
     if (outcome?.manifest) return toImageInfo(id, outcome.manifest);
     const failure = outcome ? undefined : (await ended).failure;
     if (failure !== undefined) throw failure;
-    // Unlike a store that did not take it, this concerns whoever has the bytes.
+    // Unlike a store that did not take it, this concerns the reader of the bytes.
     if (outcome?.obstacle.code === "TRUNCATED_DOWNLOAD") throw outcome.obstacle;
     return undefined;
   })();
@@ -202,7 +202,7 @@ function createRecovery(
   return { recover, transfer: () => transfer };
 }
 
-/** What to transfer next. Rejects with the failure where nothing helps. */
+/** What to transfer next. Rejects with the failure if nothing helps. */
 async function waysOn(
   { id, identity, signal }: ResolvedGet,
   { options: { isStored, previous }, window, outcome }: RunningTransfer,

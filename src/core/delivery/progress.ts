@@ -3,11 +3,11 @@ import type { Progress } from "../types.ts";
 
 /** Reports to a caller how many bytes were delivered. */
 export interface ProgressReporter {
-  /** The total, where it is certain. */
+  /** The total, if it is certain. */
   setTotal(bytes: number | undefined): void;
   /** The total as somebody guesses it: for want of anything better. */
   setGuess(bytes: number | undefined): void;
-  /** `share`: that part (0 to 1) of what the upstream sends for these bytes has come, where it says how much it sends. */
+  /** `share`: how much (0 to 1) of what the upstream sends has come with these bytes, if the upstream says how much it sends. */
   report(transferredBytes: number, share?: number): void;
   /** All is there: says so, unless the last report did. */
   finish(transferredBytes: number): void;

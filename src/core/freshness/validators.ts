@@ -7,7 +7,7 @@ export interface Validators {
   readonly lastModified?: string | undefined;
   /** The response's Date header. */
   readonly date?: string | undefined;
-  /** Bytes of the representation (the `.gz` file, say), where known exactly. */
+  /** Bytes of the representation (for example, the `.gz` file), if they are known exactly. */
   readonly size?: number | undefined;
   /** The requested file. Validators of another file say nothing about it. */
   readonly fileType: ".img" | ".zip" | ".gz";
@@ -15,7 +15,7 @@ export interface Validators {
   readonly isWhole?: boolean | undefined;
 }
 
-/** A Date, where the header holds one. */
+/** A Date, if the header has one. */
 export function dateOfHeader(header: string | undefined): Date | undefined {
   if (header === undefined) return undefined;
   const date = new Date(header);

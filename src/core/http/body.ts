@@ -3,12 +3,12 @@ import type { ImageStream } from "../types.ts";
 
 /** How a body went. */
 export interface BodyEnd {
-  /** Set where it broke off. */
+  /** Set if it broke off. */
   readonly failure?: unknown;
 }
 
 /**
- * Makes a body, of so many bytes where that is known, as soon as the first piece has come: a transfer that fails at once is still
+ * Makes a body as soon as the first piece has come. The number of its bytes is given if it is known. A transfer that fails at once is still
  * answered with a status.
  * `onEnd` is called once: at the end, when it breaks off, or when the client has left.
  *
@@ -21,7 +21,7 @@ export async function openBody(
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const reader = stream.getReader();
   let first: Awaited<ReturnType<typeof reader.read>> | undefined = await reader.read();
-  // An abort of the request errors the stream, so that this comes even where nobody reads or cancels the body any more.
+  // An abort of the request errors the stream. So this comes even if nobody reads or cancels the body any more.
   reader.closed.then(
     () => onEnd({}),
     (failure) => onEnd({ failure }),

@@ -63,7 +63,7 @@ export function problemOf(failure: unknown): HttpProblem {
   return new HttpProblem(status, detail, headers, { code, ...(nearest !== undefined && { nearest }) });
 }
 
-/** Its name can't be anything but a version, whoever made the error. */
+/** The name can only be a version, even if another library made the error. */
 function nearestOf(failure: object): string | undefined {
   const { nearest } = failure as { nearest?: unknown };
   return typeof nearest === "string" && parseVersion(nearest) ? nearest : undefined;

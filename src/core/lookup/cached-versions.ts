@@ -52,7 +52,7 @@ export async function bestCached(
   }
 }
 
-/** Versions with a listed manifest and, where listing can't be relied on, all that are remembered. */
+/** Versions with a listed manifest. If listing can't be relied on, also all versions that are remembered. */
 async function candidatesOf(
   context: ManagerContext,
   request: ResolveRequest,
@@ -87,7 +87,7 @@ async function listManifests({ store, emit }: ManagerContext, deviceType: string
   return manifests.filter((manifest) => manifest !== undefined);
 }
 
-/** What a version says of itself, where the catalog is gone. */
+/** What a version's name says, for a catalog that is gone. */
 function guess(version: string): OsVersion {
   return { version, line: isEsrVersion(version) ? "esr" : "default", draft: false };
 }

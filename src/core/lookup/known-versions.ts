@@ -103,7 +103,7 @@ export function rememberedVersions(
   return includeDrafts ? known.versions : known.versions.filter(({ draft }) => !draft);
 }
 
-/** The same, but only where they are young enough to need no new look. */
+/** The same, but only if they are young enough to need no new look. */
 export function freshVersions(
   context: ManagerContext,
   request: ResolveRequest,

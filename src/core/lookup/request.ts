@@ -16,7 +16,7 @@ export interface ResolveRequest {
   readonly scope: string | undefined;
   /** Whether answers of the upstream may go into the store. */
   readonly isRemembered: boolean;
-  /** Only the store can answer: where it fails, so does the call. */
+  /** Only the store can answer: if it fails, the call fails. */
   readonly isStoreNeeded: boolean;
   /** Aborted by the caller or by closing the manager. */
   readonly signal: AbortSignal;

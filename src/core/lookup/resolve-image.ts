@@ -15,7 +15,7 @@ import { identityOf, selectFrom } from "./select-from.ts";
 /** What was asked for, found. */
 export interface Resolved {
   readonly identity: ImageIdentity;
-  /** Set where the upstream could not be asked: the version is the best that is cached. */
+  /** Set if the upstream could not be asked: the version is the best that is cached. */
   readonly unreachable?: unknown;
   /** The version was chosen from a remembered list, which may be out of date. */
   readonly isRemembered?: boolean;
@@ -76,7 +76,7 @@ export async function resolveExact(
   return identityOf(context, request, variant, deviceType, request.wanted.replace(/^[vV]/, ""));
 }
 
-/** Without a look at all that is cached where one read tells. */
+/** If one read is enough, not all that is cached is looked at. */
 async function offline(
   context: ManagerContext,
   request: ResolveRequest,

@@ -5,7 +5,7 @@
 
 /**
  * Whether the pieces of a stream are their reader's alone. Those of the runtime's byte streams are, for they take the buffers from
- * whoever enqueues them (Streams Standard, ReadableByteStreamController). Those of other streams may be anybody's.
+ * the one that enqueues them (Streams Standard, ReadableByteStreamController). Those of other streams may be anybody's.
  */
 export function arePiecesOurs(stream: ReadableStream<Uint8Array>): boolean {
   if (!(stream instanceof ReadableStream)) return false; // a polyfill's need not take them

@@ -26,7 +26,7 @@ export async function cleanCache(context: ManagerContext): Promise<void> {
   }
 }
 
-/** Manifests first: whoever dies half-way leaves chunks that nobody needs, not images without chunks. */
+/** Manifests first: a process that dies half-way leaves chunks that nobody needs, not images without chunks. */
 async function removeAll(store: ByteStore, keys: readonly string[]): Promise<void> {
   const isManifest = (key: string) => key.startsWith(folders.images);
   await eachOf(keys.filter(isManifest), (key) => store.remove(key));

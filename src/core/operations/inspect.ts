@@ -33,6 +33,6 @@ export async function isFresh(
   try {
     return (await transfer.started).kind === "cached";
   } finally {
-    release(); // where nobody else wants the new bytes, their transfer ends here
+    release(); // if nobody else wants the new bytes, their transfer ends here
   }
 }

@@ -19,7 +19,7 @@ export interface Room {
 /** Whose room may be taken. */
 export type Victims = "images and partials" | "partials";
 
-/** Makes room for so many bytes. Says whether there is; where there can't be, nothing goes. Run it under the lock. */
+/** Makes room for so many bytes, and says whether there is room. If there can't be, nothing is deleted. Run it under the lock. */
 export async function makeRoom(context: ManagerContext, bytes: number, victims: Victims): Promise<boolean> {
   const { maxBytes } = context;
   if (maxBytes === undefined) return true;

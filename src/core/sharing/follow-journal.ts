@@ -29,7 +29,7 @@ export async function followJournal(options: FollowOptions): Promise<void> {
   const readOn = async () => {
     for (;;) {
       const segment = await readSegment(store, id, turn.epoch, next, turn.owner);
-      // One that does not go on where the window ends is none of this journal's.
+      // A segment that does not go on at the window's end does not belong to this journal.
       if (!segment || segment.from > window.digests.length) return;
       if (segment.header) acceptHeader(options, segment.header);
       // They failed the check of their part. Who has read them fails only if the right ones differ.

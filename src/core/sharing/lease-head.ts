@@ -21,7 +21,7 @@ export interface LeaseHead {
 export interface Epochs {
   /** Those with a lease, ascending. */
   readonly leases: readonly number[];
-  /** The last one that is known of; 0 where there was none. */
+  /** The last one that is known; 0 if there was none. */
   readonly last: number;
   /** Those that may have left a journal, ascending. */
   readonly journals: readonly number[];
@@ -32,7 +32,7 @@ const maxJournals = 8;
 /** Owners that died one after the other before they wrote the head. A store that has every key must not be asked for ever. */
 const maxUnnamed = 64;
 
-/** Three reads where nobody transfers, all at once. */
+/** Three reads at once if nobody transfers. */
 export async function findEpochs(store: ByteStore, id: string): Promise<Epochs> {
   const [head, first, journal] = await Promise.all([
     readHead(store, id),
@@ -56,7 +56,7 @@ export async function writeHead(store: ByteStore, id: string, head: LeaseHead): 
   await store.write(key, await encodeSealed(key, head));
 }
 
-/** Deletes the head where it names this epoch: nothing of it is left to be found. */
+/** Deletes the head if it names this epoch, of which nothing is left. */
 export async function forgetHead(store: ByteStore, id: string, epoch: number): Promise<void> {
   if (epoch > 1 && (await readHead(store, id))?.epoch === epoch) await store.remove(leaseHeadKey(id));
 }

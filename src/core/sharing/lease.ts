@@ -49,7 +49,7 @@ export type Turn =
 
 /** One transfer's part in the contest for an image's lease. */
 export interface Contest {
-  /** Takes the turn, or says whom to follow. Rejects when the store fails. */
+  /** Takes the turn, or says which process to follow. Rejects if the store fails. */
   contend(): Promise<Turn>;
   /** Whether the lease that is followed is gone or has stood still too long. */
   isOver(epoch: number): Promise<boolean>;
@@ -176,7 +176,7 @@ function keepLease(
     release(isDone) {
       released ??= (async () => {
         stop.abort();
-        retireOwner(owner); // even where the store does not let go of the lease
+        retireOwner(owner); // even if the store does not delete the lease
         await beating;
         if (isLost) return;
         if (isDone) await forgetHead(store, id, epoch).catch(onFault);

@@ -58,7 +58,7 @@ export class Share {
     this.#contest = createContest(store, id, times, signal, now, onFault, seenLeases, work);
   }
 
-  /** Takes the turn, or says whom to follow. */
+  /** Takes the turn, or says which process to follow. */
   async contend(): Promise<Turn> {
     if (this.#isOff) return alone;
     const turn = (await this.#tolerant("lease", () => this.#contest.contend())) ?? alone;

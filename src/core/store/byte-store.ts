@@ -46,7 +46,7 @@ export interface ByteStore {
  */
 export type Manner = "patiently" | "briefly" | "unless-hung";
 
-/** Times, and whom to tell. */
+/** Times, and what to call. */
 export interface ByteStoreOptions {
   /** For calls made patiently. */
   readonly timeoutMs?: number | undefined;

@@ -21,7 +21,7 @@ export interface JournalHeader {
   readonly startedAt: number;
   readonly chunkBytes: number;
   readonly mime: string;
-  /** Bytes of the image, where known. */
+  /** Bytes of the image, if known. */
   readonly size?: number | undefined;
   readonly validators: Validators;
   /** The file is inflated on the way: its bytes are not the image's, so no range of it goes on from a chunk. */

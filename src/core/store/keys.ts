@@ -36,7 +36,7 @@ export const probeKey = `${format}:probe`;
 /** Folder of an image's leases, one for each epoch in which somebody transferred it. */
 export const leaseFolder = (id: string): string => `${folders.leases}${id}:`;
 export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id)}${epoch}`;
-/** Key that says which epoch was the last, where that was not the first. */
+/** Key that says which epoch was the last, if that was not the first. */
 export const leaseHeadKey = (id: string): string => `${leaseFolder(id)}head`;
 export const isLeaseHeadKey = (key: string): boolean => key.endsWith(":head");
 

@@ -15,7 +15,7 @@ export interface Pace {
 export interface PacedCall {
   /** Some bytes have come: of this value, or of others that have to come before it. */
   progressed(): void;
-  /** How long it may go on without progress; not positive where it is late. `timeoutMs` is what each value may take at least. */
+  /** How long it may go on without progress; not positive if it is late. `timeoutMs` is what each value may take at least. */
   leftMs(timeoutMs: number): number;
   /** Whether no value at all has got on for so long. */
   isAllSilent(timeoutMs: number): boolean;

@@ -7,7 +7,7 @@ import { chunkLength, type Manifest } from "./manifest.ts";
 export interface ChunkSource {
   /**
    * The next chunk; `undefined` after the last one.
-   * @throws {ChunkUnavailable} where it has to be got in another way.
+   * @throws {ChunkUnavailable} if the chunk has to be got in another way.
    */
   next(): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Releases all that is held. May come before the end. */

@@ -19,7 +19,7 @@ export interface Recess {
   answered(operation: StoreOperation, startedMs: number): void;
 }
 
-/** How to ask, and whom to tell. */
+/** How to ask, and what to call. */
 export interface RecessOptions {
   /** How long an answer may take; and the first while. */
   readonly timeoutMs: number;

@@ -68,7 +68,7 @@ export function createChunkSink(
       await previous;
       const { digest, bytes } = await digesting;
       const isRefused = isStoring && digest !== null && !(await admitChunk(digest, bytes.length));
-      if (isRefused) isStoring = false; // and where it was stopped meanwhile, it stays so
+      if (isRefused) isStoring = false; // if it was stopped meanwhile, it stays stopped
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);
     })();

@@ -16,7 +16,7 @@ export type TransferStart =
 export interface TransferHead {
   readonly kind: "body";
   readonly mime: string;
-  /** Bytes of the image, where certain before they have come. */
+  /** Bytes of the image, if they are certain before they have come. */
   readonly size: number | undefined;
   readonly validators: Validators;
   estimate(): Promise<number | undefined>;
@@ -52,7 +52,7 @@ async function answerOf(ask: () => Promise<number | undefined>): Promise<number 
   }
 }
 
-/** The image's size as its source guesses it; not asked for where the file's length is known, for that tells more. */
+/** The image's size as its source guesses it. It is not asked for if the file's length is known, which tells more. */
 export async function guessOf({ size, validators, estimate }: TransferHead): Promise<number | undefined> {
   return size === undefined && validators.size === undefined ? estimate() : undefined;
 }

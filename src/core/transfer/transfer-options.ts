@@ -13,7 +13,7 @@ export interface TransferOptions {
   readonly isStored: boolean;
   /** The copy that the store has. */
   readonly previous?: Manifest | undefined;
-  /** End at once where the upstream says that `previous` is still right. */
+  /** End at once if the upstream says that `previous` is still right. */
   readonly isConditional?: boolean | undefined;
   /** Try the first request once only, because `previous` can stand in for it. */
   readonly isImpatient?: boolean | undefined;

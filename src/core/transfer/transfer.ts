@@ -38,7 +38,7 @@ export class Transfer implements RunningTransfer {
   #isCommitted = false;
 
   constructor(anyContext: ManagerContext, options: TransferOptions) {
-    const context = asking(anyContext, "unless-hung"); // whoever began it, gets may wait for it
+    const context = asking(anyContext, "unless-hung"); // whatever began it, gets may wait for it
     this.#context = context;
     this.options = options;
     this.window = new TransferWindow(

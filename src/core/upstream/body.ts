@@ -18,13 +18,13 @@ export interface UpstreamBody {
 }
 
 /**
- * From so many bytes before its end on, a body is read without being asked for. Node 22 and 24 die of an assertion where a peer
+ * From so many bytes before its end on, a body is read without being asked for. Node 22 and 24 die of an assertion if a peer
  * closes its connection while the last bytes wait in `fetch` for a reader (nodejs/undici#5360), and Node 26 loses them; up to
  * 0.2 MiB were seen to wait there.
  */
 const drainBytes = 1024 * 1024;
 
-/** Holds a body of so many bytes, where that is certain, until its end, a `cancel` or an abort. */
+/** Holds a body until its end, a `cancel` or an abort. The number of its bytes is given if it is certain. */
 export function holdBody(
   response: Response,
   announcedBytes: number | undefined,
@@ -52,7 +52,7 @@ export function holdBody(
     return value;
   };
 
-  /** Reads are answered in the order in which they are made, whoever makes them. */
+  /** Reads are answered in the order in which they are made. */
   const drainNearEnd = () => {
     if (isDraining || leftBytes > drainBytes) return;
     isDraining = true;

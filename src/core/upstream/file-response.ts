@@ -15,7 +15,7 @@ export interface FileBody {
   readonly body: UpstreamBody;
   readonly validators: Validators;
   readonly mime: string | undefined;
-  /** Bytes of the whole file, where the framing proves them. */
+  /** Bytes of the whole file, if the framing proves them. */
   readonly fileBytes: number | undefined;
   /** The first byte of the body; `undefined` for a 206 that does not say it well. */
   readonly fromByte: number | undefined;
@@ -81,7 +81,7 @@ function codingsOf({ headers }: Response): string[] {
 }
 
 /**
- * One gzip coding can be told by its first bytes where `fetch` has not undone it: Deno's does so only if it asked for codings itself.
+ * If `fetch` has not undone a gzip coding, its first bytes show that. Deno's `fetch` undoes it only if it asked for codings itself.
  * Of others nobody can tell: Bun undoes one of several or none, Node 22 no zstd. Nor of any coding of a `.gz` that is wanted as it is.
  */
 export async function assertDecodable(

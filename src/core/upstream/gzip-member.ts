@@ -1,5 +1,5 @@
 /**
- * The members of a gzip file, each on its way through an inflater that does not tell where its member ends. A member is complete if the
+ * The members of a gzip file, each on its way through an inflater that does not tell at which byte its member ends. A member is complete if the
  * last four bytes that were written (ISIZE, RFC 1952) equal what has been inflated.
  */
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";

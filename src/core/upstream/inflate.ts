@@ -1,7 +1,7 @@
 /**
  * Inflates a gzip file of one or several members, which zeros may follow, with a web `DecompressionStream`.
  *
- * Most call the next member junk (Node since 24, Bun, Deno, workerd), and none tells where a member ended. So each
+ * Most call the next member junk (Node since 24, Bun, Deno, workerd), and none tells at which byte a member ended. So each
  * place that looks like the start of a member is checked: it is one if the four bytes before it (ISIZE, RFC 1952) equal
  * what has been inflated. A chance match takes 2^-59; it would end in an error, not in wrong bytes.
  */

@@ -45,7 +45,7 @@ export interface DownloadSink {
   mark(): SinkMark;
   /** Goes back. `compare`: what comes again must be the same. `replace`: what came since the mark was wrong. */
   rewind(mark: SinkMark, how: "compare" | "replace"): Promise<void>;
-  /** Told how far the upstream's file has come, where its length is known. */
+  /** Told how far the upstream's file has come, if its length is known. */
   noteFile(position: FilePosition): void;
 }
 
@@ -66,7 +66,7 @@ export interface DownloadJob {
   request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
   /** Ask for the whole file alone: the source is known to have no parts of it. */
   readonly isWhole?: boolean | undefined;
-  /** Whether the whole file may be asked for where the addresses of its parts are refused. */
+  /** Whether the whole file may be asked for if the addresses of its parts are refused. */
   readonly mayAskForWhole: boolean;
   readonly fetch: typeof fetch;
   readonly inflater: Inflater;

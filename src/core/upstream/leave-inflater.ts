@@ -1,7 +1,7 @@
 /** Ends an inflater early without a crash of the process. */
 
 /**
- * Ends both sides of an inflater. Node 22 and 24 die of "Controller is already closed" where the readable side of a
+ * Ends both sides of an inflater. Node 22 and 24 die of "Controller is already closed" if the readable side of a
  * `DecompressionStream` is cancelled while an answer to its last read is still due. That is due before the next task, so the cancel
  * waits for one; the abort is harmless, but need not reach the other side of every inflater.
  */

@@ -7,7 +7,7 @@ import { partAt, partsValidators, sum } from "./part-list.ts";
 import { PartSupply } from "./part-supply.ts";
 import type { RequestConditions } from "./request.ts";
 
-/** Asks for the part that holds the first byte that is wanted; for nothing where the list alone answers. */
+/** Asks for the part that holds the first byte that is wanted. Asks for nothing if the list alone is the answer. */
 export async function openParts(
   job: DownloadJob,
   answer: ImageParts,

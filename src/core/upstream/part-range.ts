@@ -1,4 +1,4 @@
-/** Reads a range of one part, through breaks. To its reader the part ends where the range does. */
+/** Reads a range of one part, through breaks. For its reader, the part ends at the end of the range. */
 import { isStrongEtag } from "../freshness/judge.ts";
 import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { readUpstreamFile } from "./read-file.ts";

@@ -20,7 +20,7 @@ type FileKind = ".gz" | ".zip" | ".img";
 const startBytes = 512;
 
 /**
- * Looks at a response's media type and, where it begins with the file's first byte, at its first bytes; those are read again later.
+ * Looks at a response's media type. If the response begins with the file's first byte, it looks at its first bytes too; those are read again later.
  * @throws {UpstreamError} `UPSTREAM`, `unavailable`: a later try may get the file, and until then a cached copy may stand in.
  */
 export async function assertPlausible(

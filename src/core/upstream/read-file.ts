@@ -95,7 +95,7 @@ async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGener
   // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
   const cancel = () => void body.cancel();
   const idle = watchIdle(context.idleTimeoutMs, cancel);
-  // Also where nobody reads on: then nothing else would end timer and connection.
+  // Also if nobody reads on: then nothing else would end timer and connection.
   const leave = () => {
     idle.close();
     context.signal.removeEventListener("abort", leave);
@@ -147,7 +147,7 @@ function watchIdle(timeoutMs: number, onIdle: () => void) {
       pendingSince = performance.now();
       timer ??= setTimeout(look, timeoutMs);
     },
-    /** @throws {UpstreamError} `UPSTREAM` where the read took too long. */
+    /** @throws {UpstreamError} `UPSTREAM` if the read took too long. */
     end() {
       pendingSince = undefined;
       if (isIdle) throw new UpstreamError(`The download brought no byte for ${timeoutMs} ms`);

@@ -137,7 +137,7 @@ async function followRedirects(fetchFn: typeof fetch, start: URL, outgoing: Outg
   });
 }
 
-/** Whoever sits on the line could put any image in place of the one that was asked for. */
+/** Anyone on the line could replace the image with another one. */
 function downgrade({ origin }: URL): UpstreamError {
   return new UpstreamError(`${origin} redirected from https to http, which does not protect the image`, {
     unavailable: false,

@@ -20,7 +20,7 @@ export interface RetryPolicy {
 export interface Retries {
   /** Something new came: the count starts over. */
   progressed(): void;
-  /** Waits before the next try; rejects with the failure where there is to be none, with the signal's reason on abort. */
+  /** Waits before the next try. Rejects with the failure if there is to be no other try, and with the signal's reason on abort. */
   pauseAfter(failure: unknown, signal: AbortSignal): Promise<void>;
 }
 

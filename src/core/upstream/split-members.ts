@@ -1,5 +1,5 @@
 /**
- * Cuts a gzip file into its members. No inflater tells where a member ended, so each place that looks like the start of a member is
+ * Cuts a gzip file into its members. No inflater tells at which byte a member ended. So each place that looks like the start of a member is
  * checked: it is one if the member before it is complete.
  */
 import { concat } from "./concat.ts";

@@ -8,7 +8,7 @@ import type { ParsedVersion } from "./parse.ts";
  *
  * The order is total: 0 means that both have the same canonical spelling.
  *
- * @returns Below 0 where `a` comes first, above 0 where `b` does.
+ * @returns Below 0 if `a` comes first, above 0 if `b` does.
  *
  * @example
  * ```ts

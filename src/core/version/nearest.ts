@@ -9,7 +9,7 @@ import { alternativesOf } from "./wanted.ts";
 /**
  * The candidate closest to an exact version that is not there: the next in order above or below it, whichever differs less
  * in major, else in minor, patch or revision; of two equally close the newer one. It comes from the line that was asked for,
- * where that has any versions.
+ * if that has any versions.
  */
 export function nearestToVersion(ranked: readonly Candidate[], wanted: ParsedVersion): Candidate | undefined {
   return closest(lineOf(ranked, isEsrMajor(wanted.major)), [wanted]);

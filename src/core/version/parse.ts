@@ -35,7 +35,7 @@ export interface ParsedVersion {
  * ```
  */
 export function parseVersion(raw: string): ParsedVersion | undefined {
-  // Lists come from outside, where a version can be null whatever the types say.
+  // Lists come from outside. There, a version can be null, although the types say otherwise.
   if (typeof raw !== "string" || raw.length > maxLength) return undefined;
   const spelling = /^[vV]?([0-9][0-9A-Za-z.+-]*)$/.exec(raw)?.[1];
   const parsed = spelling === undefined ? null : parse(toSemver(spelling));

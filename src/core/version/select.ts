@@ -7,7 +7,7 @@ import { type ParsedVersion, parseVersion } from "./parse.ts";
 import { type Candidate, rankCandidates } from "./sort.ts";
 import { alternativesOf, assertVersionOrRange, isAlias, type VersionAlias } from "./wanted.ts";
 
-/** What was chosen, and what to suggest instead where that is nothing. */
+/** What was chosen, and what to suggest if nothing was. */
 interface Choice {
   readonly chosen: Candidate | undefined;
   nearest(): Candidate | undefined;
@@ -23,10 +23,10 @@ interface Choice {
  *   one, else the latest.
  *
  * ESR lines count only for an exact version, for a range (or an alternative of one) that starts at major 2018 or above, and
- * where there is no default line. Entries that can't be parsed are ignored, drafts are not: leave them out before.
+ * if there is no default line. Entries that can't be parsed are ignored, drafts are not: leave them out before.
  *
  * @throws `INVALID_VERSION` for anything that {@link assertVersionOrRange} refuses.
- * @throws `VERSION_NOT_FOUND`, naming the nearest version, where none satisfies.
+ * @throws `VERSION_NOT_FOUND`, naming the nearest version, if none satisfies.
  *
  * @example
  * ```ts

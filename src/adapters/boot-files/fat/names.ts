@@ -71,7 +71,7 @@ export function longNameEntries(name: string, short: string): Uint8Array[] {
   });
 }
 
-/** A zero ends the name where it does not fill its entry; the rest is all ones. */
+/** A zero ends the name if the name does not fill its entry; the rest is all ones. */
 function letterAt(name: string, index: number): number {
   if (index < name.length) return name.charCodeAt(index);
   return index === name.length ? 0 : 0xffff;

@@ -86,7 +86,7 @@ function geometry(image: PatchedImage, { start }: Region, boot: DataView): Volum
 
 const totalSectors = (boot: DataView) => boot.getUint16(19, true) || boot.getUint32(32, true);
 
-/** All copies, or the one that is in use where FAT32 says that they are no copies of each other. */
+/** All copies. If FAT32 says that they are no copies of each other, only the one that is in use. */
 function tablesOf(boot: DataView, isFat32: boolean, first: number, size: number): Region[] {
   const tables = Array.from({ length: boot.getUint8(16) }, (_, index) => ({
     start: first + index * size,

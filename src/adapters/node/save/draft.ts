@@ -56,7 +56,7 @@ export async function placeDraft({ target, path, file }: Draft, size: number, fs
   });
 }
 
-/** Closes it and leaves it to whoever saves this image next. */
+/** Closes it and leaves it for the next save of this image. */
 export async function leaveDraft({ target, path, file }: Draft, etag: string): Promise<void> {
   await file.close().catch(() => {}); // then the proof will say
   await rename(path, await temporaryPath(target, contentOf(etag), nobody)).catch(() => {});

@@ -32,7 +32,7 @@ export async function readProgress(file: FileHandle, imageBytes: number): Promis
   const record = new Float64Array(2);
   await file.read(record, 0, recordBytes, positionIn(imageBytes));
   const [writtenBytes = 0, chunkBytes = 0] = record;
-  if (!isPositiveInteger(writtenBytes) || !isPositiveInteger(chunkBytes)) return undefined; // zeros, where it is cut off
+  if (!isPositiveInteger(writtenBytes) || !isPositiveInteger(chunkBytes)) return undefined; // zeros, if it is cut off
   const isPlausible =
     chunkBytes <= bounds.chunkBytes &&
     (writtenBytes === imageBytes || (writtenBytes < imageBytes && writtenBytes % chunkBytes === 0));

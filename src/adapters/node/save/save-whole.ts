@@ -46,7 +46,7 @@ export function knownImage({ etag, size }: ImageStream): KnownImage | undefined 
   return etag === undefined || size === undefined ? undefined : { etag, size };
 }
 
-/** Writes pieces to where the file ends so far, noting the progress where it can be of use. */
+/** Writes pieces at the present end of the file, and notes the progress if it can be of use. */
 export async function fill(
   { file, target }: Draft,
   pieces: AsyncIterable<Uint8Array>,

@@ -73,7 +73,7 @@ async function writePiece(file: FileHandle, bytes: Uint8Array, position: number)
   return total;
 }
 
-/** Pieces get done in any order: knows up to where all of them are. */
+/** Pieces get done in any order. This knows up to which byte all of them are done. */
 function createDoneMark(start: number) {
   const ahead = new Map<number, number>();
   let mark = start;
