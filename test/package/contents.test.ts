@@ -21,9 +21,9 @@ test("every file that exports name is there", () => {
   expect(named.filter((name) => !files.includes(name))).toEqual([]);
 });
 
-test("every built file but the shared parts is exported", () => {
+test("every built file is exported, but for shared parts and those that are loaded late", () => {
   const named = targets(manifest.exports).map((path) => path.replace(/^\.\//, ""));
-  const shared = /^dist\/(chunk|types)-[\w-]+\./;
+  const shared = /^dist\/[\w-]+-[\w-]{8}\.(c?js|d\.c?ts)$/; // named after their content
   const unnamed = files.filter(
     (name) => name.startsWith("dist/") && !shared.test(name) && !named.includes(name),
   );
@@ -31,9 +31,9 @@ test("every built file but the shared parts is exported", () => {
 });
 
 // Twice the code and twice the types, for ES modules and CommonJS, all of it with its comments.
-test("it stays below 1.2 MB unpacked", async () => {
+test("it stays below 1.5 MB unpacked", async () => {
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(packageDirectory, name))).size));
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_200_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_500_000);
 });
 
 /** All paths in an `exports` field. */

@@ -1,7 +1,8 @@
 /** Asks a balena API for a fleet's `config.json`. It has a new provisioning key each time. */
 import { isPositiveInteger, isRecord } from "../../core/checks.ts";
+import { assertDeviceType } from "../../core/device-type.ts";
 import { InvalidArgumentError, isImageManagerError, VersionNotFoundError } from "../../core/errors.ts";
-import type { ConfiguredImage } from "../../core/types.ts";
+import type { ConfiguredImage, ImageVariant } from "../../core/types.ts";
 import type { ApiClient } from "../balena-api/client.ts";
 
 /**
@@ -11,12 +12,15 @@ import type { ApiClient } from "../balena-api/client.ts";
  */
 export async function fleetConfig(
   client: ApiClient,
-  { deviceType, version, variant, signal }: ConfiguredImage,
+  image: ConfiguredImage,
 ): Promise<Record<string, unknown>> {
-  const { appId, appUpdatePollInterval, developmentMode } = variant;
+  // It comes from a caller, not from the manager.
+  const { deviceType, version, variant, signal } = Object(image) as ConfiguredImage;
+  assertDeviceType(deviceType);
+  const { appId, appUpdatePollInterval, developmentMode, ...key } = Object(variant) as ImageVariant;
+  const { provisioningKeyName, provisioningKeyDescription, provisioningKeyExpiryDate } = key;
   if (!isPositiveInteger(appId))
     throw new InvalidArgumentError('A config.json needs "appId", the id of a fleet: a positive integer');
-  const { provisioningKeyName, provisioningKeyDescription, provisioningKeyExpiryDate } = variant;
   const body = {
     ...{ appId, deviceType, version, network: "ethernet", appUpdatePollInterval, developmentMode },
     ...{ provisioningKeyName, provisioningKeyDescription, provisioningKeyExpiryDate },

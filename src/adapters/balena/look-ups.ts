@@ -9,7 +9,6 @@ import { accountOf, assertTokenAccepted } from "./account.ts";
 import type { Configure } from "./configure.ts";
 import { deriver } from "./derive.ts";
 import { downloadRequest } from "./download.ts";
-import { fleetConfig } from "./fleet-config.ts";
 import { osVersions } from "./os-versions.ts";
 import { partsOf } from "./release-parts.ts";
 
@@ -29,7 +28,10 @@ export function sourceOver(client: ApiClient, configure: Configure): BalenaSourc
   return {
     id: client.apiOrigin,
     ...(configure === "local" && { derive: deriver(client) }),
-    config: async (image) => fleetConfig(client, checkedImage(image)),
+    async config(image) {
+      const { fleetConfig } = await import("./fleet-config.ts");
+      return fleetConfig(client, image);
+    },
 
     async scope({ signal }: SourceOptions = {}) {
       const token = await client.currentToken(signal);
@@ -61,11 +63,4 @@ export function sourceOver(client: ApiClient, configure: Configure): BalenaSourc
       return parts ?? downloadRequest(client.apiOrigin, image, await client.currentToken(image.signal));
     },
   };
-}
-
-/** It comes from a caller, not from the manager. */
-function checkedImage(image: ConfiguredImage): ConfiguredImage {
-  const { deviceType, variant } = Object(image) as ConfiguredImage;
-  assertDeviceType(deviceType);
-  return { ...image, variant: Object(variant) };
 }
