@@ -1,4 +1,4 @@
-/** Loads a client that is an optional peer of the package: who uses the adapter installs it. */
+/** Loads a client that is an optional peer of the package: the users of the adapter install it. */
 import { InvalidArgumentError } from "../core/errors.ts";
 
 /**

@@ -43,12 +43,12 @@ export function imageIdPrefix(deviceType: string): string {
   return `${deviceType}~`;
 }
 
-// Not reversible, and need not be: the hash tells versions apart, the manifest says the true one.
+// It can't be reversed, and does not have to be: the hash tells versions apart, and the manifest has the true version.
 function escapeVersion(version: string): string {
   return version.toLowerCase().replace(/[^a-z0-9.-]/g, "_");
 }
 
-/** Whether an image carries credentials: such a one is never stored nor shared. */
+/** Whether an image carries credentials: such an image is never stored or shared. */
 export function carriesCredentials(variant: ImageVariant): boolean {
   return variant.appId !== undefined || variant.wifiKey !== undefined;
 }

@@ -1,4 +1,4 @@
-/** A balena SDK instance, described by what is used of it: nobody needs the SDK's types to compile. */
+/** A balena SDK instance, described by the parts that are used: you don't need the SDK's types to compile. */
 
 /** An instance of the balena SDK: what `getSdk()` or `fromSharedOptions()` of `balena-sdk` returns. */
 export interface BalenaSdk {

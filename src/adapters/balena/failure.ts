@@ -62,7 +62,7 @@ function errorFactsOf({ status, headers, isEndless }: Failure): UpstreamErrorFac
   return { status, retryAfterMs, unavailable: isEndless ? false : isRedirect(status) || undefined };
 }
 
-/** An API redirects nobody; who asks for a sign-in does. */
+/** An API does not redirect; a sign-in page does. */
 const isRedirect = (status = 0) => status >= 300 && status < 400;
 
 const answered = ({ status, words }: Failure) =>
@@ -74,7 +74,7 @@ function sentence({ apiOrigin, action }: Failure): string {
   return `Could not ${action} at ${apiOrigin}`;
 }
 
-/** Native fetch says only "fetch failed"; what happened is the code of its cause. */
+/** Native fetch says only "fetch failed"; the code of its cause says what happened. */
 function messageOf(error: Error | undefined): string {
   const code = (error?.cause as { code?: string } | undefined)?.code;
   return `${error?.message ?? "no answer"}${code === undefined ? "" : ` (${code})`}`;

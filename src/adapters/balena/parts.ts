@@ -25,7 +25,7 @@ export function partsPlace({ imageType }: ImageVariant): PartsPlace {
   return { contents: `image${suffix}.json`, folder: `compressed${suffix}/` };
 }
 
-/** Whether an image may be fetched by parts: what the image maker configures, or packs in another way, only it can make. */
+/** Whether an image may be fetched by parts. Only the image maker can make an image that it configures or packs in another way. */
 export function isMadeOfParts({
   fileType,
   scope: _scope,
@@ -53,7 +53,7 @@ export function partsIn(
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** `{ "resin.img": { "parts": [ … ] } }`, whatever the image is called. */
+/** `{ "resin.img": { "parts": [ … ] } }`; the image may have another name. */
 function entriesIn(contents: unknown): Entry[] {
   const [image, ...others] = isObject(contents) ? Object.values(contents) : [];
   const parts = isObject(image) ? image["parts"] : undefined;

@@ -29,7 +29,7 @@ export async function partsOf(client: ApiClient, image: ResolvedImage): Promise<
   }
 }
 
-/** The address of a file, not the API, says so: the token is none of its business. A new address may do. */
+/** This is the answer of the file's address, not of the API, so it says nothing about the token. A new address may work. */
 function isRefusedAddress(failure: unknown): boolean {
   const { status } = failure as { status?: number };
   return isImageManagerError(failure) && [401, 403, 404, 410].includes(status ?? 0);

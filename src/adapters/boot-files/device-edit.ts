@@ -30,7 +30,7 @@ export function deviceEdit(config: DeviceConfig, { partition, copies }: DeviceEd
   return (image) => editedSpans(image, (patched) => findBootPartition(patched, partition), files, checked);
 }
 
-/** As etcher-sdk parts them: what is about a network goes into a file of its own. */
+/** As in etcher-sdk: network settings go into a file of their own. */
 function filesOf(config: DeviceConfig): Record<string, BootFile> {
   const { wifiSsid, wifiKey, ip, netmask, gateway, network: _, ...json } = config;
   const isEmpty = Object.keys(json).length === 0;

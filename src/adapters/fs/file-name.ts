@@ -45,14 +45,14 @@ export function directoriesOf(prefix: string): string[] {
     .map((level) => checkedName(level, ""));
 }
 
-/** The level of a directory's name; `undefined` if the name is none of ours. */
+/** The level of a directory's name; `undefined` if we did not make the name. */
 export function levelOfDirectory(name: string): string | undefined {
   const level = unescapeLevel(name);
   // Only the one name that the level itself would get, and a level has no colon.
   return level && !level.includes(":") && escapeLevel(level) === name ? level : undefined;
 }
 
-/** The last level of the key of a file; `undefined` if the name is none of ours. */
+/** The last level of the key of a file; `undefined` if we did not make the name. */
 export function levelOfFile(name: string): string | undefined {
   return name.endsWith(suffix) ? levelOfDirectory(name.slice(0, -suffix.length)) : undefined;
 }

@@ -14,7 +14,7 @@ export interface WriteOptions {
   readonly temporaryDirectory: string;
   /** Wait until the bytes are on the disk before they get their name. */
   readonly fsync: boolean;
-  /** Permissions of files, whatever the umask; those of directories follow. Default: the owner alone, for images may be private. */
+  /** Permissions of files. The umask does not change them, and those of directories follow. Default: the owner alone, since images may be private. */
   readonly mode: number | undefined;
   readonly assertNoLink: AssertNoLink;
 }
@@ -46,7 +46,7 @@ export function createFile(path: string, bytes: Uint8Array, options: WriteOption
   });
 }
 
-/** Deletes a file; one that is not there is fine. Tells whether it was. */
+/** Deletes a file, and tells whether it was there. */
 export async function removeFile(path: string): Promise<boolean> {
   try {
     await outwaitWindows(() => unlink(path));
@@ -104,7 +104,7 @@ async function makeDirectory(directory: string, options: WriteOptions): Promise<
 
 async function makeOneDirectory(path: string, { mode, assertNoLink }: WriteOptions): Promise<void> {
   await assertNoLink(dirname(path));
-  // Who may read files may enter directories.
+  // Anyone who may read files may enter directories.
   const permissions = (fileMode: number) => fileMode | ((fileMode & 0o444) >> 2);
   const isNew = await mkdir(path, permissions(ownersAlone)).then(() => true, valueOn(false, "EEXIST"));
   // By chmod, since a umask takes bits away. One that passes its group on to what is made in it goes on to do so.

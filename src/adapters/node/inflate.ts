@@ -41,7 +41,7 @@ function outputOf(gunzip: Gunzip): ReadableStream<Uint8Array> {
       });
       gunzip.once("end", () => {
         controller.close();
-        controller.byobRequest?.respond(0); // else who reads into a buffer of his own would wait for ever
+        controller.byobRequest?.respond(0); // otherwise a reader with its own buffer would wait for ever
       });
       gunzip.on("error", (failure) => controller.error(failure));
       gunzip.pause(); // until somebody reads

@@ -90,7 +90,7 @@ function report(onError: RequestListenerOptions["onError"], error: unknown, requ
   try {
     onError?.(error, request);
   } catch {
-    // Who is told must not break the answer.
+    // A handler of errors must not break the answer.
   }
 }
 

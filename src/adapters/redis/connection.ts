@@ -7,7 +7,7 @@ import { redisFailure } from "./failure.ts";
 import { type OwnServer, type RedisServer, secretsOf } from "./options.ts";
 import { createSocketWatch, whileMoving } from "./progress.ts";
 
-/** Ways to use a client; what fails, fails without secrets. */
+/** Ways to use a client. Their errors contain no secrets. */
 export interface Connection {
   /** Sends a command about a key. */
   send(command: string, key: string, ...args: (string | number | Uint8Array)[]): Promise<unknown>;
@@ -98,7 +98,7 @@ export function createConnection(server: RedisServer): Connection {
     },
     async close() {
       isClosed = true;
-      // One that could not be made needs no closing.
+      // A client that could not be made needs no closing.
       (await opening?.catch(() => undefined))?.disconnect();
     },
   };
@@ -124,7 +124,7 @@ async function makeClient(server: OwnServer): Promise<OwnClient> {
     {
       redisOptions: { ...cluster[0]?.login, ...options },
       lazyConnect: true,
-      // As above: what was sent to a node that got lost fails, and is not sent again.
+      // As above: a command to a node that got lost fails, and is not sent again.
       retryDelayOnFailover: 0,
       // Else it hears of new nodes only when it is sent to one.
       slotsRefreshInterval: 5_000,

@@ -63,7 +63,7 @@ export async function whileMoving<T>(
   }
 }
 
-/** Received and sent; what waits in the socket to be sent has not moved. */
+/** Received and sent bytes. Bytes that wait in the socket to be sent have not moved. */
 function movedBytes(client: RedisClient | undefined): number {
   if (!client) return 0;
   if (client.nodes) return client.nodes("all").reduce((sum, node) => sum + movedBytes(node), 0);

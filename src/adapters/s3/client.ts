@@ -68,7 +68,7 @@ async function signedRequest(
   const { AwsV4Signer } = await importPeer("s3Adapter", "aws4fetch", () => import("aws4fetch"));
   const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials();
   const { method, body } = request;
-  // One for each day and pair of credentials: those that are renewed must not pile up.
+  // One key for each day and pair of credentials. Old ones must not pile up.
   if (signingKeys.size > maxSigningKeys) signingKeys.clear();
   const signer = new AwsV4Signer({
     method,

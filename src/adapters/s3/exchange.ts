@@ -8,7 +8,7 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
-  /** The most bytes that a success may answer. Default: so many as a refusal may, of which nothing is needed. */
+  /** The most bytes that a success may answer. Default: as many as a refusal may have, of which nothing is needed. */
   readonly maxBytes?: number | undefined;
   /** Told whenever a part of the answer has come. */
   readonly onProgress?: (() => void) | undefined;

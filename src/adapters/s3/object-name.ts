@@ -13,14 +13,14 @@ export function objectNameOf(keyPrefix: string, key: string): string {
   throw new InvalidArgumentError(`S3 can't store a value under this key: ${JSON.stringify(key)}`);
 }
 
-/** The key that an object holds; `undefined` if its name is none of ours. */
+/** The key that an object holds; `undefined` if we did not make the name. */
 export function keyOfObject(keyPrefix: string, name: string): string | undefined {
   const key = name.slice(keyPrefix.length);
   const isOurs = name.startsWith(keyPrefix) && key !== "" && !key.includes("/") && !hasSteps(name);
   return isOurs ? key : undefined;
 }
 
-/** A name that no key has: what is written there is never listed. */
+/** A name that no key has: an object there is never listed. */
 export function scratchName(keyPrefix: string): string {
   return `${keyPrefix}scratch/${crypto.randomUUID()}`;
 }

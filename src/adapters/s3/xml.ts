@@ -10,7 +10,7 @@ export function elementsOf(xml: string, name: string): string[] {
   return blocksOf(xml, name).map(unescapeXml);
 }
 
-/** What stands in all elements of a name, as it is. Each character is looked at once or twice, whatever the text. */
+/** The contents of all elements of a name, unchanged. Each character is looked at once or twice in any text. */
 export function blocksOf(xml: string, name: string): string[] {
   const blocks: string[] = [];
   const opening = new RegExp(`<${name}(?:\\s[^<>]*)?>`, "g");

@@ -4,7 +4,7 @@ import { isExactVersion } from "../../core/version/index.ts";
 
 /**
  * Whether a version is one of an Extended Support Release line, whose majors are years from 2018 on. `false` for ranges, words and
- * whatever is no version.
+ * anything that is no version.
  *
  * @example
  * ```ts

@@ -32,7 +32,7 @@ export function createWayAround(
 
   return async (index, fault) => {
     context.emit({ type: "store-fault", operation: "read", cause: fault });
-    // What failed with a reason was read twice. Where others got on, a late one may have had a dead connection.
+    // A read that failed with a reason was tried twice. If other reads went on, a late one may have had a dead connection.
     const isWorthAnother = fault.cause === undefined && triedIndex !== index;
     triedIndex = index;
     if (isWorthAnother && (isLastWay || !context.store.isLeftAlone))

@@ -48,7 +48,7 @@ export function createHealSource(
   };
 }
 
-/** `undefined` if the image is not to be had in parts, or they are those of another image by now. */
+/** `undefined` if the upstream has no parts of the image, or has parts of another image by now. */
 async function openParts(
   context: ManagerContext,
   { identity: { deviceType, version, variant }, validators }: Manifest,

@@ -69,7 +69,7 @@ export function createHealer(
 /** The ranged request was answered, but not with the right bytes. */
 class RangeFailed extends ChunkUnavailable {}
 
-/** The rest of the stored image is nowhere to be had any more: the next get is to fetch the new one. */
+/** The rest of the stored image can't be fetched any more: the next get must fetch the new image. */
 async function forget(context: ManagerContext, id: string): Promise<void> {
   await orStoreFault(context, "remove", () => context.store.remove(imageKey(id)));
 }
@@ -85,7 +85,7 @@ async function badRun(
     try {
       if (await readChunk(context, manifest.chunks[next]!, chunkLength(manifest, next))) return next - index;
     } catch {
-      return next - index; // what can't be read is not known to be damaged
+      return next - index; // a chunk that can't be read may be sound
     }
   }
   return Math.min(end - index, maxRunChunks + 1);

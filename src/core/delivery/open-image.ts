@@ -170,7 +170,7 @@ function committed(
     if (outcome?.obstacle.code === "TRUNCATED_DOWNLOAD") throw outcome.obstacle;
     return undefined;
   })();
-  result.catch(() => undefined); // need not be awaited; an `async` function would return another promise
+  result.catch(() => undefined); // nobody has to await it; an `async` function would return another promise
   return result;
 }
 

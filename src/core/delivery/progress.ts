@@ -13,10 +13,10 @@ export interface ProgressReporter {
   finish(transferredBytes: number): void;
 }
 
-/** 100 % is for who has all. A small file has come whole before the first of its bytes are inflated. */
+/** 100 % means that all bytes are there. A small file has come whole before its first bytes are inflated. */
 const mostBeforeEnd = 99.5;
 
-/** Makes a reporter. Its percentages never go down, whatever turns out meanwhile. */
+/** Makes a reporter. Its percentages never go down, even if an estimate was wrong. */
 export function createProgress(
   onProgress: ((progress: Progress) => void) | undefined,
   now: () => number,

@@ -32,10 +32,10 @@ export async function openBody(
       const { done, value } = first ?? (await reader.read());
       first = undefined;
       if (!done) return controller.enqueue(value);
-      // Where no length goes ahead, the end itself says that all has come: one that nothing proves must not.
+      // If no length was sent, the end itself says that all has come. An end that nothing proves must not say so.
       if (bytes === undefined) await stream.committed();
       controller.close();
-      controller.byobRequest?.respond(0); // else who reads into a buffer of his own would wait for ever
+      controller.byobRequest?.respond(0); // otherwise a reader with its own buffer would wait for ever
     },
     cancel: (reason) => reader.cancel(reason),
   });
@@ -47,7 +47,7 @@ export async function openBody(
   }
 }
 
-/** A body of nothing, whose length is not known before it is read: of an absent one Bun and Deno would say that it is 0. */
+/** An empty body whose length is not known before it is read. For an absent body, Bun and Deno would send the length 0. */
 export function emptyBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({ pull: (controller) => controller.close() }, { highWaterMark: 0 });
 }

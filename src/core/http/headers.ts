@@ -34,7 +34,7 @@ export function validatorHeaders(
   };
 }
 
-/** Of a whole image, or of a part of it. What is not known is left out. */
+/** The headers of a whole image, or of a part of it. Unknown facts are left out. */
 export function imageHeaders(
   image: Representation,
   variant: ImageVariant,

@@ -64,7 +64,7 @@ function redirect(request: Request, { deviceType, version }: Named, isPrivate: b
   return new Response(null, { status: 302, headers: { location, "cache-control": cacheControl(isPrivate) } });
 }
 
-/** From what the cache knows, which may be nothing: neither is the upstream asked for the image, nor a transfer begun. */
+/** Answers from the cache, which may know nothing. The upstream is not asked for the image, and no transfer begins. */
 async function answerHead(exchange: Exchange): Promise<Response> {
   const { request, route, isPrivate } = exchange;
   const { deviceType, wanted: version, variant } = route;
@@ -85,7 +85,7 @@ async function inspect({ context, request, route }: Exchange): Promise<ImageInfo
   }
 }
 
-/** A client that has the cached copy can be told so whatever else is going on. */
+/** A client that has the cached copy can be told so in any case. */
 async function answerBusy(exchange: Exchange): Promise<Response> {
   const answer = await answerHead(exchange);
   if (answer.status === 304) return answer;
@@ -140,7 +140,7 @@ async function send(
     const headers = imageHeaders(stream, route.variant, isPrivate, span);
     return new Response(body, { status: span ? 206 : 200, headers });
   } catch (failure) {
-    // What can't be said of an image (by a manager that is not ours, say) must not leave its stream open.
+    // An image that can't be described (for example, of a manager that is not ours) must not leave its stream open.
     await body.cancel(failure).catch(() => undefined);
     throw failure;
   }

@@ -9,7 +9,7 @@ export async function answerImages(context: HandlerContext, request: Request): P
   const owner = await context.internals?.owner(request.signal);
   const images: object[] = [];
   for await (const image of context.manager.list()) {
-    // A store may be shared: what belongs to another account or API can't be had here, and is nobody's business.
+    // A store may be shared. Images of another account or API can't be got here, so they are not listed.
     const isOwn = image.source === owner?.source && (image.variant.scope ?? null) === owner.scope;
     if (!owner || isOwn) images.push(shown(image));
   }

@@ -77,7 +77,7 @@ async function hasByte(request: PartRequest, at: number): Promise<boolean> {
 }
 
 async function openSpan(request: PartRequest, span: Span, of: Representation): Promise<Part | undefined> {
-  // What is in the cache has just been looked after; what is not has no ETag yet, and comes with the transfer that `whole` holds.
+  // A cached image has just been checked. An image that is not cached has no ETag yet, and comes with the transfer that `whole` holds.
   const cache = of.etag === undefined ? "default" : "force-cache";
   const stream = await unlessBehindEnd(() => request.get({ range: span, cache }));
   if (!stream) return undefined;

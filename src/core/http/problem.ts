@@ -34,7 +34,7 @@ const problems: Record<ImageManagerErrorCode, readonly [status: number, detail: 
   INVALID_VERSION: [400, "The version is not one that balenaOS versions can be matched against."],
   DEVICE_TYPE_NOT_FOUND: [404, "There is no such device type."],
   VERSION_NOT_FOUND: [404, "No version of the device type satisfies what was asked for."],
-  // RFC 9111, section 5.2.1.7: what `only-if-cached` is answered with.
+  // RFC 9111, section 5.2.1.7: the answer to `only-if-cached`.
   NOT_CACHED: [504, "The image is not cached."],
   // The upstream refused the server's credentials. The client's are fine, and others would not help.
   UNAUTHORIZED: [502, "The upstream did not let this server have it."],

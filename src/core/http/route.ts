@@ -42,7 +42,7 @@ function finderOf(segments: readonly string[]): Finder | undefined {
   if (segments.includes("")) return undefined;
   const [name, deviceType, wanted] = segments;
   const shape = `${name}/${segments.length}`;
-  if (shape === "healthz/1") return () => ({ kind: "health" }); // whatever query a probe adds
+  if (shape === "healthz/1") return () => ({ kind: "health" }); // with any query that a probe adds
   if (shape === "images/1") return (query) => withoutQuery(query, { kind: "images" });
   if (shape === "versions/2")
     return (query) => withoutQuery(query, { kind: "versions", deviceType: deviceTypeOf(deviceType!) });

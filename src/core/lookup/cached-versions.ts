@@ -13,7 +13,7 @@ import { isEsrVersion, parseVersion } from "../version/index.ts";
 import type { ResolveRequest } from "./request.ts";
 import { identityOf, selectFrom } from "./select-from.ts";
 
-/** An exact version that is cached needs no list: what it stands for can't change. */
+/** An exact version that is cached needs no list: its meaning can't change. */
 export async function cachedExactly(
   context: ManagerContext,
   request: ResolveRequest,

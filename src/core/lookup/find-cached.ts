@@ -33,7 +33,7 @@ export async function findCached(
   return undefined;
 }
 
-/** The id under which something of an image may be stored, whole or not: of an exact version that is always known. */
+/** The id under which an image may be stored, whole or in part. For an exact version, it is always known. */
 export async function findCachedId(
   context: ManagerContext,
   deviceType: string,

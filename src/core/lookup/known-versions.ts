@@ -37,7 +37,7 @@ export async function fetchVersions(
   const lookUp =
     lookUps.get(key) ?? askVersions(context, request, known, retries).finally(() => lookUps.delete(key));
   lookUps.set(key, lookUp);
-  lookUp.catch(() => undefined); // who asked may have left
+  lookUp.catch(() => undefined); // the caller may have left
   return unlessAborted(request.signal, () => lookUp);
 }
 
@@ -77,7 +77,7 @@ async function listVersions(
     ? list(deviceType).catch(noneIfUnknown)
     : list(deviceType));
   if (known && versions.length === 0) {
-    // What was remembered may be wrong by now, and would stay so for ever.
+    // A remembered list may be wrong by now, and would stay wrong for ever.
     deviceType = await resolve();
     versions = await list(deviceType);
   }

@@ -18,7 +18,7 @@ export class ChunkBuffers {
     this.#account = memory.open(() => {
       if (this.#giveSpare()) return true;
       const isFreed = reclaim();
-      this.#giveSpare(); // what was recycled just now
+      this.#giveSpare(); // the buffer that was recycled just now
       return isFreed;
     });
   }

@@ -3,7 +3,7 @@
 import type { ChunkDigests } from "../digest.ts";
 import { ImageChangedError } from "../errors.ts";
 
-/** How far the upstream's file (the `.gz`, say) had come, of how many bytes. */
+/** How far the upstream's file (for example, the `.gz`) had come, of how many bytes. */
 export interface FilePosition {
   readonly bytes: number;
   readonly totalBytes: number;

@@ -8,7 +8,7 @@
  * the one that enqueues them (Streams Standard, ReadableByteStreamController). Those of other streams may be anybody's.
  */
 export function arePiecesOurs(stream: ReadableStream<Uint8Array>): boolean {
-  if (!(stream instanceof ReadableStream)) return false; // a polyfill's need not take them
+  if (!(stream instanceof ReadableStream)) return false; // a polyfill's stream may not take them
   try {
     stream.getReader({ mode: "byob" }).releaseLock();
     return true;

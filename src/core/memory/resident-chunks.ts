@@ -108,7 +108,7 @@ export class ResidentChunks {
     return resident.bytes;
   }
 
-  /** A chunk's bytes for somebody who is no reader of it. */
+  /** A chunk's bytes for a caller that is no reader of it. */
   copyOf(index: number): Uint8Array<ArrayBuffer> | undefined {
     return this.#residents.get(index)?.bytes.slice();
   }

@@ -20,7 +20,7 @@ export async function cleanCache(context: ManagerContext): Promise<void> {
       store,
       left.filter((key) => deleted.has(key)),
     );
-    // A complete listing had all that was there at the time of the call: what is new is another process' newer work.
+    // A complete listing had all keys of the time of the call. New keys are newer work of another process.
     isMore = !store.completeListing && left.some((key) => !deleted.has(key));
     keys = left;
   }

@@ -88,7 +88,7 @@ function noteUse(context: ManagerContext, id: string): void {
   void noting.finally(() => context.background.delete(noting));
 }
 
-/** Holds a transfer to its end, whatever becomes of its readers. */
+/** Holds a transfer to its end, even if all its readers leave. */
 async function outlive(transfer: RunningTransfer): Promise<void> {
   const release = transfer.hold();
   await transfer.outcome.catch(() => undefined);

@@ -14,7 +14,7 @@ import type { GetOptions, ImageInfo } from "../types.ts";
 import { pauseBeforeRetry } from "../upstream/retry.ts";
 import { unlessAborted } from "../waiting.ts";
 
-/** More transfers of an image that changes on its way: who only wants it stored has nothing that the new bytes would contradict. */
+/** More transfers of an image that changes on its way. A prefetch has delivered nothing that the new bytes would contradict. */
 const maxMoreTransfers = 2;
 
 /** See {@link ImageManager.prefetch}. */

@@ -32,7 +32,7 @@ export async function followJournal(options: FollowOptions): Promise<void> {
       // A segment that does not go on at the window's end does not belong to this journal.
       if (!segment || segment.from > window.digests.length) return;
       if (segment.header) acceptHeader(options, segment.header);
-      // They failed the check of their part. Who has read them fails only if the right ones differ.
+      // They failed the check of their part. A reader that has read them fails only if the right ones differ.
       if (segment.from < known) window.takeBack(segment.from);
       adopt(window, segment);
       known = segment.from + segment.digests.length;
@@ -41,7 +41,7 @@ export async function followJournal(options: FollowOptions): Promise<void> {
   };
   for (;;) {
     const isOver = await contest.isOver(turn.epoch);
-    await readOn(); // after the look at the lease: what the owner wrote last is not to be missed
+    await readOn(); // after the look at the lease: the owner's last segment must not be missed
     if (isOver) return;
     await sleep(times.pollMs, signal);
   }

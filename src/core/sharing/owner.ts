@@ -13,7 +13,7 @@ export function newOwner(): string {
   return owner;
 }
 
-/** Its transfer is over, whatever the store still says. */
+/** Its transfer is over, even if the store still says otherwise. */
 export function retireOwner(owner: string): void {
   live.delete(owner);
 }

@@ -50,7 +50,7 @@ export async function isChunkSound(place: ChunkPlace, digest: string, length: nu
   return bytes !== undefined;
 }
 
-/** Bytes under a chunk's key, whatever they are. */
+/** Bytes under a chunk's key, without a check. */
 export async function storedLength(store: ByteStore, digest: string): Promise<number> {
   const bytes = await store.read(chunkKey(digest));
   const length = bytes?.length ?? 0;

@@ -25,12 +25,12 @@ export interface Inventory {
   readonly images: ReadonlyMap<string, StoredImage>;
   /** Ids under which no manifest could be made out, or read. */
   readonly unreadable: readonly string[];
-  /** The store failed to give some of it: who needs a chunk is not known for certain. */
+  /** The store failed to give some of it. So it is not certain which images need a chunk. */
   readonly isUncertain: boolean;
   readonly journals: ReadonlyMap<string, StoredJournal>;
   /** Ids that have journal keys, readable or not. */
   readonly journalIds: readonly string[];
-  /** Keys among the journals that are none of a journal's. */
+  /** Keys among the journals that belong to no journal. */
   readonly strayKeys: readonly string[];
   /** When the lease of an image was renewed last, by its owner's clock. */
   readonly leasedAt: ReadonlyMap<string, number>;

@@ -28,11 +28,11 @@ export interface JournalHeader {
   readonly isInflated: boolean;
 }
 
-/** One value of the journal. `owner` keeps apart the segments of two who both believe that an epoch is theirs. */
+/** One value of the journal. `owner` keeps apart the segments of two processes that both believe that an epoch is theirs. */
 export interface JournalSegment {
   readonly owner: string;
   readonly header?: JournalHeader | undefined;
-  /** Index of the first of `digests`. What earlier segments say of chunks from it on does not count any more. */
+  /** Index of the first of `digests`. From this index on, earlier segments do not count any more. */
   readonly from: number;
   readonly digests: ChunkDigests;
   /** How far the upstream's file had come with them: followers' progress. */
@@ -58,7 +58,7 @@ export async function readJournal(
     for (let index = 0; ; index++) {
       const segment = await readSegment(store, id, epoch, index, owner);
       if (!segment || segment.from > digests.length) break;
-      digests.length = segment.from; // what came since was taken back
+      digests.length = segment.from; // later chunks were taken back
       if (!isWithinSize(header ?? segment.header, digests.length + segment.digests.length)) break;
       owner = segment.owner;
       header ??= segment.header;
@@ -69,12 +69,12 @@ export async function readJournal(
   return undefined;
 }
 
-/** A journal lists whole chunks: more of them than the image has room for are none of its. */
+/** A journal lists whole chunks. A journal with more chunks than the image has room for is not valid. */
 function isWithinSize(header: JournalHeader | undefined, chunks: number): boolean {
   return header !== undefined && chunks * header.chunkBytes <= (header.size ?? Number.MAX_SAFE_INTEGER);
 }
 
-/** A segment; `undefined` if there is none (yet), or none of this owner's. */
+/** A segment; `undefined` if this owner has written none (yet). */
 export async function readSegment(
   store: ByteStore,
   id: string,
@@ -101,7 +101,7 @@ export async function writeSegment(
   await store.write(key, await encodeSealed(key, segment));
 }
 
-/** Deletes the journals of some epochs, last segment first: who dies meanwhile leaves a journal that can still be read. */
+/** Deletes the journals of some epochs, last segment first: a process that dies meanwhile leaves a journal that can still be read. */
 export async function removeJournals(store: ByteStore, id: string, epochs: readonly number[]): Promise<void> {
   await eachOf(epochs, async (epoch) =>
     removeSegments(store, id, epoch, await countSegments(store, id, epoch)),
@@ -119,7 +119,7 @@ export async function removeSegments(
   await eachOf(segments, (segment) => store.remove(partialKey(id, epoch, segment)));
 }
 
-/** Deletes all journals of an image, whatever their epochs. It lists: not on the way of a get. */
+/** Deletes all journals of an image, of all epochs. It lists keys, so a get must not wait for it. */
 export async function removeAllJournals(store: ByteStore, id: string): Promise<void> {
   await eachOf(await store.list(partialFolder(id)), (key) => store.remove(key));
 }

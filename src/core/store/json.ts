@@ -15,7 +15,7 @@ export function decodeJson(bytes: Uint8Array | undefined): unknown {
   }
 }
 
-/** The same with a checksum over key and value: what was damaged, or moved to another key, is nothing. */
+/** The same with a checksum over key and value. A value that was damaged, or moved to another key, counts as missing. */
 export async function encodeSealed(key: string, value: object): Promise<Uint8Array<ArrayBuffer>> {
   return encodeJson({ ...value, seal: await sealOf(key, value) });
 }

@@ -58,7 +58,7 @@ function hexOf(text: string): string {
 /** Key of what is known about credentials that an upstream has accepted. */
 export const accountKey = (digest: string): string => `${folders.accounts}${digest}`;
 
-/** The most bytes that a value under a key may have; a larger one is none of ours. */
+/** The most bytes that a value under a key may have; a larger value is not ours. */
 export function maxBytesUnder(key: string): number {
   const [, maxBytes = bounds.valueBytes] = maxBytesByFolder.find(([folder]) => key.startsWith(folder)) ?? [];
   return maxBytes;

@@ -26,7 +26,7 @@ export interface Manifest {
   readonly pinned: boolean;
 }
 
-/** The manifest under an id; one that is missing, unreadable or does not check out is `undefined`, a miss. */
+/** The manifest under an id; `undefined` (a miss) if it is missing, unreadable or fails its checks. */
 export async function readManifest(store: ByteStore, id: string): Promise<Manifest | undefined> {
   const value = decodeJson(await store.read(imageKey(id)));
   if (!isManifestShape(value)) return undefined;
@@ -92,7 +92,7 @@ function isManifestShape(value: unknown): value is Manifest {
   if (!isRecord(value) || !isIdentity(value["identity"]) || !isValidators(value["validators"])) return false;
   const { size, chunkBytes, chunks } = value;
   if (!isCount(size) || !isCount(chunkBytes) || !isChunkDigests(chunks)) return false;
-  if (chunkBytes === 0 || chunkBytes > bounds.chunkBytes) return false; // who reads it makes buffers of that size
+  if (chunkBytes === 0 || chunkBytes > bounds.chunkBytes) return false; // a reader makes buffers of that size
   if (chunks.length !== Math.ceil(size / chunkBytes)) return false;
   return (
     isTime(value["createdAt"]) &&

@@ -78,7 +78,7 @@ export function createPace(tellsProgress: boolean): Pace {
         },
         isAllSilent: (timeoutMs) => silentMs() >= timeoutMs,
         end(bytesCome) {
-          // One that was given up may come after all: that is how slow the store is.
+          // A value that was given up may come after all. Its time shows how slow the store is.
           if (bytesCome > 0) measure(bytesCome, startedMs);
           if (isOver) return;
           isOver = true;

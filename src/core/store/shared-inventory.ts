@@ -2,7 +2,7 @@
 import type { Inventory } from "./inventory.ts";
 
 /**
- * Makes the way to it. Who asks gets what was there at that time or later: so nobody joins a look that has begun, and all who come while
+ * Makes the way to it. A caller gets what was there at the time of its call or later. So no caller joins a look that has begun, and all who come while
  * it goes on share the next.
  */
 export function shareInventory(look: () => Promise<Inventory>): () => Promise<Inventory> {

@@ -123,7 +123,7 @@ export function createChunkSink(
       isStoring = false;
     },
     async settled() {
-      await publishing.catch(() => undefined); // what is being hashed now may yet be written
+      await publishing.catch(() => undefined); // a chunk that is being hashed now may still be written
       while (writes.size > 0) await Promise.all(writes);
     },
   };

@@ -147,7 +147,7 @@ export class Committer {
     return this.#giveUp(isImageManagerError(cause) ? cause : new StoreError("The store failed", { cause }));
   }
 
-  /** Others need not wait for a commit that is not coming, and what was written is in the way of other images. */
+  /** Others must not wait for a commit that does not come, and the written chunks take the room of other images. */
   #giveUp(obstacle: ImageManagerError): ImageManagerError {
     this.#obstacle ??= obstacle;
     this.#onGivenUp();

@@ -97,7 +97,7 @@ async function resume(
   return file;
 }
 
-/** What an earlier transfer left is ours from now on: its journal goes, whether or not we go on from it. */
+/** The chunks of an earlier transfer are ours from now on: its journal is deleted, even if we do not go on from it. */
 function inherit({ committer }: TransferWork, journal: Journal | undefined): void {
   for (const digest of journal?.digests ?? [])
     if (digest !== null) committer.written.set(digest, journal!.header.chunkBytes);
@@ -127,7 +127,7 @@ function takeOver(
   if (isOtherSize || window.digests.length > manifest.chunks.length) {
     throw new ImageChangedError("Another process has stored different bytes of the same version");
   }
-  // A follower may have been told of chunks that failed the check of their part since. Who has not read them gets the right ones.
+  // A follower may have been told of chunks that failed the check of their part since. A reader that has not read them gets the right ones.
   const firstOther = window.digests.findIndex((digest, index) => digest !== manifest.chunks[index]);
   if (firstOther !== -1) window.takeBack(firstOther);
   for (const [index, digest] of manifest.chunks.entries())

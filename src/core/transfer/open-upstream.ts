@@ -50,13 +50,13 @@ export function createUpstream(
 
   const retried = <T>(run: () => Promise<T>): Promise<T> =>
     withRetries(createRetries(isImpatient ? { ...retry, attempts: 1 } : retry), signal, run);
-  // A copy that is there need not wait for longer than for any other look-up.
+  // A get that has a copy waits no longer than for any other look-up.
   const idleTimeoutMs = isImpatient ? Math.min(retry.idleTimeoutMs, lookUpTimeoutMs) : retry.idleTimeoutMs;
   const opening = { ...job, retry: { ...retry, idleTimeoutMs } };
   const ask = (conditions: RequestConditions, fileTypes: FileTypes, from: DownloadJob = opening) =>
     retried(() => openRestOrWhole(conditions, (asked) => openFile({ ...from, fileTypes }, asked)));
 
-  /** Without a validator to send, a GET would begin to bring the image. What a HEAD does not settle, the GET does. */
+  /** Without a validator to send, a GET would begin to bring the image. If the HEAD does not settle it, the GET does. */
   const confirmedByHead = async (stored: Validators, from: DownloadJob): Promise<Validators | undefined> => {
     if (stored.etag !== undefined || stored.lastModified !== undefined) return undefined;
     const seen = await retried(() => askHead({ ...from, fileTypes: [stored.fileType] }));
@@ -83,7 +83,7 @@ export function createUpstream(
       try {
         return await openUnlessFresh(stored, { ...opening, isWhole: true });
       } catch (failure) {
-        // What is not handed out as a whole any more may lie there in parts by now.
+        // A file that the upstream no longer hands out whole may be there in parts by now.
         if (!isVersionNotFound(failure)) throw failure;
         return openUnlessFresh(stored, opening);
       }
@@ -104,7 +104,7 @@ function fileTypesToAsk(
   return stored === ".img" ? [".img", ".gz"] : [".gz", ".img"];
 }
 
-/** `undefined` if HEAD is refused, in whichever way: a URL may be signed for GET alone. */
+/** `undefined` if HEAD is refused with any status: a URL may be signed for GET alone. */
 async function askHead(job: DownloadJob): Promise<Validators | undefined> {
   try {
     const { response } = (await openFile(job, { isHeadersOnly: true })) as UpstreamFile;
@@ -122,7 +122,7 @@ function isComparable(stored: Validators, upstream: Validators): boolean {
   return stored.size === undefined || upstream.size !== undefined || upstream.lastModified !== undefined;
 }
 
-/** 501: it counts as trouble elsewhere, but a server that does not know HEAD does not learn it. */
+/** 501: elsewhere it counts as trouble, but a server that does not know HEAD will not know it later. */
 function isUnknownMethod(failure: unknown): boolean {
   return (failure as { status?: number }).status === 501;
 }

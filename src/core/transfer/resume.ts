@@ -23,7 +23,7 @@ export interface ResumeContext extends ChunkPlace {
 
 /**
  * Asks for the rest and adds what is there to the window. Returns the rest, the whole file if the upstream sent that
- * instead, or `undefined` if the journal is of no use.
+ * instead, or `undefined` if the journal can't be used.
  */
 export async function resumeFrom(
   journal: Journal,
@@ -32,7 +32,7 @@ export async function resumeFrom(
 ): Promise<UpstreamFile | undefined> {
   const { validators, size } = journal.header;
   if (!isResumable(journal, window) || !isStrongEtag(validators.etag)) return undefined;
-  // Who read along saw the first ones come.
+  // A reader of this transfer has already seen the first ones.
   const sound = await soundChunks(journal, window.digests.length, journal.digests.length, context);
   const chunks = Math.min(chunksToKeep(journal), sound);
   if (chunks === 0) return undefined;
@@ -51,7 +51,7 @@ export async function resumeFrom(
     file.parts.supply.close();
     return undefined;
   }
-  // Only now: had the file changed, these chunks would be none of it.
+  // Only now: if the file had changed, these chunks would not belong to it.
   for (let index = 0; index < chunks; index++)
     window.adopt(index, journal.digests[index]!, journal.header.chunkBytes);
   return parts ? { ...file, parts } : file;

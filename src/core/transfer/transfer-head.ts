@@ -35,7 +35,7 @@ export function headOfFile(file: UpstreamFile): TransferHead {
   };
 }
 
-/** Room is made for it and progress counted by it: what is no size (`NaN`, say) must not get there. */
+/** Room is made for it and progress counted by it. So a value that is no size (`NaN`, for example) must not get there. */
 function sizeOrNothing(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
 }

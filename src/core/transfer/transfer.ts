@@ -112,7 +112,7 @@ export class Transfer implements RunningTransfer {
       const outcome = await obtainImage(this.#work, setStarted);
       this.#isCommitted = outcome.manifest !== undefined;
       const leaving = this.#leave(true);
-      if (this.#isCommitted) await leaving; // else nobody need wait for what was written to go
+      if (this.#isCommitted) await leaving; // otherwise nobody waits until the written chunks are deleted
       this.window.end();
       return outcome;
     } catch (cause) {
@@ -122,7 +122,7 @@ export class Transfer implements RunningTransfer {
       await this.#leave(failure instanceof ImageChangedError);
       throw failure;
     } finally {
-      this.#abort.abort(); // closes whatever response is still open
+      this.#abort.abort(); // closes a response that is still open
       this.#unregister();
       void this.#leave(true).finally(() => this.#leaveRoom());
       this.#context.endedTransfers.count += 1;
@@ -144,7 +144,7 @@ export class Transfer implements RunningTransfer {
     return leaving;
   }
 
-  /** What nothing is going to name goes before others take the turn: they may be about to write the same chunks. */
+  /** Chunks that nothing is going to name are deleted before others take the turn: they may be about to write the same chunks. */
   async #discard(): Promise<void> {
     if (this.#isCommitted || this.#isAllNamed) return;
     await this.#sink.settled();
@@ -158,7 +158,7 @@ export class Transfer implements RunningTransfer {
     if (maxBytes !== undefined && this.written.size > 0) room.justWritten.add(writtenContent(this));
   }
 
-  /** What was asked for as a packed file has been looked at before. */
+  /** A file that was requested as packed has been looked at before. */
   #lookAt(start: Uint8Array): void {
     const { id, identity } = this.options;
     const isRaw = [undefined, ".img"].includes(identity.variant.fileType);

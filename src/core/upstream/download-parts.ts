@@ -63,7 +63,7 @@ async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promi
         file = failure.opened;
       } else if (failure instanceof PartDamaged) {
         damages += 1;
-        await sink.rewind(mark, "replace"); // first: who dies now leaves no journal that names wrong chunks
+        await sink.rewind(mark, "replace"); // first: then a process that dies now leaves no journal that names wrong chunks
         // Twice the address gave bytes that are not those which the upstream has summed.
         if (damages > 1) throw unsound(job, mark, failure);
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure);

@@ -85,7 +85,7 @@ async function deliver(
   return isInflated || response.fileBytes !== undefined || request.exactBytes !== undefined;
 }
 
-/** A gzip file that was asked for must be one. What a coding did is undone wherever `fetch` left it, and told by its first bytes. */
+/** A gzip file that was asked for must be one. A coding that `fetch` has not undone is undone here. The first bytes show it. */
 async function decoded(
   file: AsyncGenerator<Uint8Array>,
   { request, response }: UpstreamFile,
@@ -129,7 +129,7 @@ async function* startingWith(
   yield* rest;
 }
 
-/** At once: what is longer may have no end. */
+/** Checked at once: a longer image may have no end. */
 function assertNotLonger(size: number, exactBytes: number | undefined): void {
   if (exactBytes === undefined || size <= exactBytes) return;
   const message = `The image has more than the ${exactBytes} bytes that the source says it has exactly`;

@@ -71,7 +71,7 @@ function contentSpanOf(
   return { fileBytes, fromByte: 0, bodyBytes: fileBytes };
 }
 
-/** What was done to the file on the way, though none of it was asked for. */
+/** The codings that were put on the file on the way, although none was asked for. */
 function codingsOf({ headers }: Response): string[] {
   const codings = (headers.get("content-encoding") ?? "").toLowerCase().split(",");
   // S3 servers may leave the name of an upload's framing there, which is gone by now.
@@ -82,7 +82,8 @@ function codingsOf({ headers }: Response): string[] {
 
 /**
  * If `fetch` has not undone a gzip coding, its first bytes show that. Deno's `fetch` undoes it only if it asked for codings itself.
- * Of others nobody can tell: Bun undoes one of several or none, Node 22 no zstd. Nor of any coding of a `.gz` that is wanted as it is.
+ * Other codings can't be told: Bun undoes one of several or none, and Node 22 does not know zstd. No coding can be told of a `.gz` that is
+ * wanted as it is.
  */
 export async function assertDecodable(
   response: Response,

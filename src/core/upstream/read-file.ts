@@ -15,7 +15,7 @@ export interface ReadContext {
   readonly idleTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly retries: Retries;
-  /** Whether a piece is of no more use once the next is asked for. Default: it may be. */
+  /** Whether a piece is no longer used when the next one is asked for. Default: it may be. */
   readonly isReadOnce?: boolean;
   /** Sends the request again. */
   reopen(conditions: RequestConditions): Promise<UpstreamFile>;
@@ -73,7 +73,7 @@ function continues(response: FileBody, offset: number, first: FileBody): boolean
   return first.fileBytes === undefined || response.fileBytes === first.fileBytes;
 }
 
-/** A partial response that is not the one asked for is of no use; the file is asked for whole. */
+/** A partial response that is not the requested one can't be used; the whole file is asked for. */
 async function whole(opened: UpstreamFile, context: ReadContext): Promise<UpstreamFile> {
   if (opened.response.fromByte === 0) return opened;
   await discard(opened.response);

@@ -5,7 +5,7 @@ import type { ResolvedImage } from "../types.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import { quoting } from "./server-words.ts";
 
-/** `words`: what the upstream says of it. */
+/** `words`: the upstream's own words. */
 export function errorOfStatus(
   image: ResolvedImage,
   response: Response,

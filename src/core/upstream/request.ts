@@ -23,7 +23,7 @@ export interface RequestConditions {
         readonly isMatch?: boolean;
       }
     | undefined;
-  /** Only these bytes (`toByte` exclusive), of whatever file it is now: for who can tell right bytes from wrong ones. */
+  /** Only these bytes (`toByte` exclusive), of the file that is there now: for a caller that can tell right bytes from wrong ones. */
   readonly span?:
     | {
         readonly fromByte: number;

@@ -35,7 +35,7 @@ export function createRetries(policy: RetryPolicy): Retries {
     },
     async pauseAfter(failure, signal) {
       signal.throwIfAborted();
-      // What reads a file and what asks for it again share the count, and the failure passes both.
+      // The code that reads a file and the code that asks for it again share the count, and the failure passes both.
       if (!isRetryable(failure) || failure === givenUp) throw failure;
       failures += 1;
       if (failures === 1) firstFailedMs = performance.now();

@@ -90,7 +90,7 @@ function isRange(wanted: string): boolean {
     .every((text) => text.trim() !== "" && validRange(text) !== null);
 }
 
-// It ends up in logs: neither long nor able to forge a line or to turn the reading direction.
+// It ends up in logs. So it must not be long, forge a line or turn the reading direction.
 function printable(text: string): string {
   const start = text.slice(0, 64).replace(/[^ -~]/g, "?");
   return text.length > 64 ? `${start}...` : start;

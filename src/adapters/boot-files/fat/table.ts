@@ -117,7 +117,7 @@ export class FileTable {
     this.#setEntry(at, cluster, value);
     const bytes = new Uint8Array(this.#entries.buffer, at, bits === 32 ? 4 : 2);
     for (const { start } of tables) await image.write(start + at, bytes);
-    // What is freed here may be taken again by the next file.
+    // The next file may take the clusters that are freed here.
     if (value === 0) this.#nextFree = Math.min(this.#nextFree, cluster);
   }
 

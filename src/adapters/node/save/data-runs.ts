@@ -6,7 +6,7 @@ export interface Run {
   end: number;
 }
 
-// What file systems allocate.
+// The unit in which file systems allocate.
 const blockBytes = 4096;
 // Holes between two runs that are shorter would cost more in calls than they save in bytes.
 const minGapBytes = 64 * 1024;

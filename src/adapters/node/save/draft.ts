@@ -80,7 +80,7 @@ async function abandoned(target: Target): Promise<TemporaryName[]> {
   return found;
 }
 
-/** Of several that want a file, the rename lets one have it. One that can't be had is no draft: the save starts over. */
+/** If several saves want a file, the rename gives it to one of them. The others start over. */
 async function claim(target: Target, left: string, image: KnownImage): Promise<LeftDraft | undefined> {
   const path = await temporaryPath(target, contentOf(image.etag));
   const isMine = await rename(left, path).then(

@@ -7,7 +7,7 @@ import { hasCode } from "../../fs/failure.ts";
 /** Owner of a file that was left on purpose, to go on with. */
 export const nobody = "free";
 
-// Who writes does so far more often than that: a transfer without a byte for minutes is given up.
+// A process that writes does so far more often: a transfer without a byte for minutes is given up.
 const abandonedAfterMs = 60 * 60 * 1000;
 
 /** This process, as it stands in names. */

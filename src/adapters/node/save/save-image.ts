@@ -53,7 +53,7 @@ export async function saveImage(
   const image = await get();
   const left = await orCancel(image, () => takeUpDraft(target, knownImage(image)));
   if (!left) return saveWhole(image, target, checked);
-  await image.cancel().catch(() => {}); // one that was aborted: the next get says so
+  await image.cancel().catch(() => {}); // an aborted stream rejects; the next get says so
   const saved = await resumeSave(manager, image, left, checked);
   return saved ?? saveWhole(await get(), target, checked);
 }

@@ -27,7 +27,7 @@ export async function temporaryPath(target: Target, content: string, owner?: typ
   return join(target.directory, name);
 }
 
-/** Reads a name; `undefined` for one that is none of this target's. */
+/** Reads a name; `undefined` if it does not belong to this target. */
 export function parseTemporaryName(target: Target, name: string): TemporaryName | undefined {
   const prefix = prefixOf(target);
   if (!name.startsWith(prefix)) return undefined;
@@ -35,7 +35,7 @@ export function parseTemporaryName(target: Target, name: string): TemporaryName 
   return content === undefined || owner === undefined ? undefined : { name, content, owner };
 }
 
-/** Short enough for any disk, whatever the target's name; the hash tells long names apart. */
+/** Short enough for any disk, even if the target's name is long; the hash tells long names apart. */
 function prefixOf({ path }: Target): string {
   const name = basename(path);
   return `.${name.slice(0, 30)}.${shortHash(name, 8)}`;

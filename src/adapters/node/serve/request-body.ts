@@ -18,7 +18,7 @@ export function requestBody(incoming: IncomingMessage): RequestBody {
 
 /** Lets the client send what nobody has read to its end: the next request on the connection comes after it. */
 export function drop(incoming: IncomingMessage): void {
-  // What nobody has begun to read, Node drops.
+  // Node drops a body that nobody has begun to read.
   if (incoming.readableDidRead && !incoming.readableEnded) incoming.removeAllListeners("readable").resume();
 }
 

@@ -14,7 +14,7 @@ export interface Edited {
   /** Bytes of the image. */
   readonly size: number;
   readonly layers: readonly Layer[];
-  /** Digests of the chunks that the edits have read, by index: of another image, they would have made something else. */
+  /** Digests of the chunks that the edits have read, by index: from another image, the edits would have made something else. */
   readonly seen: ReadonlyMap<number, string | null>;
 }
 

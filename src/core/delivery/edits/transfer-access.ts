@@ -14,7 +14,7 @@ import { followNew } from "../join-transfer.ts";
 import type { ResolvedGet } from "../resolved-get.ts";
 import { type AccessedChunk, type ChunkAccess, createForwardReader } from "./chunk-access.ts";
 
-/** Other transfers for one edit. One that reads back and forth more than this has to be content with an image that can be stored. */
+/** Other transfers for one edit. An edit that reads back and forth more often needs an image that can be stored. */
 const maxOtherTransfers = 16;
 
 /** Until it is closed, the first chunks stay in memory if the store does not get them: the stream may begin with them. */
