@@ -34,6 +34,8 @@ export const bounds = {
   manifestBytes: 64 * MiB,
   /** A segment of a journal. The first one of a successor names all chunks that it took over. */
   journalSegmentBytes: 64 * MiB,
+  /** Compressed bytes of a part that are kept as one value. */
+  wirePieceBytes: 16 * MiB,
   /** What is remembered of a device type's versions. */
   catalogBytes: 64 * MiB,
   /** A lease or a last use. Ours have about 100 bytes. */

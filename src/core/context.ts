@@ -24,6 +24,7 @@ export interface ManagerContext {
   readonly retry: RetryPolicy;
   readonly lease: LeaseTimes;
   readonly storeTimeoutMs: number;
+  readonly keepWireBytes: boolean;
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
   readonly hash: Hasher;

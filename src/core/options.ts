@@ -44,6 +44,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     },
     lookUpTimeoutMs: inRange("lookUpTimeoutMs", options.lookUpTimeoutMs, 10_000, 1, 300_000_000),
     storeTimeoutMs: timer("storeTimeoutMs", options.storeTimeoutMs, 5_000, 1),
+    keepWireBytes: checkedBoolean("keepWireBytes", options.keepWireBytes, true),
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,
@@ -105,6 +106,12 @@ function duration(name: string, value: unknown, byDefault: number): number {
   if (value === undefined) return byDefault;
   if (typeof value === "number" && value >= 0) return value;
   throw new InvalidArgumentError(`"${name}" must be a number of milliseconds from 0 to Infinity`);
+}
+
+function checkedBoolean(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault;
+  if (typeof value === "boolean") return value;
+  throw new InvalidArgumentError(`"${name}" must be true or false`);
 }
 
 const timer = (name: string, value: unknown, byDefault: number, min: number) =>

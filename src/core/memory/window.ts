@@ -154,7 +154,12 @@ export class TransferWindow {
    * lives on what the store has.
    */
   get isHeldUpByStore(): boolean {
-    return this.#residents.isWriting && this.#places.areAllHeldUp;
+    return this.#residents.isWriting && this.areReadersWaiting;
+  }
+
+  /** Whether there are readers, and all of them wait for the next chunk. */
+  get areReadersWaiting(): boolean {
+    return this.#places.areAllHeldUp;
   }
 
   /** Nobody waits for the store any more: what is being written stays in memory for those who have not read it. */

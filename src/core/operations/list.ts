@@ -17,7 +17,7 @@ export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo |
   for (const [id, journal] of journals) yield toPartialInfo(id, journal);
 }
 
-function toPartialInfo(id: string, { header, chunks }: StoredJournal): PartialImageInfo {
+function toPartialInfo(id: string, { header, chunks, pieces }: StoredJournal): PartialImageInfo {
   const { identity, mime, size, chunkBytes, startedAt } = header;
   const transferredBytes = chunks.length * chunkBytes;
   return {
@@ -27,6 +27,7 @@ function toPartialInfo(id: string, { header, chunks }: StoredJournal): PartialIm
     isComplete: false,
     startedAt: new Date(startedAt),
     transferredBytes,
+    keptWireBytes: [...pieces.values()].reduce((sum, bytes) => sum + bytes, 0),
     ...(size !== undefined && { size, percent: size === 0 ? 100 : (100 * transferredBytes) / size }),
   };
 }

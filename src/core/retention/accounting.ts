@@ -7,6 +7,8 @@ export interface Content {
   readonly size: number;
   readonly chunkBytes: number;
   readonly chunks: ChunkIds;
+  /** Other values that are stored with them: lengths by numbers of the same kind. */
+  readonly pieces?: ReadonlyMap<number, number>;
 }
 
 /** Something that takes room. */
@@ -40,9 +42,9 @@ export function chunkUses(contents: Iterable<Content>): Map<number, ChunkUse> {
   return uses;
 }
 
-/** The distinct chunks with their lengths. */
+/** The distinct chunks, and other values, with their lengths. */
 export function chunksOf(content: Content): Map<number, number> {
-  const chunks = new Map<number, number>();
+  const chunks = new Map(content.pieces);
   for (const [index, chunk] of content.chunks.entries()) {
     if (chunk !== hole) chunks.set(chunk, chunkLength(content, index));
   }

@@ -4,19 +4,22 @@ import type { StoredJournal } from "../store/inventory.ts";
 import type { Content } from "./accounting.ts";
 
 /** A journal lists whole chunks only. */
-export function contentOf({ header: { chunkBytes }, chunks }: StoredJournal): Content {
-  return { chunkBytes, size: chunks.length * chunkBytes, chunks };
+export function contentOf({ header: { chunkBytes }, chunks, pieces }: StoredJournal): Content {
+  return { chunkBytes, size: chunks.length * chunkBytes, chunks, pieces };
 }
 
 /** A transfer, as far as it takes up room: a running one is one. */
 export interface WritingTransfer {
   /** Chunks that it has written, or goes on from, with their bytes. */
   readonly written: Map<string, number>;
+  /** Compressed pieces of parts under way that it has written, or goes on from, with their bytes. */
+  readonly pieces: ReadonlyMap<string, number>;
   readonly window: { readonly chunkBytes: number };
 }
 
 /** What a running transfer has written. One whose last chunk is short counts as a little more than it is. */
-export function writtenContent({ written, window: { chunkBytes } }: WritingTransfer): Content {
+export function writtenContent({ written, pieces, window: { chunkBytes } }: WritingTransfer): Content {
   const chunks = Float64Array.from(written.keys(), chunkIdOf);
-  return { chunkBytes, size: chunks.length * chunkBytes, chunks };
+  const otherBytes = new Map([...pieces].map(([sha256, bytes]) => [chunkIdOf(sha256), bytes]));
+  return { chunkBytes, size: chunks.length * chunkBytes, chunks, pieces: otherBytes };
 }

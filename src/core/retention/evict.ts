@@ -62,7 +62,11 @@ async function evictPartial(
   const chunks = journal ? await journaledDigests(context, id) : [];
   await eachOf(await store.list(leaseFolder(id)), (key) => store.remove(key));
   await removeAllJournals(store, id);
-  return journal ? removeChunks(context, chunks, releaseChunks(contentOf(journal), uses)) : 0;
+  if (!journal) return 0;
+  const released = releaseChunks(contentOf(journal), uses);
+  let pieceBytes = 0;
+  for (const piece of journal.pieces.keys()) pieceBytes += released.get(piece) ?? 0; // their keys were among the journal's
+  return pieceBytes + (await removeChunks(context, chunks, released));
 }
 
 async function journaledDigests({ store }: ManagerContext, id: string): Promise<readonly (string | null)[]> {

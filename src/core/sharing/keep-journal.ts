@@ -4,6 +4,7 @@ import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
 import type { Lease } from "./lease.ts";
+import type { WirePieces } from "./wire-pieces.ts";
 
 /** A journal that is being written. */
 export interface KeptJournal {
@@ -23,6 +24,7 @@ export function keepJournal(
   previous: readonly number[],
   window: TransferWindow,
   header: JournalHeader,
+  pieces: WirePieces,
   onFault: (cause: unknown) => void,
 ): KeptJournal {
   let written = 0;
@@ -40,31 +42,41 @@ export function keepJournal(
 
   const append = () => inTurn(appendNow);
   const appendNow = async () => {
-    const until = wholeStoredChunks(window);
+    const until = Math.max(written, wholeStoredChunks(window)); // what was taken back is told by `takeBack`
     const digests = window.digests.slice(written, until);
+    const news = pieces.news.take();
     const entry: JournalSegment = {
       owner: lease.owner,
       ...(segment === 0 && { header }),
       from: written,
       digests,
       file: window.fileAt(until - 1),
+      ...(news && { wire: news }),
     };
     await writeSegment(store, id, lease.epoch, segment, entry);
     written = until;
     segment += 1;
+    if (news) pieces.news.written(news);
+    pieces.chunksNamed(written * window.chunkBytes);
+  };
+
+  const fail = (cause: unknown) => {
+    isFaulty = true;
+    pieces.news.abandon();
+    onFault(cause);
   };
 
   const writing = (async () => {
     await append();
-    await removeJournals(store, id, previous); // ours has by now what they had
-    while ((await Promise.race([window.storedBeyond(written), stopping.promise])) !== "stop") {
-      if (wholeStoredChunks(window) <= written) return; // a short chunk: the end
-      await append();
+    await removeJournals(store, id, previous, pieces.keys); // ours has by now what they had
+    for (let isEnd = false; ; ) {
+      const more = isEnd ? [] : [window.storedBeyond(written)];
+      const what = await Promise.race([...more, pieces.news.arrival, stopping.promise]);
+      if (what === "stop") return;
+      isEnd = wholeStoredChunks(window) <= written && !pieces.news.isAny; // a short chunk: the end
+      if (!isEnd) await append();
     }
-  })().catch((cause: unknown) => {
-    isFaulty = true;
-    onFault(cause);
-  });
+  })().catch(fail);
 
   return {
     get segments() {
@@ -76,15 +88,12 @@ export function keepJournal(
         await writeSegment(store, id, lease.epoch, segment, { owner: lease.owner, from: index, digests: [] });
         written = index;
         segment += 1;
-      }).catch((cause: unknown) => {
-        isFaulty = true;
-        onFault(cause);
-      });
+      }).catch(fail);
     },
     async stop() {
       stopping.resolve("stop");
       await writing;
-      if (!isFaulty && wholeStoredChunks(window) > written) await append().catch(onFault);
+      if (!isFaulty && (wholeStoredChunks(window) > written || pieces.news.isAny)) await append().catch(fail);
     },
   };
 }

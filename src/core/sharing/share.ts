@@ -9,6 +9,7 @@ import {
   removeJournals,
   removeSegments,
 } from "../store/journal.ts";
+import type { ImagePart } from "../types.ts";
 import { followJournal } from "./follow-journal.ts";
 import { type KeptJournal, keepJournal } from "./keep-journal.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type Turn,
   type Work,
 } from "./lease.ts";
+import type { WirePieces } from "./wire-pieces.ts";
 
 /** What sharing needs. */
 export interface ShareOptions {
@@ -29,6 +31,8 @@ export interface ShareOptions {
   readonly times: LeaseTimes;
   readonly signal: AbortSignal;
   readonly window: TransferWindow;
+  /** Compressed bytes that are kept with the journal. */
+  readonly pieces: WirePieces;
   readonly seenLeases: Map<string, SeenLease>;
   readonly work: Work;
   /** Called when the journal is done with, and before others may take the turn: they must not meet what it does. */
@@ -87,11 +91,21 @@ export class Share {
   }
 
   /** Begins to tell others what is stored. */
-  keepJournal(header: JournalHeader): void {
-    const { store, id, window, onFault } = this.#options;
+  keepJournal(header: JournalHeader, parts: readonly ImagePart[] = []): void {
+    const { store, id, window, pieces, onFault } = this.#options;
     if (!this.#lease || this.#leaving) return;
     const onJournalFault = (cause: unknown) => onFault("journal", cause);
-    this.#journal = keepJournal(store, id, this.#lease, this.#previous, window, header, onJournalFault);
+    pieces.begin(this.#lease.epoch, parts);
+    this.#journal = keepJournal(
+      store,
+      id,
+      this.#lease,
+      this.#previous,
+      window,
+      header,
+      pieces,
+      onJournalFault,
+    );
   }
 
   /** Tells those who read along that chunks from an index on were wrong. */
@@ -112,6 +126,7 @@ export class Share {
 
   async #leave(isDone: boolean): Promise<void> {
     this.#isOff = true;
+    await this.#options.pieces.stop(!isDone && this.#journal !== undefined);
     await this.#journal?.stop();
     const lease = this.#lease;
     const hasStored = this.#options.window.storedCount > 0;
@@ -125,7 +140,8 @@ export class Share {
 
   /** Where nothing came of this transfer, an earlier one's journal may still be of use. */
   async #removeJournals(epoch: number, isDone: boolean): Promise<void> {
-    const { store, id } = this.#options;
+    const { store, id, pieces } = this.#options;
+    if (this.#journal) await pieces.removeAll();
     await removeSegments(store, id, epoch, this.#journal?.segments ?? 0);
     if (isDone && !this.#journal) await removeJournals(store, id, this.#previous);
   }

@@ -3,8 +3,9 @@ import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
+
 import { createDriverCalls } from "./driver-calls.ts";
-import { folders, maxBytesUnder, probeKey } from "./keys.ts";
+import { isImageBytesKey, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
 import { createRecess, type StoreOperation } from "./recess.ts";
 
@@ -134,17 +135,17 @@ export function createByteStore(
         return recess.isOn;
       },
       async read(key, maxBytes = maxBytesUnder(key), signal = undefined) {
-        const isChunk = key.startsWith(folders.chunks);
+        const isLarge = isImageBytesKey(key);
         const stop = new AbortController();
         signal?.addEventListener("abort", () => stop.abort(), { once: true });
         const call = async ({ progressed, end }: PacedCall) => {
           const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
           const bytes = await calls.read(key, watch);
-          if (isChunk) end(bytes?.length ?? 0);
+          if (isLarge) end(bytes?.length ?? 0);
           return bytes;
         };
         try {
-          return await guarded("read", call, isChunk ? maxBytes : 0, stop.signal);
+          return await guarded("read", call, isLarge ? maxBytes : 0, stop.signal);
         } finally {
           stop.abort(); // nobody waits for it any more
         }

@@ -3,8 +3,8 @@
 import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { type ChunkIds, chunkIdsOf } from "./chunk-ids.ts";
-import { type JournalHeader, readJournal } from "./journal.ts";
+import { type ChunkIds, chunkIdOf, chunkIdsOf } from "./chunk-ids.ts";
+import { type Journal, type JournalHeader, readJournal } from "./journal.ts";
 import { decodeJson } from "./json.ts";
 import { folders, isLeaseHeadKey } from "./keys.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
@@ -18,6 +18,8 @@ export type StoredImage = Omit<Manifest, "chunks"> & { readonly chunks: ChunkIds
 export interface StoredJournal {
   readonly header: JournalHeader;
   readonly chunks: ChunkIds;
+  /** Lengths of the compressed pieces of parts that were under way, by the same numbers. */
+  readonly pieces: ReadonlyMap<number, number>;
 }
 
 /** What was found. */
@@ -89,9 +91,18 @@ async function readJournals(store: ByteStore, passOver: PassOver) {
         [...of].sort((a, b) => a - b),
       ),
     );
-    if (journal) journals.set(id, { header: journal.header, chunks: chunkIdsOf(journal.digests) });
+    if (journal) journals.set(id, storedJournal(journal));
   });
   return { journals, journalIds: [...epochs.keys()], strayKeys };
+}
+
+function storedJournal({ header, digests, wire }: Journal): StoredJournal {
+  const pieces = [...wire.values()].flat();
+  return {
+    header,
+    chunks: chunkIdsOf(digests),
+    pieces: new Map(pieces.map(({ sha256, bytes }) => [chunkIdOf(sha256), bytes])),
+  };
 }
 
 async function readLeases(store: ByteStore, passOver: PassOver): Promise<Map<string, number>> {

@@ -12,7 +12,8 @@ import { isValidators } from "../freshness/validators.ts";
 import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
-import { partialFolder, partialKey } from "./keys.ts";
+import { partialFolder, partialKey, wireKey } from "./keys.ts";
+import { addWireNews, isWireNews, type WireNews, type WireParts, type WirePiece } from "./wire.ts";
 
 /** What the first segment says of the transfer. */
 export interface JournalHeader {
@@ -37,12 +38,16 @@ export interface JournalSegment {
   readonly digests: ChunkDigests;
   /** How far the upstream's file had come with them: followers' progress. */
   readonly file?: { readonly bytes: number; readonly totalBytes: number } | undefined;
+  /** Compressed bytes of parts that are under way. */
+  readonly wire?: WireNews | undefined;
 }
 
 /** What a journal holds, read from its beginning. */
 export interface Journal {
   readonly header: JournalHeader;
   readonly digests: ChunkDigests;
+  /** Compressed bytes of the parts that were under way. */
+  readonly wire: WireParts;
 }
 
 /** The newest usable journal of some epochs. */
@@ -53,6 +58,7 @@ export async function readJournal(
 ): Promise<Journal | undefined> {
   for (const epoch of epochs.toReversed()) {
     const digests: (string | null)[] = [];
+    const wire = new Map<number, WirePiece[]>();
     let header: JournalHeader | undefined;
     let owner: string | undefined;
     for (let index = 0; ; index++) {
@@ -63,8 +69,9 @@ export async function readJournal(
       owner = segment.owner;
       header ??= segment.header;
       for (const digest of segment.digests) digests.push(digest); // engines limit how many arguments there may be
+      if (segment.wire) addWireNews(wire, segment.wire);
     }
-    if (header) return { header, digests };
+    if (header) return { header, digests, wire };
   }
   return undefined;
 }
@@ -101,11 +108,25 @@ export async function writeSegment(
   await store.write(key, await encodeSealed(key, segment));
 }
 
-/** Deletes the journals of some epochs, last segment first: a process that dies meanwhile leaves a journal that can still be read. */
-export async function removeJournals(store: ByteStore, id: string, epochs: readonly number[]): Promise<void> {
-  await eachOf(epochs, async (epoch) =>
-    removeSegments(store, id, epoch, await countSegments(store, id, epoch)),
-  );
+/**
+ * Deletes the journals of some epochs, last segment first: a process that dies meanwhile leaves a journal that can still be read. The pieces
+ * that they name go before them, except those under the `kept` keys.
+ */
+export async function removeJournals(
+  store: ByteStore,
+  id: string,
+  epochs: readonly number[],
+  kept: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  await eachOf(epochs, async (epoch) => {
+    const { count, wire } = await lookThrough(store, id, epoch);
+    const pieces = [...wire.values()].flat().map((piece) => wireKey(id, piece));
+    await eachOf(
+      pieces.filter((key) => !kept.has(key)),
+      (key) => store.remove(key),
+    );
+    await removeSegments(store, id, epoch, count);
+  });
 }
 
 /** The same for one whose segments were counted. */
@@ -124,22 +145,27 @@ export async function removeAllJournals(store: ByteStore, id: string): Promise<v
   await eachOf(await store.list(partialFolder(id)), (key) => store.remove(key));
 }
 
-/** Some at a time, for a store may be far away. */
-async function countSegments(store: ByteStore, id: string, epoch: number): Promise<number> {
+/** How many segments there are, whoever wrote them, and the pieces that they name. Some at a time, for a store may be far away. */
+async function lookThrough(store: ByteStore, id: string, epoch: number) {
+  const wire = new Map<number, WirePiece[]>();
   for (let count = 0, atATime = 1; ; atATime = 16) {
-    const indexes = Array.from({ length: atATime }, (_, offset) => count + offset);
-    const found = await Promise.all(indexes.map((index) => store.read(partialKey(id, epoch, index))));
+    const keys = Array.from({ length: atATime }, (_, offset) => partialKey(id, epoch, count + offset));
+    const found = await Promise.all(keys.map((key) => store.read(key)));
     const missing = found.indexOf(undefined);
-    if (missing >= 0) return count + missing;
+    for (const [index, key] of keys.slice(0, missing < 0 ? atATime : missing).entries()) {
+      const segment = await decodeSealed(key, found[index]);
+      if (isSegment(segment) && segment.wire) addWireNews(wire, segment.wire);
+    }
+    if (missing >= 0) return { count: count + missing, wire };
     count += atATime;
   }
 }
 
 function isSegment(value: unknown): value is JournalSegment {
   if (!isRecord(value)) return false;
-  const { owner, header, from, digests, file } = value;
+  const { owner, header, from, digests, file, wire } = value;
   if (!isName(owner) || !isCount(from) || !isChunkDigests(digests)) return false;
-  return isOptional(isHeader, header) && isOptional(isFilePosition, file);
+  return isOptional(isHeader, header) && isOptional(isFilePosition, file) && isOptional(isWireNews, wire);
 }
 
 function isFilePosition(value: unknown): boolean {

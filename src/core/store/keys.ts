@@ -40,10 +40,20 @@ export const leaseKey = (id: string, epoch: number): string => `${leaseFolder(id
 export const leaseHeadKey = (id: string): string => `${leaseFolder(id)}head`;
 export const isLeaseHeadKey = (key: string): boolean => key.endsWith(":head");
 
-/** Folder of an image's journals: `<epoch>:<segment>`. */
+/** Folder of an image's journals: `<epoch>:<segment>`, and `<epoch>:wire:<part>:<n>`. */
 export const partialFolder = (id: string): string => `${folders.partials}${id}:`;
 export const partialKey = (id: string, epoch: number, segment: number): string =>
   `${partialFolder(id)}${epoch}:${segment}`;
+
+/** Key of compressed bytes of a part that is under way. The journal names it. */
+export const wireKey = (
+  id: string,
+  { epoch, part, n }: { readonly epoch: number; readonly part: number; readonly n: number },
+): string => `${partialFolder(id)}${epoch}:wire:${part}:${n}`;
+
+/** Whether a value is bytes of an image: large, and read in its own time. */
+export const isImageBytesKey = (key: string): boolean =>
+  key.startsWith(folders.chunks) || (key.startsWith(folders.partials) && key.includes(":wire:"));
 
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>

@@ -5,6 +5,7 @@ import type { Validators } from "../freshness/validators.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
 import type { Share } from "../sharing/share.ts";
+import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
 import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
@@ -20,17 +21,25 @@ export class Committer {
   readonly #context: ManagerContext;
   readonly #options: TransferOptions;
   readonly #share: Share;
+  readonly #pieces: WirePieces;
   /** See {@link RunningTransfer}. */
   readonly written = new Map<string, number>();
   readonly #onGivenUp: () => void;
   #victims: Victims = "images and partials";
 
   /** `onGivenUp` is told, perhaps more than once, that nothing is going to be committed. */
-  constructor(context: ManagerContext, options: TransferOptions, share: Share, onGivenUp: () => void) {
+  constructor(
+    context: ManagerContext,
+    options: TransferOptions,
+    share: Share,
+    pieces: WirePieces,
+    onGivenUp: () => void,
+  ) {
     this.#onGivenUp = onGivenUp;
     this.#context = context;
     this.#options = options;
     this.#share = share;
+    this.#pieces = pieces;
     if (!options.isStored) this.#obstacle = new StoreError("The image must not be stored");
   }
 
@@ -112,7 +121,9 @@ export class Committer {
   /** Makes room for a chunk and counts it in. `false` if there is no room: then the image is delivered, not stored. */
   async admitChunk(digest: string, bytes: number): Promise<boolean> {
     try {
-      const isAdmitted = await admit(this.#context, bytes, this.#victims);
+      const ask = () => admit(this.#context, bytes, this.#victims);
+      // What helps only if this process dies goes before the image itself.
+      const isAdmitted = (await ask()) || ((await this.#pieces.giveRoom()) && (await ask()));
       if (isAdmitted) this.written.set(digest, bytes);
       else this.#tooLarge();
       return isAdmitted;

@@ -3,6 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, TruncatedDownloadError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { Share } from "../sharing/share.ts";
+import type { WirePieces } from "../sharing/wire-pieces.ts";
 import type { Journal } from "../store/journal.ts";
 import { chunkLength, type Manifest } from "../store/manifest.ts";
 import { downloadImage } from "../upstream/download.ts";
@@ -25,6 +26,7 @@ export interface TransferWork {
   readonly committer: Committer;
   readonly sink: ChunkSink;
   readonly share: Share;
+  readonly pieces: WirePieces;
   readonly signal: AbortSignal;
   /** Called when something moves, for those who watch the lease. */
   readonly moved: () => void;
@@ -72,7 +74,8 @@ async function transferOurselves(
   const body = headOfFile(file);
   setStarted(body);
   await work.committer.makeRoom(body);
-  share.keepJournal(journalHeader(work.options.identity, file, window.chunkBytes, context.now()));
+  const header = journalHeader(work.options.identity, file, window.chunkBytes, context.now());
+  share.keepJournal(header, file.parts?.supply.parts);
   return finish(work, await downloadImage(upstream.job, file, watchedSink(work)));
 }
 
@@ -82,7 +85,7 @@ async function resume(
   first: UpstreamFile | undefined,
   journals: readonly number[],
 ): Promise<UpstreamFile | undefined> {
-  const { upstream, window, signal, moved } = work;
+  const { upstream, window, pieces, signal, moved } = work;
   const journal = journals.length > 0 ? await work.share.readJournal(journals) : undefined;
   inherit(work, journal);
   const validators = journal?.header.validators;
@@ -90,7 +93,7 @@ async function resume(
     return undefined;
   const open = (conditions: RequestConditions) => upstream.open(conditions, [validators.fileType]);
   const { store, hash, memory } = work.context;
-  const file = await resumeFrom(journal, window, { store, hash, memory, signal, moved, open });
+  const file = await resumeFrom(journal, window, pieces, { store, hash, memory, signal, moved, open });
   if (!file) return undefined;
   if (first) await discard(first.response);
   upstream.job.onResumed(file.response.fromByte ?? 0, undefined);
@@ -139,6 +142,7 @@ function takeOver(
 async function finish(work: TransferWork, { isProven, opened: file }: DownloadResult): Promise<Outcome> {
   const { context, window, committer } = work;
   await work.sink.finish();
+  if (context.maxBytes !== undefined) await work.pieces.giveRoom(); // to the image, which may need it
   const { size } = window;
   if (!isProven) {
     context.emit({ type: "unproven", image: work.options.id, size });

@@ -6,7 +6,7 @@ import type { Validators } from "../freshness/validators.ts";
 import { isMadeEachTime } from "../identity.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { discard } from "../upstream/file-response.ts";
-import type { DownloadJob, UpstreamFile } from "../upstream/job.ts";
+import type { DownloadJob, UpstreamFile, WireKeep } from "../upstream/job.ts";
 import { openFile } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { openRestOrWhole, type RequestConditions } from "../upstream/request.ts";
@@ -27,6 +27,7 @@ export interface Upstream {
 export function createUpstream(
   context: ManagerContext,
   options: TransferOptions,
+  wire: WireKeep,
   signal: AbortSignal,
   onRequest: () => void,
 ): Upstream {
@@ -45,6 +46,7 @@ export function createUpstream(
     inflater,
     retry,
     signal,
+    wire,
     onResumed: (fromByte, cause) => emit({ type: "resumed", image: id, fromByte, cause }),
   };
 

@@ -10,6 +10,8 @@ export interface RunningTransfer {
   readonly window: TransferWindow;
   /** Chunks that it has written, or goes on from, with their bytes: its part of the store's room. */
   readonly written: Map<string, number>;
+  /** Compressed bytes that are kept of parts under way: their digests and lengths. */
+  readonly pieces: ReadonlyMap<string, number>;
   /** Settles when the upstream has answered. */
   readonly started: Promise<TransferStart>;
   /** Settles at the very end, after the commit. Rejects with what went wrong. */

@@ -7,11 +7,13 @@ import { TransferWindow } from "../memory/window.ts";
 import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
 import { Share } from "../sharing/share.ts";
+import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { asking } from "../store-fault.ts";
 import type { ImageVariant } from "../types.ts";
 import { isKnownDisk } from "../upstream/disk-signatures.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
 import { Committer } from "./committer.ts";
+import { createWirePieces } from "./keep-wire.ts";
 import { obtainImage, type TransferWork } from "./obtain-image.ts";
 import { createUpstream } from "./open-upstream.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
@@ -31,6 +33,7 @@ export class Transfer implements RunningTransfer {
   readonly #committer: Committer;
   readonly #sink: ChunkSink;
   readonly #share: Share;
+  readonly #pieces: WirePieces;
   readonly #work: TransferWork;
   #users = 0;
   /** Grows with all that moves, for those who watch the lease. */
@@ -47,8 +50,9 @@ export class Transfer implements RunningTransfer {
       options.expected,
     );
     this.#signal = AbortSignal.any([this.#abort.signal, context.closing]);
+    this.#pieces = createWirePieces(context, options, this.window);
     this.#share = this.#createShare();
-    this.#committer = new Committer(context, options, this.#share, () => this.#leave(true));
+    this.#committer = new Committer(context, options, this.#share, this.#pieces, () => this.#leave(true));
     this.written = this.#committer.written;
     this.#sink = createChunkSink(
       this.window,
@@ -65,6 +69,11 @@ export class Transfer implements RunningTransfer {
     this.outcome = this.#run(opening.resolve);
     this.outcome.catch(opening.reject);
     this.started.catch(() => undefined);
+  }
+
+  /** See {@link RunningTransfer}. */
+  get pieces(): ReadonlyMap<string, number> {
+    return this.#pieces.written;
   }
 
   hold(): () => void {
@@ -101,6 +110,7 @@ export class Transfer implements RunningTransfer {
   async stopStoring(): Promise<void> {
     this.#committer.preventCommit(new StoreError("The cache was cleaned during the download"));
     this.#sink.stopStoring();
+    this.#pieces.giveUp();
     await this.#leave(false);
     await this.#sink.settled();
     await this.#context.serially(async () => undefined); // a commit that is under way is done first
@@ -177,9 +187,9 @@ export class Transfer implements RunningTransfer {
   #createWork(): TransferWork {
     const { options, window } = this;
     const [context, signal, moved] = [this.#context, this.#signal, this.#moved];
-    const [committer, sink, share] = [this.#committer, this.#sink, this.#share];
-    const upstream = createUpstream(context, options, signal, moved);
-    return { context, options, window, upstream, committer, sink, share, signal, moved };
+    const [committer, sink, share, pieces] = [this.#committer, this.#sink, this.#share, this.#pieces];
+    const upstream = createUpstream(context, options, pieces, signal, moved);
+    return { context, options, window, upstream, committer, sink, share, pieces, signal, moved };
   }
 
   #createShare(): Share {
@@ -191,6 +201,7 @@ export class Transfer implements RunningTransfer {
         times: lease,
         signal: this.#signal,
         window: this.window,
+        pieces: this.#pieces,
         seenLeases,
         onLeaving: () => this.#discard(),
         // Each wait for the upstream, and each pause before another try, ends by then; and then something moves.

@@ -112,6 +112,8 @@ export interface PartialImageInfo
   readonly startedAt: Date;
   /** Bytes of the image that are stored. */
   readonly transferredBytes: number;
+  /** Compressed bytes that are stored in addition, because the part of the image that they belong to is not complete. */
+  readonly keptWireBytes: number;
   /** Bytes of the whole image. Absent if the size is not known. */
   readonly size?: number;
   /** Share of the image that is stored, 0 to 100. Absent if the size is not known. */

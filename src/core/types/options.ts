@@ -68,6 +68,12 @@ export interface ImageManagerOptions {
    * A whole number from 1. Default 5,000.
    */
   storeTimeoutMs?: number | undefined;
+  /**
+   * Keep the compressed bytes of an image's large parts in the store until the parts are complete. If this process dies, the next one
+   * continues within a part, and does not fetch more than 8 MiB again. It costs one more write of each byte that is downloaded; the bytes
+   * are deleted when their part is complete. If `false`, the next process fetches again what had come of the part. Default `true`.
+   */
+  keepWireBytes?: boolean | undefined;
   /** How processes that share a store take turns. Default: the defaults of {@link LeaseOptions}. */
   lease?: LeaseOptions | undefined;
   /** Creates a gzip decompressor. Default `new DecompressionStream("gzip")`. */

@@ -1,5 +1,6 @@
 /** Downloads an image part by part into a sink. Each part is continued after breaks, inflated, and verified by its length and CRC-32. */
 import { IntegrityError } from "../errors.ts";
+import { isStrongEtag } from "../freshness/judge.ts";
 import { inflatePart, PartDamaged } from "./inflate-part.ts";
 import type {
   DownloadJob,
@@ -11,7 +12,7 @@ import type {
   UpstreamFile,
 } from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
-import { FileRestarted, readUpstreamFile } from "./read-file.ts";
+import { FileRestarted, openRest, type ReadContext, readUpstreamFile } from "./read-file.ts";
 import { openRestOrWhole } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 
@@ -29,7 +30,7 @@ export async function downloadParts(
   if (mark) await sink.rewind(mark, "compare");
   else sink.begin(0);
   try {
-    let early: UpstreamFile | undefined = first;
+    let early = first;
     for (let next = index; next < supply.parts.length; next++) {
       await bringPart({ job, supply, index: next, sink, retries: createRetries(job.retry) }, early);
       early = undefined;
@@ -46,40 +47,88 @@ interface PartTask {
   readonly index: number;
   readonly sink: DownloadSink;
   readonly retries: Retries;
+  /** Of the file whose bytes have come last. */
+  etag?: string | undefined;
 }
 
 /** One part, through breaks, a change under its address, and one failed proof. */
 async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promise<void> {
   const { job, supply, sink } = task;
   const mark = sink.mark();
-  let file = early ?? (await open(task));
+  let file = early;
   for (let damages = 0; ; ) {
     try {
       return await pour(task, file);
     } catch (failure) {
       if (failure instanceof FileRestarted) {
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure.cause);
-        await sink.rewind(mark, isSameFile(file, failure.opened) ? "compare" : "replace");
+        // Another file at the same address may have other bytes. The part's checksum then says which are right.
+        const isSameFile = failure.opened.response.validators.etag === task.etag;
+        await dropPart(task, mark, isSameFile ? "compare" : "replace");
         file = failure.opened;
       } else if (failure instanceof PartDamaged) {
         damages += 1;
-        await sink.rewind(mark, "replace"); // first: then a process that dies now leaves no journal that names wrong chunks
+        await dropPart(task, mark, "replace"); // first: then a process that dies now leaves no journal that names wrong chunks
         // Twice the address gave bytes that are not those which the upstream has summed.
         if (damages > 1) throw unsound(job, mark, failure);
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure);
-        file = await open(task);
+        file = undefined;
       } else throw failure;
     }
   }
 }
 
-/** The part's bytes to the sink, from the file's first on. */
-async function pour({ job, supply, index, sink, retries }: PartTask, file: UpstreamFile): Promise<void> {
+async function dropPart(
+  { job, index, sink }: PartTask,
+  mark: SinkMark,
+  how: "compare" | "replace",
+): Promise<void> {
+  await job.wire?.drop(index);
+  await sink.rewind(mark, how);
+}
+
+/** The part's bytes to the sink, from the part's first on. */
+async function pour(task: PartTask, file: UpstreamFile | undefined): Promise<void> {
+  const { job, supply, index, sink } = task;
+  for await (const piece of inflatePart(supply.parts[index]!, wireOf(task, file), job.inflater))
+    await sink.write(piece);
+}
+
+/** The part's bytes as they are sent: those that an earlier transfer has kept, then those of its file. */
+async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncGenerator<Uint8Array> {
+  const { job, supply, index } = task;
+  const context = readContext(task);
+  const kept = opened ? undefined : job.wire?.kept(index);
+  let offset = 0;
+  task.etag = kept?.etag;
+  for await (const piece of kept?.read() ?? []) {
+    offset += piece.length;
+    context.onPosition(offset);
+    yield piece;
+  }
+  const { wireBytes } = supply.parts[index]!;
+  if (kept && offset === wireBytes) return;
+  const file = opened ?? (kept && offset > 0 ? await openRestOf(task, kept.etag, offset) : await open(task));
+  const { etag } = file.response.validators;
+  task.etag = etag;
+  for await (const piece of readUpstreamFile(file, context)) {
+    if (isStrongEtag(etag)) await job.wire?.take(index, etag, offset, piece);
+    offset += piece.length;
+    yield piece;
+  }
+}
+
+function openRestOf(task: PartTask, etag: string, fromByte: number): Promise<UpstreamFile> {
+  const fileBytes = task.supply.parts[task.index]!.wireBytes;
+  return openRest({ etag, fileBytes }, { fromByte, etag }, readContext(task), undefined);
+}
+
+function readContext({ job, supply, index, sink, retries }: PartTask): ReadContext {
   const part = supply.parts[index]!;
   const before = wireBytesBefore(supply.parts, index);
   const totalBytes = sum(supply.parts, "wireBytes");
   let furthest = 0;
-  const wire = readUpstreamFile(file, {
+  return {
     idleTimeoutMs: job.retry.idleTimeoutMs,
     signal: job.signal,
     retries,
@@ -94,13 +143,8 @@ async function pour({ job, supply, index, sink, retries }: PartTask, file: Upstr
       sink.noteFile({ bytes: before + offset, totalBytes });
       if (part.wireBytes - offset <= nearEndBytes) supply.openAhead(index, job.signal);
     },
-  });
-  for await (const piece of inflatePart(part, wire, job.inflater)) await sink.write(piece);
+  };
 }
-
-/** Another file at the same address may have other bytes. The part's checksum then says which are right. */
-const isSameFile = (one: UpstreamFile, other: UpstreamFile) =>
-  one.response.validators.etag === other.response.validators.etag;
 
 const open = ({ supply, index, retries, job }: PartTask) =>
   withRetries(retries, job.signal, () => supply.open(index, {}, job.signal));

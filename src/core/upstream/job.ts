@@ -18,7 +18,8 @@ export interface UpstreamFile {
 /** Where the parts come from, and the first one that is needed. */
 export interface OpenedParts {
   readonly supply: PartOpener;
-  readonly first: UpstreamFile;
+  /** `undefined` for an image that goes on from what an earlier transfer left. */
+  readonly first?: UpstreamFile;
   /** Where that part begins, for one that an earlier transfer had begun: it comes again from its first byte, and is compared. */
   readonly mark?: SinkMark;
 }
@@ -33,6 +34,24 @@ export interface PartOpener {
   openAhead(index: number, signal: AbortSignal): void;
   /** Lets go of what was asked for early. */
   close(): void;
+}
+
+/** Keeps parts' bytes as they come over the wire, for a process that goes on after this one has died. */
+export interface WireKeep {
+  /** What an earlier transfer kept of a part, from its first byte on. */
+  kept(part: number): KeptBytes | undefined;
+  /** Takes bytes of a part that follow those that are kept. Others are passed over. A slow store slows the download, within limits. */
+  take(part: number, etag: string, offset: number, bytes: Uint8Array): Promise<void>;
+  /** What is kept of a part is not right. */
+  drop(part: number): Promise<void>;
+}
+
+/** Kept bytes of one part. */
+export interface KeptBytes {
+  /** ETag of the file that they are of. */
+  readonly etag: string;
+  /** The bytes, as far as they are sound. */
+  read(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
 }
 
 /** Where the bytes go. */
@@ -72,6 +91,8 @@ export interface DownloadJob {
   readonly inflater: Inflater;
   readonly retry: RetryPolicy;
   readonly signal: AbortSignal;
+  /** Default: nothing is kept. */
+  readonly wire?: WireKeep | undefined;
   onResumed(fromByte: number, cause: unknown): void;
 }
 

@@ -3,11 +3,11 @@ import type { Validators } from "../freshness/validators.ts";
 import type { ImageParts } from "../types.ts";
 import type { UpstreamBody } from "./body.ts";
 import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";
-import { partAt, partsValidators, sum } from "./part-list.ts";
+import { partsValidators, sum } from "./part-list.ts";
 import { PartSupply } from "./part-supply.ts";
 import type { RequestConditions } from "./request.ts";
 
-/** Asks for the part that holds the first byte that is wanted. Asks for nothing if the list alone is the answer. */
+/** Asks for the first part. Asks for nothing if the list alone is the answer, or if only a rest is wanted: what is kept tells where it begins. */
 export async function openParts(
   job: DownloadJob,
   answer: ImageParts,
@@ -17,12 +17,12 @@ export async function openParts(
   if (conditions.unless?.etag === validators.etag) return { response: { kind: "not-modified" } };
   const size = sum(answer.parts, "bytes");
   if (conditions.isHeadersOnly) return asFile(size, validators, 0, noBody);
-  // Another list is another file: then it begins at its beginning.
-  const fromByte = conditions.resume?.etag === validators.etag ? conditions.resume!.fromByte : 0;
   const supply = new PartSupply(job, answer, validators);
-  const first = await supply.open(partAt(answer.parts, fromByte).index, {}, job.signal);
-  const opened = asFile(size, validators, fromByte, first.response.body);
-  return { ...opened, parts: { supply, first } };
+  // Where the rest begins is told by what is kept of it. Another list is another file: then it begins at its beginning.
+  if (conditions.resume?.etag === validators.etag)
+    return { ...asFile(size, validators, conditions.resume!.fromByte, noBody), parts: { supply } };
+  const first = await supply.open(0, {}, job.signal);
+  return { ...asFile(size, validators, 0, first.response.body), parts: { supply, first } };
 }
 
 const noBody: UpstreamBody = {

@@ -47,7 +47,7 @@ export class PartSupply implements PartOpener {
     for (let next = index + 1; next < this.#parts.length && next <= index + maxAhead; next++) {
       if (bytes > aheadBytes) return;
       bytes += this.#parts[next]!.wireBytes;
-      if (this.#ahead.has(next)) continue;
+      if (this.#ahead.has(next) || this.#job.wire?.kept(next)) continue;
       const opening = this.#ask(next, {}, signal);
       opening.catch(() => undefined); // it is looked at when its turn comes
       this.#ahead.set(next, opening);

@@ -54,27 +54,43 @@ export async function* readUpstreamFile(
       return;
     } catch (failure) {
       await context.retries.pauseAfter(failure, context.signal);
-      const resume =
-        etag !== undefined && offset > 0 && offset !== fileBytes ? { fromByte: offset, etag } : undefined;
-      current = await context.reopen({ resume });
-      if (!resume || !continues(current.response, offset, opened.response)) {
-        throw new FileRestarted(await whole(current, context), failure);
-      }
+      const isResumable = etag !== undefined && offset > 0 && offset !== fileBytes;
+      const resume = isResumable ? { fromByte: offset, etag } : undefined;
+      current = await openRest({ etag: validators.etag, fileBytes }, resume, context, failure);
       context.onResumed(offset, failure);
     }
   }
 }
 
+/**
+ * Opens the rest of a file.
+ * @throws {FileRestarted} if `resume` is not given, or the upstream sends anything but that rest
+ */
+export async function openRest(
+  file: FileFacts,
+  resume: RequestConditions["resume"],
+  context: Pick<ReadContext, "reopen">,
+  cause: unknown,
+): Promise<UpstreamFile> {
+  const opened = await context.reopen({ resume });
+  if (resume && continues(opened.response, resume.fromByte, file)) return opened;
+  throw new FileRestarted(await whole(opened, context), cause);
+}
+
+interface FileFacts {
+  readonly etag: string | undefined;
+  readonly fileBytes: number | undefined;
+}
+
 /** Whether a response is the rest of the file: RFC 9110 lets a server answer something else at every step. */
-function continues(response: FileBody, offset: number, first: FileBody): boolean {
-  if (response.fromByte !== offset || response.isCoded) return false;
-  if (response.validators.etag !== undefined && response.validators.etag !== first.validators.etag)
-    return false;
-  return first.fileBytes === undefined || response.fileBytes === first.fileBytes;
+function continues({ fromByte, isCoded, validators, fileBytes }: FileBody, offset: number, file: FileFacts) {
+  if (fromByte !== offset || isCoded) return false;
+  if (validators.etag !== undefined && validators.etag !== file.etag) return false;
+  return file.fileBytes === undefined || fileBytes === file.fileBytes;
 }
 
 /** A partial response that is not the requested one can't be used; the whole file is asked for. */
-async function whole(opened: UpstreamFile, context: ReadContext): Promise<UpstreamFile> {
+async function whole(opened: UpstreamFile, context: Pick<ReadContext, "reopen">): Promise<UpstreamFile> {
   if (opened.response.fromByte === 0) return opened;
   await discard(opened.response);
   return context.reopen({});

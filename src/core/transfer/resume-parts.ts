@@ -1,0 +1,112 @@
+/**
+ * Continues an earlier transfer of an image in parts. Finished parts are in the stored chunks. The part that was under way is inflated
+ * again from the bytes that were kept of it, and compared with the chunks that it has made; what is missing of it comes from the upstream.
+ */
+import { crc32 } from "../crc32.ts";
+import type { TransferWindow } from "../memory/window.ts";
+import type { WirePieces } from "../sharing/wire-pieces.ts";
+import { readChunk } from "../store/chunk-store.ts";
+import type { Journal } from "../store/journal.ts";
+import type { WireParts } from "../store/wire.ts";
+import type { ImagePart } from "../types.ts";
+import { discard } from "../upstream/file-response.ts";
+import type { OpenedParts, SinkMark, UpstreamFile } from "../upstream/job.ts";
+import { partAt } from "../upstream/part-list.ts";
+import { chunksToKeep, type ResumeContext, soundChunks } from "./sound-chunks.ts";
+
+/** See `resumeFrom`. */
+export async function resumeParts(
+  journal: Journal,
+  window: TransferWindow,
+  pieces: WirePieces,
+  context: ResumeContext,
+): Promise<UpstreamFile | undefined> {
+  const { chunkBytes, validators } = journal.header;
+  const named = chunksToKeep(journal);
+  const fromByte = Math.max(1, named * chunkBytes);
+  const opened = await context.open({ resume: { fromByte, etag: validators.etag! } });
+  // Another list of parts, or one file: it comes whole.
+  if (!opened.parts || opened.parts.first) return wholeOrNothing(opened);
+  const list = opened.parts.supply.parts;
+  const chunks = await rightChunks(journal, named, list, context);
+  const { index, start } = partAt(list, chunks * chunkBytes);
+  const mark = await markAt(start, journal, context);
+  const kept = keptFrom(index, journal.wire, list);
+  if (!mark || (chunks === 0 && kept.size === 0)) {
+    opened.parts.supply.close();
+    return undefined;
+  }
+  for (let chunk = 0; chunk < chunks; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
+  pieces.inherit(kept);
+  const parts: OpenedParts = { ...opened.parts, mark };
+  return { ...opened, response: { ...opened.response, fromByte: chunks * chunkBytes }, parts };
+}
+
+async function wholeOrNothing(opened: UpstreamFile): Promise<UpstreamFile | undefined> {
+  if (opened.response.fromByte === 0) return opened;
+  await discard(opened.response);
+  return undefined;
+}
+
+/**
+ * How many chunks from the first on the store has, and no finished part is wrong with. Chunks are journaled before their part's checksum is
+ * known: so a journal proves that chunks are what was written, not that a part was right.
+ */
+async function rightChunks(
+  journal: Journal,
+  named: number,
+  list: readonly ImagePart[],
+  context: ResumeContext,
+): Promise<number> {
+  const check = checkParts(list);
+  const sound = await soundChunks(journal, 0, named, context, check.isRight);
+  return Math.min(sound, Math.floor(check.rightBytes / journal.header.chunkBytes));
+}
+
+/** The part begins again, within a chunk whose first bytes are those of the part before. */
+async function markAt(
+  start: number,
+  { header: { chunkBytes }, digests }: Journal,
+  context: ResumeContext,
+): Promise<SinkMark | undefined> {
+  const chunk = Math.floor(start / chunkBytes);
+  const headBytes = start % chunkBytes;
+  if (headBytes === 0) return { chunk, head: new Uint8Array(0) };
+  const stored = await readChunk(context, digests[chunk]!, chunkBytes);
+  return stored && { chunk, head: stored.slice(0, headBytes) };
+}
+
+/** Of the part that was under way, and of those after it whose last chunks had not been stored yet. */
+function keptFrom(index: number, wire: WireParts, list: readonly ImagePart[]): WireParts {
+  return new Map([...wire].filter(([part]) => part >= index && part < list.length));
+}
+
+/** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. */
+function checkParts(parts: readonly ImagePart[]) {
+  let index = 0;
+  let bytes = 0;
+  let checksum = 0;
+  let start = 0;
+  let isWrong = false;
+  return {
+    isRight(piece: Uint8Array): boolean {
+      for (let at = 0; at < piece.length && index < parts.length; ) {
+        const part = parts[index]!;
+        const slice = piece.subarray(at, at + part.bytes - bytes);
+        checksum = crc32(slice, checksum);
+        bytes += slice.length;
+        at += slice.length;
+        if (bytes < part.bytes) continue;
+        isWrong = checksum !== part.crc32;
+        if (isWrong) return false;
+        start += part.bytes;
+        [index, bytes, checksum] = [index + 1, 0, 0];
+      }
+      return true;
+    },
+    /** Up to where nothing is known to be wrong. */
+    get rightBytes(): number {
+      return isWrong ? start : Number.POSITIVE_INFINITY;
+    },
+  };
+}
