@@ -65,7 +65,7 @@ describe("balena API source", () => {
     expect(await requestsOf(async () => source.scope?.({}))).toBe(0);
   });
 
-  test("a token function is asked anew for every request", async () => {
+  test("a token function is asked again for every request", async () => {
     const tokens = [undefined, api.token, undefined];
     const source = balenaApiSource({ apiUrl: api.url, token: async () => tokens.shift() });
     await source.versions(slug, {});

@@ -41,7 +41,7 @@ describe("balena SDK source", () => {
   });
   afterEach(() => api.close());
 
-  test("an SDK that is handed in brings its API and its login, asked anew each time", async () => {
+  test("an SDK that is handed in brings its API and its login, asked again each time", async () => {
     const sdk = getSdk({ apiUrl: api.url, dataDirectory: false });
     const source = balenaSdkSource({ sdk });
     expect(source.id).toBe(api.url);

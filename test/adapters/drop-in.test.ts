@@ -131,7 +131,7 @@ describe("get keeps a copy", () => {
     expect(await readdir(cacheDirectory)).toEqual(["balena-image-manager"]);
   });
 
-  test("and downloads it anew once it has changed upstream", async () => {
+  test("and downloads it again once it has changed upstream", async () => {
     await drain(await get(slug, version));
     api.faults.change = { content: true, validators: true };
     const changed = api.image(slug, version, {}, 1);
@@ -156,7 +156,7 @@ describe("get keeps a copy", () => {
     await rm(old);
   });
 
-  test("cleanCache may be called where nothing is kept", async () => {
+  test("cleanCache may be called if nothing is kept", async () => {
     await rm(cacheDirectory, { recursive: true, force: true });
     await expect(cleanCache()).resolves.toBeUndefined();
   });
@@ -250,7 +250,7 @@ describe("resolveVersion, as version 10", () => {
     ["2021.10.2", "2021.10.2.prod"],
   ])("%s is %s", async (wanted, exact) => expect(await resolveVersion(slug, wanted)).toBe(exact));
 
-  test.each(["latest", "default"])("%s where there are only pre-releases is the newest", async (wanted) =>
+  test.each(["latest", "default"])("%s is the newest if there are only pre-releases", async (wanted) =>
     expect(await resolveVersion("jetson-preview", wanted)).toBe("7.0.0-2"),
   );
 });

@@ -35,7 +35,7 @@ function errorWithCode(code: string): Error {
 }
 
 describe("faults reject, with their code", () => {
-  test("where the base's parent is a file", async () => {
+  test("if the base's parent is a file", async () => {
     const file = join(await newBase(), "file");
     await writeFile(file, "x");
     const store = adapterAt(join(file, "base"));
@@ -47,7 +47,7 @@ describe("faults reject, with their code", () => {
   });
 
   test.runIf(process.platform === "linux")(
-    "where no directory can be made (/proc refuses it; Linux)",
+    "if no directory can be made (/proc refuses it; Linux)",
     async () => {
       const store = adapterAt("/proc/no-such-base");
       for (const call of [store.write, store.create]) {
@@ -57,7 +57,7 @@ describe("faults reject, with their code", () => {
   );
 
   test.skipIf(process.getuid?.() === 0 || process.platform === "win32")(
-    "where the base is read-only (permissions bind neither root nor Windows)",
+    "if the base is read-only (permissions bind neither root nor Windows)",
     async () => {
       const base = await newBase();
       await chmod(base, 0o500);
@@ -65,7 +65,7 @@ describe("faults reject, with their code", () => {
     },
   );
 
-  test("where a write fails, and the old value stays, without litter", async () => {
+  test("if a write fails, and the old value stays, without litter", async () => {
     const base = await newBase();
     const store = adapterAt(base);
     await store.write("a:b");

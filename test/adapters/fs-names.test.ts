@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { adapterAt, bytes, newBase, treeOf } from "../support/fs-store.ts";
 
 describe("names", () => {
-  test("are plain where the key is", async () => {
+  test("are plain if the key is", async () => {
     const base = await newBase();
     const store = adapterAt(base);
     const id = `beagle~6.0.10-rev1~${"ab".repeat(16)}`;
@@ -147,7 +147,7 @@ describe("strangers in the base", () => {
     expect(await readdir(join(base, ".tmp"))).toEqual([]);
   });
 
-  test("do not matter where the base lies inside node_modules", async () => {
+  test("do not matter if the base lies inside node_modules", async () => {
     const base = join(await newBase(), "node_modules", ".cache", "images");
     const store = adapterAt(base);
     await store.write("a:b");

@@ -99,7 +99,7 @@ describe("in processes", () => {
 
   test.each<[string, string[]]>([
     ["ends by itself", []],
-    ["does without threads where they are not allowed", ["--permission", "--allow-fs-read=*"]],
+    ["does without threads if they are not allowed", ["--permission", "--allow-fs-read=*"]],
   ])("%s", async (_, flags) => {
     const args = [...flags, "--input-type=module", "--eval", script];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });

@@ -132,7 +132,7 @@ describe.each([
   });
 });
 
-describe("what a plain driver can is stated beside it", () => {
+describe("the capabilities of a plain driver are stated next to it", () => {
   const capabilities = { completeListing: true, maxValueBytes: 300_000 };
 
   test("a larger value is then never written, and limits that need a listing work", async () => {

@@ -77,7 +77,7 @@ describe("behind middlewares", () => {
     expect(await (await fetch(`${url}/os/images?a`)).text()).toBe(url + path);
   });
 
-  test("the client's path is the plain one where nothing is mounted", async () => {
+  test("the client's path is the plain one if nothing is mounted", async () => {
     const url = await start((request) => new Response(request.url), undefined, { useOriginalUrl: true });
     expect(await (await fetch(`${url}/x`)).text()).toBe(`${url}/x`);
   });
@@ -219,7 +219,7 @@ describe("bodies of requests", () => {
     expect(await post(url, new Uint8Array(5 * MiB))).toBe(String(5 * MiB));
   });
 
-  test("are null where there is none", async () => {
+  test("are null if there is none", async () => {
     const url = await start((request) => new Response(String(request.body)));
     expect(await post(url, "", { "content-length": "0" })).toBe("null");
     expect(await (await fetch(url)).text()).toBe("null");

@@ -195,7 +195,7 @@ describe("goes on", () => {
     expect(await files()).toEqual(["balena.img"]);
   });
 
-  test("without a read of the store where all was written but the name", async () => {
+  test("without a read of the store if all was written but the name", async () => {
     await leave(image);
     const { manager, chunkReads } = counting();
     expect(await saveImage(manager, slug, version, path)).toMatchObject({
@@ -211,7 +211,7 @@ describe("goes on", () => {
     expect([saved.resumedBytes, await sha256Of()]).toEqual([half.length, sha256]);
   });
 
-  test("again where going on was aborted before its first byte", async () => {
+  test("again if going on was aborted before its first byte", async () => {
     await leave(half);
     const reason = new Error("enough");
     const manager: Pick<ImageManager, "get"> = {
@@ -238,7 +238,7 @@ describe("starts over", () => {
     ["less was left than noted", half, { writtenBytes: imageBytes - chunkBytes }],
     ["all is noted and nothing there", Buffer.alloc(0), { writtenBytes: imageBytes }],
     ["the chunks noted are of another size", half, { noted: 2 * chunkBytes }],
-  ])("where %s", async (_, bytes, options) => {
+  ])("if %s", async (_, bytes, options) => {
     await leave(bytes, options);
     const saved = await saveImage(counting().manager, slug, version, path);
     expect([saved.resumedBytes, await sha256Of(), await files()]).toEqual([0, sha256, ["balena.img"]]);
@@ -249,13 +249,13 @@ describe("starts over", () => {
     ["more than there is", imageBytes + chunkBytes, chunkBytes],
     ["half a chunk", chunkBytes / 2, chunkBytes],
     ["no number", Number.NaN, chunkBytes],
-  ])("where the note says %s", async (_, writtenBytes, noted) => {
+  ])("if the note says %s", async (_, writtenBytes, noted) => {
     await leave(half, { writtenBytes, noted });
     const saved = await saveImage(counting().manager, slug, version, path);
     expect([saved.resumedBytes, await sha256Of(), await files()]).toEqual([0, sha256, ["balena.img"]]);
   });
 
-  test("where the chunks noted would take more memory than any do", async () => {
+  test("if the chunks noted would take more memory than any do", async () => {
     const file = await open(await leave(half, { writtenBytes: imageBytes, noted: 64 * MiB }), "r+");
     expect(await readProgress(file, imageBytes)).toEqual({ writtenBytes: imageBytes, chunkBytes: 64 * MiB });
     await writeProgress(file, imageBytes, { writtenBytes: imageBytes, chunkBytes: 64 * MiB + 1 });
@@ -263,19 +263,19 @@ describe("starts over", () => {
     await file.close();
   });
 
-  test("where the file was cut short of its note", async () => {
+  test("if the file was cut short of its note", async () => {
     await writeFile(await leave(half), half);
     const saved = await saveImage(counting().manager, slug, version, path);
     expect([saved.resumedBytes, await sha256Of()]).toEqual([0, sha256]);
   });
 
-  test("where another image was left, which is deleted", async () => {
+  test("if another image was left, which is deleted", async () => {
     await leave(half, { of: '"another"' });
     const saved = await saveImage(counting().manager, slug, version, path);
     expect([saved.resumedBytes, await sha256Of(), await files()]).toEqual([0, sha256, ["balena.img"]]);
   });
 
-  test("where the cache lost the image meanwhile", async () => {
+  test("if the cache lost the image meanwhile", async () => {
     await leave(half);
     const { manager } = createTestManager(api);
     await manager.prefetch(slug, version);
@@ -291,7 +291,7 @@ describe("starts over", () => {
     expect(await files()).toEqual(["balena.img"]);
   });
 
-  test("where the upstream's image changed under its version", async () => {
+  test("if the upstream's image changed under its version", async () => {
     await leave(half);
     const { manager } = createTestManager(api);
     await manager.prefetch(slug, version);

@@ -228,7 +228,7 @@ describe("failures", () => {
     expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "lost" });
   });
 
-  test("a body that fails where only the connection's end tells its length resets it (HTTP/1.0)", async () => {
+  test("a body of unknown length that fails resets the connection (HTTP/1.0)", async () => {
     const server = await start(() => new Response(bodyOf(2, 1000, new Error("lost")).body));
     const connection = await open(server, "GET / HTTP/1.0\r\n\r\n");
     await connection.closed;

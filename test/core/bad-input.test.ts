@@ -117,7 +117,7 @@ describe("what is not there", () => {
     expect(failure).toMatchObject({ code: "VERSION_NOT_FOUND", nearest: undefined });
   });
 
-  test("recommended, where there are pre-releases alone", async () => {
+  test("recommended, if there are pre-releases alone", async () => {
     const failure = await rejection(createTestManager(api).manager.get("jetson-preview", "recommended"));
     expect(failure).toMatchObject({ code: "VERSION_NOT_FOUND" });
   });

@@ -82,7 +82,7 @@ describe("cleanCache", () => {
   });
 
   test.each(["throw", "nothing", "error"] as const)(
-    "rejects where keys stay: the store's delete does %s",
+    "rejects if keys stay: the store's delete does %s",
     async (does) => {
       const storage = faultyDriver(memoryAdapter(), { operation: "removeItem", key: /:chunks:/, does });
       const { manager } = createTestManager(api, { storage });

@@ -31,7 +31,7 @@ describe("committed()", () => {
     expect(infos.map((info) => info?.size)).toEqual([size, size, size]);
   });
 
-  test("is undefined where the store fails, though every byte is delivered", async () => {
+  test("is undefined if the store fails, though every byte is delivered", async () => {
     const storage = faultyDriver(memoryAdapter(), {
       operation: "setItemRaw",
       key: /:images:/,
@@ -122,7 +122,7 @@ describe("waitUntil", () => {
     await Promise.all(works);
   });
 
-  test("is not called where the cache serves", async () => {
+  test("is not called if the cache serves", async () => {
     const { manager } = createTestManager(api, { freshness: { maxAgeMs: 1e6 } });
     await manager.prefetch(slug, version);
     const works: unknown[] = [];

@@ -44,7 +44,7 @@ describe("a copy of a foreign error", () => {
     expect(print(foreignError(error, [token]))).not.toContain("5f0a77");
   });
 
-  test("is the error itself where that is ours, and nothing for nothing", () => {
+  test("is the error itself if it is ours, and nothing for nothing", () => {
     const ours = new StoreError("full");
     expect(foreignError(ours)).toBe(ours);
     expect(foreignError(undefined)).toBeUndefined();

@@ -55,7 +55,7 @@ describe("prefetch", () => {
     expect(reports).toEqual([...reports].sort((a, b) => a - b));
   });
 
-  test("rejects where the store fails, though the download does not", async () => {
+  test("rejects if the store fails, though the download does not", async () => {
     const { manager } = createTestManager(api, { storage: memoryAdapter({ maxBytes: 1_000_000 }) });
     await expect(manager.prefetch(slug, version)).rejects.toMatchObject({ code: "STORE" });
     await expect(manager.inspect(slug, version)).resolves.toBeUndefined();
@@ -174,7 +174,7 @@ describe("resolve and versions", () => {
       expect((await manager.get("intel-nuc", "*")).version).toBe("6.4.0+rev1");
     });
 
-    test("is not found where it was asked for by name, and the nearest is named", async () => {
+    test("is not found if it was asked for by name, and the nearest is named", async () => {
       const { manager } = createTestManager(api, options);
       api.releases.push(withdrawn);
       await manager.resolve("intel-nuc", "9.0.0");
@@ -243,7 +243,7 @@ describe("inspect, isFresh and list", () => {
     expect(api.counters).toMatchObject({ requests: 1, transfers: 0 });
   });
 
-  test("isFresh is false where the upstream has another image, and transfers none of it", async () => {
+  test("isFresh is false if the upstream has another image, and transfers none of it", async () => {
     const { manager } = createTestManager(api);
     const info = await manager.prefetch(slug, version);
     api.counters.reset();

@@ -128,7 +128,7 @@ describe("BlockFeed", () => {
     expect(((await rejection(feed.ended)) as Error).message).toBe("cut off");
   });
 
-  test("says what is to be written where zeros are skipped", async () => {
+  test("says what is to be written if zeros are skipped", async () => {
     const zeros = 2 * 64 * 1024;
     async function* pieces() {
       const piece = new Uint8Array(4 * 64 * 1024);

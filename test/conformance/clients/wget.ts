@@ -40,7 +40,7 @@ export const wget: Checks = {
     const image = await bench.cold(".img");
     await resume(bench, image, [`bytes=${image.size / 2}-`]);
   },
-  "wget -c: of a cold image, its size unknown: begins anew": async (bench) => {
+  "wget -c: of a cold image, its size unknown: begins again": async (bench) => {
     const image = await bench.cold();
     await resume(bench, image, [`bytes=${image.size / 2}-`]);
   },

@@ -169,7 +169,7 @@ export const versionCases: Record<string, Case> = {
     const { line } = list.find(({ version }) => version === "2.88.4+rev1")!;
     assert.equal(line, "default");
   },
-  "where nothing is listed, a token that is refused is UNAUTHORIZED": async (
+  "if nothing is listed, a token that is refused is UNAUTHORIZED": async (
     api,
     { source, assert, inspect },
   ) => {

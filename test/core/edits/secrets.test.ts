@@ -48,7 +48,7 @@ function recordingStore(): { storage: StoreDriver; written: Uint8Array[] } {
 }
 
 describe("nothing of an edit", () => {
-  test("gets into the store, whoever reads along, and however", async () => {
+  test("gets into the store, even if others read along", async () => {
     const { storage, written } = recordingStore();
     const { manager, events, upstream } = made({ storage });
     const get = (options: object) => manager.get(slug, version, options).then(bytesOf);

@@ -64,7 +64,7 @@ describe("with a copy", () => {
     expect((await get(manager, { cache: "only-if-cached" })).sha256).toBe(sha256);
   });
 
-  test("no-store leaves it as it is, even where the upstream has another", async () => {
+  test("no-store leaves it as it is, even if the upstream has another", async () => {
     const storage = memoryAdapter();
     const { manager, before } = await filled(500, { storage });
     const keys = await storage.getKeys("balena-images:v1:chunks:", {});

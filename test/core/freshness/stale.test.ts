@@ -150,7 +150,7 @@ describe("resolution without the upstream", () => {
     await expect(manager.get(slug, "~2.88.0")).rejects.toMatchObject({ code: "UPSTREAM" });
   });
 
-  test("works by alias where the alias was used before", async () => {
+  test("works by alias if the alias was used before", async () => {
     const { manager } = createTestManager(api);
     await manager.prefetch("raspberry-pi4", version);
     lose();
@@ -171,7 +171,7 @@ describe("resolution without the upstream", () => {
     });
   });
 
-  test("works where the catalog is lost", async () => {
+  test("works if the catalog is lost", async () => {
     const storage = memoryAdapter();
     const { manager } = await filled({ storage }, ["6.0.10", version]);
     for (const key of await storage.getKeys("balena-images:v1:catalog:", {}))

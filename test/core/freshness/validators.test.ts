@@ -39,7 +39,7 @@ describe("a conditional request", () => {
     expect(api.counters).toMatchObject({ notModified: 1, transfers: 0 });
   });
 
-  test("carries nothing where nothing is known", async () => {
+  test("carries nothing if nothing is known", async () => {
     const none = { etag: "none", lastModified: "none" } as const;
     expect(await twice(none, {})).toMatchObject({ sha256: old });
     expect(lastDownload()?.headers["if-none-match"]).toBeUndefined();

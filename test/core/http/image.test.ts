@@ -180,7 +180,7 @@ describe("a cached image", () => {
     await beyond.body?.cancel();
   });
 
-  test.each(["GET", "HEAD"])("%s is a 304 where the client has it", async (method) => {
+  test.each(["GET", "HEAD"])("%s is a 304 if the client has it", async (method) => {
     for (const headers of [
       { "if-none-match": cached.etag },
       { "if-none-match": `"b", W/${cached.etag}`, range: "bytes=0-1" },
@@ -202,7 +202,7 @@ describe("a cached image", () => {
     await response.body?.cancel();
   });
 
-  test.each(["GET", "HEAD"])("%s is a 412 where it is not the one that is wanted", async (method) => {
+  test.each(["GET", "HEAD"])("%s is a 412 if it is not the one that is wanted", async (method) => {
     const response = await cached.send(path, { method, headers: { "if-match": '"b"' } });
     expect(summaryOf(response, "content-type")).toEqual({
       status: 412,
@@ -330,7 +330,7 @@ describe("a client that leaves", () => {
   });
 });
 
-test("where the runtime has a stream that knows its length, it is used", async () => {
+test("if the runtime has a stream that knows its length, it is used", async () => {
   const lengths: number[] = [];
   const FixedLengthStream = class extends TransformStream {
     constructor(bytes: number) {

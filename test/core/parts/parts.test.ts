@@ -33,7 +33,7 @@ describe("a first get", () => {
     expect(events.types()).toEqual(["miss", "committed"]);
   });
 
-  test("sends no token to where the parts are", async () => {
+  test("sends no token to the addresses of the parts", async () => {
     const { manager: images } = createTestManager(api, { token: api.token });
     await collect(await images.get(slug, version));
     const toFiles = api.counters.requestLog.filter(({ listener }) => listener === "files");
@@ -140,7 +140,7 @@ describe("a part that breaks", () => {
     },
   );
 
-  test("where no ranges are handed out comes again, compared", async () => {
+  test("comes again, compared, if no ranges are handed out", async () => {
     api.faults.assets.ranges = "off";
     api.faults.assets.lose = { atPercent: 60, times: 2 };
     const { manager: images } = manager();
@@ -189,7 +189,7 @@ describe("addresses that are refused", () => {
     expect(api.counters.downloads).toBe(1);
   });
 
-  test("where there is a copy of an older image, it is served instead", async () => {
+  test("if there is a copy of an older image, it is served instead", async () => {
     const { parts, files } = cut(noise(700_000));
     const list = { parts };
     const { manager: images, events } = managerOver(list, serving(files).fetch);
@@ -202,7 +202,7 @@ describe("addresses that are refused", () => {
     await images.close();
   });
 
-  test("where there is a copy, and the list itself is refused, it is served as well", async () => {
+  test("if there is a copy, and the list itself is refused, it is served as well", async () => {
     const storage = memoryAdapter();
     await manager({ storage }).manager.prefetch(slug, version);
     api.counters.reset();

@@ -26,7 +26,7 @@ const tenant = (id: string, letters: string, usedAt: number, isSpared = false): 
 describe("chooseEvictions", () => {
   const [a, b, c] = [tenant("a", "123", 1), tenant("b", "345", 2), tenant("c", "67-", 3)];
   test.each([
-    ["nothing where all fits", [a, b, c], { maxBytes: 70 }, [], 70],
+    ["nothing if all fits", [a, b, c], { maxBytes: 70 }, [], 70],
     ["the least recently used first", [c, b, a], { maxBytes: 69 }, ["a"], 50],
     [
       "as many as it takes, a shared chunk going with its last image",

@@ -93,7 +93,7 @@ describe("maxBytes", () => {
     expect(await chunkKeys(storage)).toEqual([]);
   });
 
-  test("nothing is evicted for an image that does not fit beside the pinned ones", async () => {
+  test("nothing is evicted for an image that does not fit next to the pinned ones", async () => {
     const { manager } = createTestManager(api, { maxBytes: 1.5 * imageBytes });
     await manager.prefetch(slug, "6.1.0");
     await manager.pin(slug, "6.1.0");

@@ -48,7 +48,7 @@ describe.each<[string, RegExp]>([
     expect(await manager.inspect(slug, good)).toBeUndefined();
   });
 
-  test("does not end the caching where there is a `maxBytes`", async () => {
+  test("does not end the caching if there is a `maxBytes`", async () => {
     const { manager } = kit;
     for (const wanted of ["2.88.4+rev1", "2.60.1+rev1.prod", "6.2.0-beta.1"])
       expect(await manager.prefetch(slug, wanted)).toMatchObject({ version: wanted });

@@ -157,7 +157,7 @@ describe("verify", () => {
     ]);
   });
 
-  test("many bad chunks are one transfer where the upstream has no ranges", async () => {
+  test("many bad chunks are one transfer if the upstream has no ranges", async () => {
     const { manager, storage, keys } = await stored();
     for (const index of [1, 5, 9, 20, 33]) await damages["flipped"]!(storage, keys[index]!);
     api.faults.ranges = "off";

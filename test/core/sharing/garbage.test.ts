@@ -137,7 +137,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     await expectRight(storage);
   });
 
-  test("another image's journal under this one's keys, as it is or written anew, gives no wrong byte", async () => {
+  test("another image's journal under this one's keys, as it is or written again, gives no wrong byte", async () => {
     for (const isWrittenAnew of [false, true]) {
       const storage = await newStore();
       const store = storeOver(storage);

@@ -32,7 +32,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(events.of("committed")).toHaveLength(1);
   });
 
-  test("whoever stops, stalls, aborts, scribbles or comes late harms no other", async () => {
+  test("one that stops, stalls, aborts, scribbles or comes late harms no other", async () => {
     const { manager } = processOver(api, { storage: await newStore(), memoryBytes: 4 * chunkBytes });
     api.faults.connectionBytesPerSecond = 8 * MiB;
     const abort = new AbortController();

@@ -15,23 +15,23 @@ const newProcess = (storage: Awaited<ReturnType<(typeof stores)[number][1]>>) =>
   processOver(api, { storage, lease: shortLease });
 
 type Faults = Partial<DownloadFaults>;
-/** `by range`: no more than two chunks come again. `anew`: all of it comes again. */
-const cases: [string, object, "by range" | "anew", Faults, Faults?][] = [
+/** `by range`: no more than two chunks come again. `again`: all of it comes again. */
+const cases: [string, object, "by range" | "again", Faults, Faults?][] = [
   ["raw, ranges on", raw, "by range", {}],
   ["raw, several breaks more", raw, "by range", {}, { lose: { atPercent: 40, times: 2 } }],
-  ["raw, ranges off", raw, "anew", { ranges: "off" }],
-  ["raw, ranges ignored", raw, "anew", { ranges: "ignored" }],
-  ["raw, another range", raw, "anew", { ranges: "wrong" }],
-  ["raw, 416", raw, "anew", { ranges: "unsatisfiable" }],
-  ["raw, another validator", raw, "anew", {}, { change: { content: false, validators: true } }],
-  ["raw, a weak validator", raw, "anew", { etag: "weak" }],
-  ["raw, no validator", raw, "anew", { etag: "none", lastModified: "none" }],
-  [".gz", {}, "anew", {}],
-  [".gz of several members", {}, "anew", { gzipMembers: 5 }],
+  ["raw, ranges off", raw, "again", { ranges: "off" }],
+  ["raw, ranges ignored", raw, "again", { ranges: "ignored" }],
+  ["raw, another range", raw, "again", { ranges: "wrong" }],
+  ["raw, 416", raw, "again", { ranges: "unsatisfiable" }],
+  ["raw, another validator", raw, "again", {}, { change: { content: false, validators: true } }],
+  ["raw, a weak validator", raw, "again", { etag: "weak" }],
+  ["raw, no validator", raw, "again", { etag: "none", lastModified: "none" }],
+  [".gz", {}, "again", {}],
+  [".gz of several members", {}, "again", { gzipMembers: 5 }],
   [
     ".gz of several members, several breaks more",
     {},
-    "anew",
+    "again",
     { gzipMembers: 5 },
     { lose: { atPercent: 40, times: 2 } },
   ],

@@ -83,7 +83,7 @@ describe("a transfer", () => {
     expect(api.counters.bytesSent).toBeLessThan(1.5 * imageBytes);
   });
 
-  test("asks the source anew for each attempt: no token is older than that", async () => {
+  test("asks the source again for each attempt: no token is older than that", async () => {
     const source = plainSource(api);
     const { manager } = processOver(api, { source, retry: { attempts: 5 } });
     Object.assign(api.faults, { lose: { atPercent: 30, times: 2 }, refuse: { status: 503, times: 1 } });

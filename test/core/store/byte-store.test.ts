@@ -112,7 +112,7 @@ describe("buffers", () => {
     };
   };
 
-  test("go in and come out as copies where a driver does not promise it", async () => {
+  test("go in and come out as copies if a driver does not promise it", async () => {
     const store = createByteStore(careless(), "p");
     const given = Uint8Array.of(1, 2, 3);
     await store.write("k", given);

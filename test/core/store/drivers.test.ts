@@ -82,7 +82,7 @@ describe.each(drivers)("%s", (_, create) => {
     expect(await manager.inspect(slug, version)).toBeUndefined();
   });
 
-  test("is healed where a chunk is gone", async () => {
+  test("is healed if a chunk is gone", async () => {
     const storage = (await create()) as Driver;
     const { manager } = createTestManager(api, { storage, freshness: { maxAgeMs: 1000 } });
     await manager.prefetch(slug, version);

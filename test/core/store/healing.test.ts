@@ -80,7 +80,7 @@ describe("a bad chunk is healed", () => {
     expect(told(whole.events)).toBeGreaterThan(0);
   });
 
-  test("but not told as healed where the store does not take them", async () => {
+  test("but not told as healed if the store does not take them", async () => {
     const driver = faultyDriver(memoryAdapter());
     const { manager, events } = createTestManager(api, { storage: driver, freshness: { maxAgeMs } });
     const { id } = await manager.prefetch(slug, version);
@@ -93,7 +93,7 @@ describe("a bad chunk is healed", () => {
     expect(events.types()).not.toContain("healed");
   });
 
-  test("only where somebody reads it", async () => {
+  test("only if somebody reads it", async () => {
     const { manager, spoil } = await filled();
     await spoil("missing", 7);
     const range = { start: 0, end: 2 * chunkBytes };
@@ -104,7 +104,7 @@ describe("a bad chunk is healed", () => {
     expect(api.counters.transfers).toBe(1);
   });
 
-  test("also where its download breaks on the way", async () => {
+  test("also if its download breaks on the way", async () => {
     const { manager, spoil } = await filled();
     await spoil("flip", 2, 6);
     api.faults.lose = { atPercent: 50, times: 1 };
@@ -187,7 +187,7 @@ describe("a read of a sound chunk that fails", () => {
     },
   );
 
-  test("always is STORE where the upstream must not be asked, or is not there", async () => {
+  test("always is STORE if the upstream must not be asked, or is not there", async () => {
     const { manager } = await failing(Number.POSITIVE_INFINITY);
     const cached = await manager.get(slug, version, { cache: "only-if-cached" });
     expect(await rejection(collect(cached))).toMatchObject({ code: "STORE" });

@@ -110,7 +110,7 @@ describe("a chunk that never comes", () => {
     expect(api.counters.requests).toBe(0);
   });
 
-  test("is asked for once more where the upstream is away too", async () => {
+  test("is asked for once more if the upstream is away too", async () => {
     const { manager, events } = await hungAt(1, 1);
     api.faults.refuse = { status: 503 };
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);

@@ -12,7 +12,7 @@ const sha256 = await image.sha256;
 const downloads = () => api.counters.requestLog.filter(({ url }) => /download\?/.test(url));
 
 describe("the file that is asked for", () => {
-  test.each([400, 404, 405, 415])("where .gz is refused with %d, .img is taken", async (status) => {
+  test.each([400, 404, 405, 415])("if .gz is refused with %d, .img is taken", async (status) => {
     const { manager } = createTestManager(api);
     api.faults.refuse = { status, fileTypes: [".gz"] };
     const stream = await manager.get(slug, version);

@@ -118,7 +118,7 @@ describe("a body that is longer than its headers say is UPSTREAM, at once", () =
     expect(events.types()).not.toContain("committed");
   });
 
-  test("an image without end, where the source says its size", async () => {
+  test("an image without end, if the source says its size", async () => {
     const endless = () => new ReadableStream({ pull: (controller) => controller.enqueue(noise(65_536)) });
     const { source, fetch, downloads } = scriptedUpstream({
       respond: () => new Response(endless()),
@@ -132,7 +132,7 @@ describe("a body that is longer than its headers say is UPSTREAM, at once", () =
   });
 });
 
-describe("each way of recovery has an end where the upstream never lets it succeed", () => {
+describe("each way of recovery has an end if the upstream never lets it succeed", () => {
   const breaking = () => brokenResponse();
   test.each<[string, () => Response]>([
     ["every 206 starts elsewhere", () => partial(half + 10, `bytes ${half + 10}-${total - 1}/${total}`)],
@@ -186,7 +186,7 @@ describe("a file without a byte is no image, and asked for again", () => {
     expect(downloads).toHaveLength(3);
   });
 
-  test("also where there never is another", async () => {
+  test("also if there never is another", async () => {
     const { source, fetch } = scriptedUpstream({ respond: () => new Response(""), request: { gzip: false } });
     const { manager, events } = createTestManager({ url: "" }, { source, fetch });
     expect(await rejection(manager.get(slug).then(bytesOf))).toMatchObject({ code: "UPSTREAM" });

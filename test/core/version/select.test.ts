@@ -156,7 +156,7 @@ describe("selectVersion", () => {
     expect(select(versions, "2021.7.1")).toBe("v2021.7.1");
   });
 
-  it("counts 20xx majors as ESR even where the line is not marked, and marked lines whatever their major", () => {
+  it("counts 20xx majors as ESR even if the line is not marked, and marked lines whatever their major", () => {
     const versions = [...list("default", "6.1.0", "2023.1.0"), ...list("esr", "7.0.0")];
     expect(select(versions, "latest")).toBe("6.1.0");
     expect(select(versions, "*")).toBe("6.1.0");
@@ -221,14 +221,14 @@ describe("the nearest version", () => {
     expect(refusal(list("default", "6.0.0+rev2", "6.0.0+rev9"), "6.0.0+rev7").nearest).toBe("6.0.0+rev9");
   });
 
-  it("is the newest pre-release within the bounds, where only those are", () => {
+  it("is the newest pre-release within the bounds, if only those are", () => {
     expect(refusal(prereleasesAlone, "*").nearest).toBe("7.0.0-2");
     expect(refusal(list("default", "5.0.0", "6.0.0-1", "6.0.0-2", "7.0.0"), ">5.0.0 <7.0.0").nearest).toBe(
       "6.0.0-2",
     );
   });
 
-  it("comes from another line only where the one that was meant has none", () => {
+  it("comes from another line only if the one that was meant has none", () => {
     expect(refusal(defaultLine, "2023.1.0").nearest).toBe("6.2.0-beta.1");
     expect(refusal(defaultLine, "^2023.1.0").nearest).toBe("6.2.0-beta.1");
     expect(refusal(esrLine, "6.0.0").nearest).toBe("2021.10.2.prod");

@@ -92,7 +92,7 @@ const rules: Record<string, (bench: Bench) => Promise<string | undefined>> = {
     await bench.worker.restart();
     return isTakenUp(bench, question);
   },
-  "a .gz that was cut off is fetched anew, and compared": async ({ api, worker, question, deliver }) => {
+  "a .gz that was cut off is fetched again, and compared": async ({ api, worker, question, deliver }) => {
     api.faults.linkBytesPerSecond = gzBytesPerSecond;
     await worker.leaveAfter(partBytes, question);
     await isCutOff(api, await api.image(question.deviceType, question.version).gzBytes());

@@ -128,7 +128,7 @@ describe("a presigned link", () => {
     expect([beyond.status, codeOf(beyond)]).toEqual([416, "InvalidRange"]);
   });
 
-  test("honours If-Match: 412 where the asset has changed", async () => {
+  test("honours If-Match: 412 if the asset has changed", async () => {
     const { etag } = (await get()).headers;
     expect((await get({ "if-match": etag!, range: "bytes=0-9" })).status).toBe(206);
     api.faults.assets.change = {};
@@ -137,12 +137,12 @@ describe("a presigned link", () => {
     expect((await get()).headers.etag).not.toBe(etag);
   });
 
-  test("is a 400 with an Authorization header beside it", async () => {
+  test("is a 400 with an Authorization header as well", async () => {
     const response = await get({ authorization });
     expect([response.status, codeOf(response)]).toEqual([400, "InvalidArgument"]);
   });
 
-  test("is a 403 where its signature is wrong, missing or expired", async () => {
+  test("is a 403 if its signature is wrong, missing or expired", async () => {
     const { href } = await part();
     const wrong = await rawRequest(href.replace(/Signature=./, "Signature=x"));
     expect([wrong.status, codeOf(wrong)]).toEqual([403, "SignatureDoesNotMatch"]);

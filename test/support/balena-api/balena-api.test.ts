@@ -83,7 +83,7 @@ describe("catalog through balena-sdk", () => {
     expect(await (await signedIn()).models.os.getAvailableOsVersions(fixtureSlugs.private)).toHaveLength(2);
   });
 
-  it("gives a wrong token a guest's view, and says 401 only where it is asked who that is", async () => {
+  it("gives a wrong token a guest's view, and says 401 only if it is asked who that is", async () => {
     const wrong = await signedIn("wrong");
     expect(await wrong.models.os.getAvailableOsVersions("intel-nuc")).toHaveLength(2);
     expect(await wrong.models.os.getAvailableOsVersions(fixtureSlugs.private)).toEqual([]);

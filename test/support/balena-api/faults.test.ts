@@ -67,7 +67,7 @@ describe("broken bodies", () => {
     },
   );
 
-  it("contentCoding forced: whole, twice gzipped where a .gz was asked for", async () => {
+  it("contentCoding forced: whole, twice gzipped if a .gz was asked for", async () => {
     api.faults.contentCoding = "forced";
     expect(isRaw(gunzipSync((await get()).body))).toBe(true);
     expect(isRaw(gunzipSync(gunzipSync((await getGz()).body)))).toBe(true);

@@ -38,7 +38,7 @@ describe("image", () => {
     );
   });
 
-  it("has whole 4 MiB chunks of zeros where there is room, and none when hole-free", async () => {
+  it("has whole 4 MiB chunks of zeros if there is room, and none when hole-free", async () => {
     await using large = await startBalenaApi({ imageBytes: 64 * mebibyte });
     await using solid = await startBalenaApi({ imageBytes: 64 * mebibyte, holeFree: true });
     expect(zeroChunks(large.image("intel-nuc", "6.3.2").bytes())).toBe(2);

@@ -84,7 +84,7 @@ describe("a configured image", () => {
     expect((await judge(api.image(slug, version, { developmentMode: true }))).gzSha256).toBe(last);
   });
 
-  test("is the same bytes where the image maker's clock stands", async () => {
+  test("is the same bytes if the image maker's clock stands", async () => {
     await using api = await startBalenaApi({ imageBytes: KiB * KiB });
     api.faults.imageMakerClock = new Date(2026, 6, 5, 4, 3, 2);
     const { body } = await rawRequest(url(api));
