@@ -10,11 +10,6 @@ const bootNames = ["resin-boot", "flash-boot", "balena-boot"];
 /** No config.json is near this size. */
 const maxConfigBytes = 1024 * 1024;
 
-interface Candidate {
-  readonly partition: Partition;
-  readonly volume: Volume;
-}
-
 /**
  * The files of the boot partition: of the one with that number, else of the one that holds a `config.json`, else of the one that bears
  * the name of a boot partition.
@@ -37,35 +32,25 @@ export async function openBootPartition(image: PatchedImage, number: number | un
  */
 export async function findBootPartition(image: PatchedImage, likely?: number): Promise<FatFiles> {
   const partitions = await readPartitions(image);
-  const candidates = await fatAmong(image, partitions, likely);
-  for (const { volume } of candidates) {
+  const isLikely = ({ number }: Partition) => number === likely;
+  let named: Volume | undefined;
+  // Most images need no look at more than one partition, which spares reading the others' chunks.
+  for (const partition of [
+    ...partitions.filter(isLikely),
+    ...partitions.filter((other) => !isLikely(other)),
+  ]) {
+    const volume = await openVolume(image, partition);
+    if (!volume) continue;
     const files = await FatFiles.open(volume);
     if (await files.read(["config.json"], maxConfigBytes)) return files;
+    if (isLikely(partition) || isNamed(partition, volume)) named ??= volume;
   }
-  const [first] = candidates;
-  const chosen = first?.partition.number === likely ? first : candidates.find(isNamed);
-  if (chosen) return FatFiles.open(chosen.volume);
+  if (named) return FatFiles.open(named);
   throw new EditError(
     "no-boot-partition",
     `None of the image's ${partitions.length} partitions is a FAT file system with a config.json, or one named ${bootNames[0]}`,
   );
 }
 
-/** The likely one comes first. */
-async function fatAmong(
-  image: PatchedImage,
-  partitions: readonly Partition[],
-  likely: number | undefined,
-): Promise<Candidate[]> {
-  const candidates: Candidate[] = [];
-  for (const partition of partitions) {
-    const volume = await openVolume(image, partition);
-    if (!volume) continue;
-    if (partition.number === likely) candidates.unshift({ partition, volume });
-    else candidates.push({ partition, volume });
-  }
-  return candidates;
-}
-
-const isNamed = ({ partition, volume }: Candidate) =>
+const isNamed = (partition: Partition, volume: Volume) =>
   [partition.name, volume.label].some((name) => bootNames.includes(name?.toLowerCase() ?? ""));
