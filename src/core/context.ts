@@ -9,7 +9,7 @@ import type { Inventory } from "./store/inventory.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
-import type { Hasher, ImageManagerEvent, OsVersion } from "./types.ts";
+import type { Hasher, ImageManagerEvent, OsVersion, RunningSha256 } from "./types.ts";
 import type { Inflater } from "./upstream/gzip-member.ts";
 import type { RetryPolicy } from "./upstream/retry.ts";
 import type { Source } from "./upstream/source.ts";
@@ -28,6 +28,8 @@ export interface ManagerContext {
   readonly memory: MemoryBudget;
   readonly inflater: Inflater;
   readonly hash: Hasher;
+  /** Set if the SHA-256 of whole images is wanted. */
+  readonly createSha256: (() => RunningSha256) | undefined;
   /** The secret for ETags of edited images. */
   editKey(): Uint8Array<ArrayBuffer>;
   readonly fetch: typeof fetch;

@@ -1,4 +1,5 @@
 /** Facts of a manager that the HTTP handler needs and the public interface does not have. */
+import type { ChunkDigests } from "./digest.ts";
 import type { ImageIdentity } from "./identity.ts";
 import type { ImageManager, ImageVariant, ResolveOptions } from "./types.ts";
 
@@ -15,6 +16,12 @@ export interface ManagerInternals {
     wanted: string,
     options: ImageVariant & ResolveOptions,
   ): Promise<Omit<ImageIdentity, "variant">>;
+  /** The chunks of a cached image; `undefined` if it is not cached. */
+  chunksOf(
+    deviceType: string,
+    version: string,
+    variant: ImageVariant,
+  ): Promise<{ size: number; chunkBytes: number; chunks: ChunkDigests } | undefined>;
 }
 
 // Registered, so that a handler of the CJS copy understands a manager of the ESM copy.

@@ -14,6 +14,12 @@ export function checkedOptions(options: ImageManagerOptions) {
   const { freshness = {}, retry = {}, now = Date.now, inflate, hash, onEvent } = options;
   assertFunctions({ now, inflate, hash, onEvent, fetch: options.fetch });
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
+  const { sha256 = false } = options;
+  if (typeof sha256 !== "boolean") throw new InvalidArgumentError('"sha256" must be true or false');
+  if (sha256 && typeof hash?.createSha256 !== "function")
+    throw new InvalidArgumentError(
+      '"sha256" needs a "hash" with createSha256, which hashes a whole file: on Node, nodeHash of balena-image-manager/node',
+    );
   return {
     prefix: checkedPrefix(options.prefix),
     chunkBytes: inRange("chunkBytes", options.chunkBytes, 4 * MiB, bounds.leastChunkBytes, bounds.chunkBytes),
@@ -48,6 +54,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     lease: checkedLease(options.lease),
     inflater: inflate ?? gunzip,
     hash: hash ?? webHash,
+    createSha256: sha256 ? hash?.createSha256 : undefined,
     editKey: checkedEditKey(options.editKey),
     now,
     // workerd refuses the global `fetch` if it is called as a method of another object.

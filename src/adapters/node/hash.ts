@@ -1,9 +1,10 @@
 /** SHA-256 in worker threads. `crypto.subtle` copies its input on the main thread, which costs more than everything else of a cache hit. */
+import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { webHash } from "../../core/digest.ts";
 import { foreignError } from "../../core/foreign-error.ts";
-import type { HashedBytes } from "../../core/types.ts";
+import type { HashedBytes, Hasher } from "../../core/types.ts";
 
 // More threads would only wait for the disk or the network.
 const maxThreads = Math.min(4, availableParallelism());
@@ -20,7 +21,8 @@ let areThreadsAvailable = true;
  * with the first hash and do not keep the process alive.
  *
  * The buffer is moved to a thread and back, so the result has the bytes in another buffer. `crypto.subtle` is used instead if the buffer
- * can't be moved (for example a part of a larger buffer), or if there are no threads.
+ * can't be moved (for example a part of a larger buffer), or if there are no threads. For the manager's option `sha256`, it hashes whole files
+ * with `node:crypto`, on the main thread.
  *
  * @throws An `Error` if a thread dies. The bytes are then lost, and the manager downloads them again.
  * @example
@@ -39,10 +41,17 @@ let areThreadsAvailable = true;
  * await images.prefetch("raspberrypi4-64", "6.1.0");
  * ```
  */
-export async function nodeHash(bytes: Uint8Array<ArrayBuffer>): Promise<HashedBytes> {
+export const nodeHash: Hasher = /* @__PURE__ */ Object.assign(hashChunk, { createSha256 });
+
+async function hashChunk(bytes: Uint8Array<ArrayBuffer>): Promise<HashedBytes> {
   const isWhole = bytes.byteLength === bytes.buffer.byteLength;
   const thread = isWhole && bytes.length >= minBytes ? leastBusy() : undefined;
   return (await thread?.hash(bytes)) ?? webHash(bytes);
+}
+
+function createSha256() {
+  const hash = createHash("sha256");
+  return { update: (bytes: Uint8Array) => hash.update(bytes), digest: () => hash.digest("hex") };
 }
 
 function leastBusy(): HashThread | undefined {

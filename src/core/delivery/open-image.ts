@@ -59,6 +59,7 @@ export function streamCached(
     mime: manifest.mime,
     size: manifest.size,
     etag: edited ? edited.etag : info.etag,
+    sha256: edited ? undefined : info.sha256,
     edited: edited?.kind,
     lastModified: info.lastModified,
     origin,
@@ -109,6 +110,7 @@ export function streamTransfer(
     mime: head.mime,
     size: head.size,
     etag: undefined,
+    sha256: undefined,
     edited: edited?.kind,
     lastModified: dateOfHeader(head.validators.lastModified),
     origin: "network",
@@ -140,6 +142,7 @@ interface StreamProperties {
   readonly mime: string;
   readonly size: number | undefined;
   readonly etag: string | undefined;
+  readonly sha256: string | undefined;
   readonly edited: ImageStream["edited"] | undefined;
   readonly lastModified: Date | undefined;
   readonly origin: ImageStream["origin"];

@@ -11,6 +11,7 @@ export interface Representation {
   readonly size?: number;
   readonly etag?: string;
   readonly lastModified?: Date;
+  readonly sha256?: string;
 }
 
 /** Immutable responses may be cached. Everything else must be revalidated, and responses tied to an account are private. */
@@ -48,13 +49,23 @@ export function imageHeaders(
     "content-disposition": `attachment; filename="${fileName(image, variant)}"`,
     "x-content-type-options": "nosniff",
     ...(image.mime !== undefined && { "content-type": image.mime }),
+    ...(image.sha256 !== undefined && { "repr-digest": `sha-256=:${base64OfHex(image.sha256)}:` }),
     ...(bytes !== undefined && { "content-length": String(bytes) }),
     ...(part && { "content-range": `bytes ${part.start}-${part.end - 1}/${image.size ?? "*"}` }),
   };
 }
 
+/** As a byte sequence of RFC 9530 and RFC 8941. */
+function base64OfHex(hex: string): string {
+  const codes = (hex.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
+  return btoa(String.fromCharCode(...codes));
+}
+
 /** Letters that need neither quoting nor RFC 8187 in a header, and mean nothing to a file system. */
-function fileName({ deviceType, version }: Representation, variant: ImageVariant): string {
+export function fileName(
+  { deviceType, version }: Pick<Representation, "deviceType" | "version">,
+  variant: ImageVariant,
+): string {
   const { developmentMode, imageType, fileType = ".img" } = variant;
   const name = [deviceType, version, developmentMode ? "dev" : [], imageType ?? []].flat().join("-");
   const ending = fileType === ".img" ? ".img" : `.img${fileType}`;

@@ -3,6 +3,7 @@ import type { ImageIdentity } from "../identity.ts";
 import type { Span } from "../span.ts";
 import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
 import { emptyBody, openBody } from "./body.ts";
+import { answerCompanion, type Companion } from "./companion-response.ts";
 import { isRangeCurrent, judgePreconditions, type Verdict } from "./conditions.ts";
 import { cacheControl, imageHeaders, type Representation, validatorHeaders } from "./headers.ts";
 import { openPart, type Part } from "./open-part.ts";
@@ -30,7 +31,9 @@ export async function answerImage(
   const identity = await identify(context, request, route);
   const isPrivate = context.authorize !== undefined || identity.scope !== null;
   if (identity.deviceType !== route.deviceType || identity.version !== route.wanted)
-    return redirect(request, identity, isPrivate);
+    return redirect(request, identity, isPrivate, route.companion);
+  const { companion, wanted: version } = route;
+  if (companion) return answerCompanion(context, request, companion, { ...route, version }, isPrivate);
   const exchange = { context, request, route, isPrivate };
   if (request.method === "HEAD") return answerHead(exchange);
   const release = limit();
@@ -58,8 +61,14 @@ async function identify(
 }
 
 /** Relative, so that it holds under any base path, and behind a proxy that takes a part of the path away. */
-function redirect(request: Request, { deviceType, version }: Named, isPrivate: boolean): Response {
-  const path = [deviceType, version].map(encodeURIComponent).join("/");
+function redirect(
+  request: Request,
+  { deviceType, version }: Named,
+  isPrivate: boolean,
+  companion?: Companion,
+): Response {
+  const image = [deviceType, version].map(encodeURIComponent).join("/");
+  const path = companion ? `../${image}/${companion}` : image;
   const location = `../${path}${new URL(request.url).search}`;
   return new Response(null, { status: 302, headers: { location, "cache-control": cacheControl(isPrivate) } });
 }

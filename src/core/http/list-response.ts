@@ -30,7 +30,7 @@ export async function answerVersions(
 
 // Named one by one, so that what is added to the types is not published unseen. The source is left out: it is a host's name.
 const publicFields = [
-  ...["deviceType", "version", "mime", "size", "etag", "lastModified", "createdAt", "validatedAt"],
+  ...["deviceType", "version", "mime", "size", "etag", "sha256", "lastModified", "createdAt", "validatedAt"],
   ...["lastUsedAt", "pinned", "isComplete", "startedAt", "transferredBytes", "percent"],
 ];
 

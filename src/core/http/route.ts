@@ -4,6 +4,7 @@ import { isImageManagerError } from "../errors.ts";
 import { normalizeVariant } from "../identity.ts";
 import type { ImageVariant } from "../types.ts";
 import { assertVersionOrRange } from "../version/index.ts";
+import { type Companion, companions } from "./companion-response.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** An image as a URL names it. */
@@ -12,6 +13,8 @@ export interface ImageRoute {
   readonly deviceType: string;
   readonly wanted: string;
   readonly variant: ImageVariant;
+  /** A small file about the image, instead of the image. */
+  readonly companion?: Companion | undefined;
 }
 
 /** What a request means. */
@@ -47,7 +50,8 @@ function finderOf(segments: readonly string[]): Finder | undefined {
   if (shape === "versions/2")
     return (query) => withoutQuery(query, { kind: "versions", deviceType: deviceTypeOf(deviceType!) });
   if (shape === "images/3") return (query) => imageRoute(deviceType!, wanted!, query);
-  return undefined;
+  const companion = shape === "images/4" ? companions.find((one) => one === segments[3]) : undefined;
+  return companion && ((query) => ({ ...imageRoute(deviceType!, wanted!, query), companion }));
 }
 
 function imageRoute(deviceType: string, wanted: string, query: URLSearchParams): ImageRoute {

@@ -1,6 +1,7 @@
 /** The facts that a manager gives the HTTP handler. */
 import type { ManagerContext } from "../context.ts";
 import { normalizeVariant } from "../identity.ts";
+import { findCached } from "../lookup/find-cached.ts";
 import { checkedRequest } from "../lookup/request.ts";
 import { resolveImage } from "../lookup/resolve-image.ts";
 import { scopeOf } from "../lookup/scope-of.ts";
@@ -17,5 +18,7 @@ export function createInternals(context: ManagerContext): ManagerInternals {
       const request = await checkedRequest(context, deviceType, wanted, options);
       return (await resolveImage(context, request, normalizeVariant(options), "default")).identity;
     },
+    chunksOf: async (deviceType, version, variant) =>
+      (await findCached(context, deviceType, version, variant))?.manifest,
   };
 }

@@ -16,6 +16,7 @@ import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
+import { noteSha256 } from "./note-sha256.ts";
 
 /** See {@link ImageManager.verify}. */
 export async function verify(context: ManagerContext, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -31,6 +32,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   const damaged: DamagedImage[] = [];
   for (const [id, manifest] of manifests) {
     const badChunks = [...manifest.chunks.keys()].filter((index) => bad.has(manifest.chunks[index] ?? ""));
+    if (badChunks.length === 0) await noteSha256(context, id, manifest, signal);
     if (badChunks.length === 0) continue;
     const isRepaired = options.repair === true && (await repair(context, id, manifest, badChunks, signal));
     const { deviceType, version } = manifest.identity;

@@ -1,6 +1,6 @@
 /** The manifest: the small JSON value, written last, that makes stored chunks an image. */
 import { bounds } from "../bounds.ts";
-import { isChunkDigests, isCount, isMediaType, isRecord, isSha256, isTime } from "../checks.ts";
+import { isChunkDigests, isCount, isMediaType, isOptional, isRecord, isSha256, isTime } from "../checks.ts";
 import { type ChunkDigests, sha256HexOfText } from "../digest.ts";
 import { StoreError } from "../errors.ts";
 import { dateOfHeader, isValidators, type Validators } from "../freshness/validators.ts";
@@ -18,6 +18,8 @@ export interface Manifest {
   readonly chunkBytes: number;
   readonly chunks: ChunkDigests;
   readonly digest: string;
+  /** SHA-256 of the image as a file, if it was computed. */
+  readonly sha256?: string | undefined;
   readonly validators: Validators;
   /** How it was fetched. Older manifests do not say. */
   readonly cameBy?: "parts" | "file" | undefined;
@@ -69,6 +71,7 @@ export function toImageInfo(id: string, manifest: Omit<Manifest, "chunks">): Ima
     mime: manifest.mime,
     size: manifest.size,
     etag: `"${manifest.digest}"`,
+    ...(manifest.sha256 !== undefined && { sha256: manifest.sha256 }),
     ...(lastModified && { lastModified }),
     createdAt: new Date(manifest.createdAt),
     validatedAt: new Date(manifest.validatedAt),
@@ -99,6 +102,7 @@ function isManifestShape(value: unknown): value is Manifest {
     isTime(value["validatedAt"]) &&
     isMediaType(value["mime"]) &&
     isSha256(value["digest"]) &&
+    isOptional(isSha256, value["sha256"]) &&
     [undefined, "parts", "file"].includes(value["cameBy"] as string | undefined) &&
     typeof value["pinned"] === "boolean"
   );

@@ -5,23 +5,35 @@ import { imageDigest, type Manifest } from "../store/manifest.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
 import { mimeOf } from "./transfer-head.ts";
 
+/** What is known at a commit. */
+export interface Finished {
+  readonly identity: ImageIdentity;
+  readonly window: TransferWindow;
+  readonly file: UpstreamFile;
+  readonly now: number;
+  /** The manifest that it replaces. */
+  readonly previous: Manifest | undefined;
+  /** Of the image as a file, if it was computed. */
+  readonly sha256: string | undefined;
+}
+
 /** Describes what the window holds, all of it. */
-export async function buildManifest(
-  identity: ImageIdentity,
-  window: TransferWindow,
-  file: UpstreamFile,
-  now: number,
-): Promise<Manifest> {
+export async function buildManifest({ identity, window, file, now, ...rest }: Finished): Promise<Manifest> {
   const content = { size: window.size, chunkBytes: window.chunkBytes, chunks: [...window.digests] };
+  const digest = await imageDigest(content);
+  const { previous } = rest;
+  // The same content has the same one, whoever computed it.
+  const sha256 = rest.sha256 ?? (previous?.digest === digest ? previous.sha256 : undefined);
   return {
     identity,
     mime: mimeOf(file),
     ...content,
-    digest: await imageDigest(content),
+    digest,
+    ...(sha256 !== undefined && { sha256 }),
     validators: file.response.validators,
     cameBy: file.parts ? "parts" : "file",
     createdAt: now,
     validatedAt: now,
-    pinned: false,
+    pinned: previous?.pinned ?? false,
   };
 }

@@ -18,7 +18,11 @@ export interface ChunkSink extends DownloadSink {
   settled(): Promise<void>;
 }
 
-/** Makes one. Without a `store`, or once `admitChunk` has refused a chunk, chunks stay in memory until the readers have them. */
+/**
+ * Makes one. `onChunk` is called with one chunk after the other, also with those that come again; their bytes are lent to it until it settles.
+ * Without a `store`, or once `admitChunk` has refused a chunk, chunks stay in memory until the
+ * readers have them.
+ */
 export function createChunkSink(
   window: TransferWindow,
   store: ByteStore | undefined,
@@ -26,7 +30,7 @@ export function createChunkSink(
   storeTimeoutMs: number,
   admitChunk: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
-  onFirstChunk: (chunk: Uint8Array) => void = () => undefined,
+  onChunk: (index: number, chunk: Uint8Array) => Promise<void> = async () => undefined,
 ): ChunkSink {
   const writes = new Set<Promise<void>>();
   let isStoring = store !== undefined;
@@ -60,13 +64,13 @@ export function createChunkSink(
 
   const seal = (chunk: Uint8Array<ArrayBuffer>) => {
     const index = nextIndex++;
-    if (index === 0) onFirstChunk(chunk);
     const digesting = digestChunk(chunk, hash);
     digesting.catch(() => undefined); // it is looked at when its turn comes
     const previous = publishing;
     publishing = (async () => {
       await previous;
       const { digest, bytes } = await digesting;
+      await onChunk(index, bytes);
       const isRefused = isStoring && digest !== null && !(await admitChunk(digest, bytes.length));
       if (isRefused) isStoring = false; // if it was stopped meanwhile, it stays stopped
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");

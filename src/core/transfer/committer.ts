@@ -7,6 +7,7 @@ import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts
 import type { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
+import { FileSha256 } from "../store/file-sha256.ts";
 import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
@@ -24,6 +25,8 @@ export class Committer {
   readonly #pieces: WirePieces;
   /** See {@link RunningTransfer}. */
   readonly written = new Map<string, number>();
+  /** Is given the chunks on their way, if the SHA-256 of the file is wanted. */
+  readonly fileSha256: FileSha256 | undefined;
   readonly #onGivenUp: () => void;
   #victims: Victims = "images and partials";
 
@@ -40,6 +43,8 @@ export class Committer {
     this.#options = options;
     this.#share = share;
     this.#pieces = pieces;
+    const { createSha256 } = context;
+    if (createSha256 && options.isStored) this.fileSha256 = new FileSha256(createSha256);
     if (!options.isStored) this.#obstacle = new StoreError("The image must not be stored");
   }
 
@@ -82,14 +87,15 @@ export class Committer {
     return isNew ? manifest : undefined;
   }
 
-  /** Done under a lock, so that no two commits take the same room, and no pin is lost. */
-  commit(window: TransferWindow, file: UpstreamFile): Promise<Outcome> {
+  /** Done under a lock, so that no two commits take the same room, and no pin is lost. `onRead`: see {@link FileSha256.finish}. */
+  async commit(window: TransferWindow, file: UpstreamFile, onRead: () => void): Promise<Outcome> {
     const { id, identity } = this.#options;
     const { now, store, emit, serially } = this.#context;
+    const sha256 = await this.#sha256Of(window, onRead);
     return serially(async () => {
       try {
-        const pinned = (await readManifest(store, id))?.pinned ?? false;
-        const manifest = { ...(await buildManifest(identity, window, file, now())), pinned };
+        const previous = await readManifest(store, id);
+        const manifest = await buildManifest({ identity, window, file, now: now(), previous, sha256 });
         if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.#obstacle) return { obstacle: this.#obstacle };
@@ -102,6 +108,17 @@ export class Committer {
         return { obstacle: this.storeFault("commit", cause) };
       }
     });
+  }
+
+  /** After a resume, part of it is read from the store. An image without it is better than none. */
+  async #sha256Of({ size, chunkBytes, digests }: TransferWindow, onRead: () => void) {
+    try {
+      return await this.fileSha256?.finish(this.#context, { size, chunkBytes, chunks: digests }, onRead);
+    } catch (cause) {
+      onRead(); // throws if the transfer was aborted
+      this.#context.emit({ type: "store-fault", operation: "sha256", cause });
+      return undefined;
+    }
   }
 
   /** Evicts what has to go for it, as far as the size is known before. The commit knows it exactly. */

@@ -106,7 +106,7 @@ function inherit({ committer }: TransferWork, journal: Journal | undefined): voi
     if (digest !== null) committer.written.set(digest, journal!.header.chunkBytes);
 }
 
-function watchedSink({ sink, share, moved }: TransferWork): DownloadSink {
+function watchedSink({ sink, share, committer, moved }: TransferWork): DownloadSink {
   return {
     ...sink,
     write: (piece) => {
@@ -115,7 +115,9 @@ function watchedSink({ sink, share, moved }: TransferWork): DownloadSink {
     },
     rewind: async (mark, how) => {
       await sink.rewind(mark, how);
-      if (how === "replace") await share.takeBack(mark.chunk);
+      if (how === "compare") return;
+      committer.fileSha256?.takeBack(mark.chunk);
+      await share.takeBack(mark.chunk);
     },
   };
 }
@@ -140,7 +142,7 @@ function takeOver(
 }
 
 async function finish(work: TransferWork, { isProven, opened: file }: DownloadResult): Promise<Outcome> {
-  const { context, window, committer } = work;
+  const { context, window, committer, signal, moved } = work;
   await work.sink.finish();
   if (context.maxBytes !== undefined) await work.pieces.giveRoom(); // to the image, which may need it
   const { size } = window;
@@ -149,5 +151,10 @@ async function finish(work: TransferWork, { isProven, opened: file }: DownloadRe
     return { obstacle: new TruncatedDownloadError("Nothing proves that the download is complete", size) };
   }
   const { obstacle } = committer;
-  return obstacle ? { obstacle } : committer.commit(window, file);
+  if (obstacle) return { obstacle };
+  const onRead = () => {
+    signal.throwIfAborted();
+    moved();
+  };
+  return committer.commit(window, file, onRead);
 }

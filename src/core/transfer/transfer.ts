@@ -61,7 +61,7 @@ export class Transfer implements RunningTransfer {
       context.storeTimeoutMs,
       (digest, bytes) => this.#committer.admitChunk(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
-      (start) => this.#lookAt(start),
+      (index, chunk) => this.#lookAt(index, chunk),
     );
     this.#work = this.#createWork();
     const opening = Promise.withResolvers<TransferStart>();
@@ -168,8 +168,13 @@ export class Transfer implements RunningTransfer {
     if (maxBytes !== undefined && this.written.size > 0) room.justWritten.add(writtenContent(this));
   }
 
+  async #lookAt(index: number, chunk: Uint8Array): Promise<void> {
+    if (index === 0) this.#assess(chunk);
+    await this.#committer.fileSha256?.add(index, chunk);
+  }
+
   /** A file that was requested as packed has been looked at before. */
-  #lookAt(start: Uint8Array): void {
+  #assess(start: Uint8Array): void {
     const { id, identity } = this.options;
     const isRaw = [undefined, ".img"].includes(identity.variant.fileType);
     if (isRaw && !isKnownDisk(start)) this.#context.emit({ type: "unrecognized", image: id });

@@ -129,6 +129,8 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
    * image has it. The ETag of an edited image is made with {@link ImageManagerOptions.editKey}.
    */
   readonly etag?: string;
+  /** SHA-256 of the whole image as a file, in hex, as `sha256sum` prints it. Absent if the cache does not know it, and for an edited image. */
+  readonly sha256?: string;
   /**
    * Set if the bytes differ from the cached image's, because an `edit` or a derived variant changes them. `repeatable`: the same call gives
    * the same bytes again. `new-each-time`: it does not, because the image gets a new key from the upstream.

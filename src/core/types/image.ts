@@ -85,6 +85,8 @@ export interface ImageInfo {
   readonly size: number;
   /** Strong ETag, with its quotes: SHA-256 over size, chunk size and chunk digests. It is not the SHA-256 of the file. */
   readonly etag: string;
+  /** SHA-256 of the image as a file, in hex, as `sha256sum` prints it. Absent unless the option `sha256` of a manager computed it. */
+  readonly sha256?: string;
   /** When the file last changed, as the upstream said. Absent if the upstream did not say. */
   readonly lastModified?: Date;
   /** When these bytes were stored. */

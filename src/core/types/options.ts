@@ -81,6 +81,12 @@ export interface ImageManagerOptions {
   /** Hashes chunks. Default `crypto.subtle`; on Node, `nodeHash` of `balena-image-manager/node` is faster. */
   hash?: Hasher | undefined;
   /**
+   * Also compute the SHA-256 of each image as a file, for `sha256sum`. It is computed while the image is downloaded. After a download that was
+   * continued, what came before is read from the store. {@link ImageManager.verify} computes it for images that were stored without it. It
+   * needs a `hash` with {@link Hasher.createSha256}, such as `nodeHash`; the web platform has none. Default `false`.
+   */
+  sha256?: boolean | undefined;
+  /**
    * Secret from which the ETags of edited images are made: 16 to 1,024 bytes, or a text of 16 to 1,024 characters. Managers with the same
    * key give the same ETags. Without the secret, nobody can find out from an ETag what an edit contains. Default: a random key of this
    * manager.
@@ -101,7 +107,19 @@ export interface ImageManagerOptions {
  * Computes the SHA-256 of bytes. It may move the bytes, for example to another thread; the given buffer can then no longer be used, and the
  * result has the bytes in another buffer. The manager trusts the result: a wrong digest makes wrong images.
  */
-export type Hasher = (bytes: Uint8Array<ArrayBuffer>) => Promise<HashedBytes>;
+export interface Hasher {
+  (bytes: Uint8Array<ArrayBuffer>): Promise<HashedBytes>;
+  /** Starts a SHA-256 over bytes that come one piece after the other. Only the option `sha256` of the manager needs it. */
+  createSha256?: (() => RunningSha256) | undefined;
+}
+
+/** A SHA-256 that is not finished yet. */
+export interface RunningSha256 {
+  /** Adds bytes. They must not be used any more once it has returned, or its promise has settled. */
+  update(bytes: Uint8Array): unknown;
+  /** The digest in lower-case hex. It is called once, at the end. */
+  digest(): string | Promise<string>;
+}
 
 /** What a {@link Hasher} resolves with. */
 export interface HashedBytes {

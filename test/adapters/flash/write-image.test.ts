@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
-import { type DeviceProgress, writeImage } from "../../../src/adapters/node/index.ts";
+import { type DeviceProgress, nodeHash, writeImage } from "../../../src/adapters/node/index.ts";
 import type { ImageManager } from "../../../src/core/index.ts";
 import { rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
@@ -127,6 +127,25 @@ describe("writeImage", () => {
     const written = await writeImage(fresh, slug, version, path, { verify: false });
     expect(written).toMatchObject({ origin: "network", readBack: "none", etag });
     expect(sha256(await imageIn())).toBe(sha256(image));
+  });
+
+  test("says the SHA-256 if the manager computes it", async () => {
+    const { manager: hashing } = createTestManager(api, { sha256: true, hash: nodeHash });
+    expect(await writeImage(hashing, slug, version, path)).toMatchObject({ sha256: sha256(image) });
+    expect(await writeImage(hashing, slug, version, path)).toMatchObject({ sha256: sha256(image) });
+  });
+
+  test("writes an edited image, and does not call it by the names of the plain one", async () => {
+    const { manager: hashing } = createTestManager(api, { sha256: true, hash: nodeHash });
+    const edit = async () => [{ start: 10 * MiB, bytes: new TextEncoder().encode("edited") }];
+    for (const round of ["downloaded", "cached"]) {
+      const written = await writeImage(hashing, slug, version, path, { edit });
+      expect(written.sha256, round).toBeUndefined();
+      expect(written.etag, round).not.toBe(etag);
+      const expected = Buffer.from(image);
+      expected.write("edited", 10 * MiB);
+      expect(sha256(await imageIn())).toBe(sha256(expected));
+    }
   });
 
   test("follows links", async () => {

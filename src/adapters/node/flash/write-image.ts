@@ -17,6 +17,8 @@ export interface WrittenImage extends Pick<ImageStream, "deviceType" | "version"
   readonly size: number;
   /** Strong ETag of the image, with its quotes. Absent if the image is not cached. */
   readonly etag?: string;
+  /** SHA-256 of the image as a file, in hex, if the manager computes it. */
+  readonly sha256?: string;
   /** Bytes of zeros that were not written, because of `zeros: "skip"`. */
   readonly skippedBytes: number;
   /**
@@ -164,21 +166,28 @@ async function writeOne(
   try {
     assertFits(target, image.size);
     const { deviceType, version, mime, origin } = image;
-    const proven = async () => image.etag ?? (await image.committed())?.etag;
+    const proven = () => provenContent(image);
     const { size, skippedBytes } = await writeDevice({
       ...{ name: target.name, calls, blockBytes, imageBytes: image.size, proven },
       blocks: blocksOf(reader, image, options, manager),
       options: { ...options, signal: options.get.signal },
     });
     const readBack = !options.isVerified ? "none" : isDirect ? "device" : "cache";
-    const etag = await proven();
+    const content = await proven();
     return {
       ...{ device: target.path, deviceType, version, mime, origin, size, skippedBytes, readBack },
-      ...(etag !== undefined && { etag }),
+      ...content,
     };
   } finally {
     reader.close();
   }
+}
+
+/** Names the bytes, once it is sure that they are all. What is said of a commit is said of the image without its edits. */
+async function provenContent(image: ImageStream): Promise<Pick<WrittenImage, "etag" | "sha256">> {
+  const { etag, sha256 } = image.etag === undefined ? ((await image.committed()) ?? {}) : image;
+  if (image.edited) return image.etag === undefined ? {} : { etag: image.etag };
+  return { ...(etag !== undefined && { etag }), ...(sha256 !== undefined && { sha256 }) };
 }
 
 /** All blocks: those that are shared, and if the device is too slow for them, its own. */

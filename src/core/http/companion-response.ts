@@ -1,0 +1,53 @@
+/** GET and HEAD of the small files about a cached image: its SHA-256, as `sha256sum -c` reads it, and its block map for `bmaptool`. */
+import type { ImageVariant } from "../types.ts";
+import { bmapOf } from "./bmap.ts";
+import { cacheControl, fileName } from "./headers.ts";
+import type { HandlerContext } from "./options.ts";
+import { HttpProblem } from "./problem.ts";
+
+/** Names of the files, after an image's path. */
+export const companions = ["sha256", "bmap"] as const;
+export type Companion = (typeof companions)[number];
+
+/** An exact image. */
+export interface CompanionOf {
+  readonly deviceType: string;
+  readonly version: string;
+  readonly variant: ImageVariant;
+}
+
+/** Answers from what the cache knows; the upstream is not asked. */
+export async function answerCompanion(
+  context: HandlerContext,
+  request: Request,
+  companion: Companion,
+  image: CompanionOf,
+  isPrivate: boolean,
+): Promise<Response> {
+  const text = await (companion === "sha256" ? sha256Line(context, image) : blockMap(context, image));
+  const bytes = new TextEncoder().encode(text);
+  return new Response(request.method === "HEAD" ? null : bytes, {
+    headers: {
+      "cache-control": cacheControl(isPrivate),
+      "content-type": companion === "sha256" ? "text/plain; charset=utf-8" : "application/xml",
+      "content-length": String(bytes.length),
+      "content-disposition": `attachment; filename="${fileName(image, image.variant)}.${companion}"`,
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
+
+async function sha256Line({ manager }: HandlerContext, image: CompanionOf): Promise<string> {
+  const info = await manager.inspect(image.deviceType, image.version, image.variant);
+  if (!info) throw notCached();
+  if (info.sha256 !== undefined) return `${info.sha256}  ${fileName(image, image.variant)}\n`;
+  throw new HttpProblem(404, "The SHA-256 of this image is not known here.");
+}
+
+async function blockMap({ internals }: HandlerContext, image: CompanionOf): Promise<string> {
+  const chunks = await internals?.chunksOf(image.deviceType, image.version, image.variant);
+  if (!chunks) throw notCached();
+  return bmapOf(chunks);
+}
+
+const notCached = () => new HttpProblem(404, "This image is not cached: get it first.");
