@@ -7,7 +7,7 @@ import type { GetOptions, ImageManager } from "../types.ts";
 /** Options of {@link createImageHandler}. */
 export interface ImageHandlerOptions {
   /**
-   * Decides who may get what. It runs before anything is read; only `/healthz` is open to everyone. `true` allows the request, `false`
+   * Decides who may get what. It runs before anything but the body of a POST is read; only `/healthz` is open to everyone. `true` allows the request, `false`
    * answers 401, and a `Response` becomes the answer. If it throws, `onError` receives the error and the client gets a 500 without detail.
    * With this option every answer is `private`. Default: everyone may get everything; the manager then needs `maxBytes`.
    */

@@ -66,6 +66,7 @@ test.each(Object.entries(failures))("%s", async (code, [status, failure]) => {
       title: expect.stringMatching(/^[A-Z]/),
       detail: expect.stringMatching(/\.$/),
       ...(code === "VERSION_NOT_FOUND" && { nearest: "6.3.2" }),
+      ...(code === "EDIT" && { reason: "full" }),
     });
     expect([...response.headers.values()].join()).not.toContain("hunter2");
   }

@@ -33,7 +33,7 @@ export async function resumeSave(
 }
 
 /** What there is stays: with some room made, the next save goes on with it. */
-async function assertRoomOrLeave(draft: LeftDraft, { etag, size }: KnownImage): Promise<void> {
+export async function assertRoomOrLeave(draft: LeftDraft, { etag, size }: KnownImage): Promise<void> {
   try {
     await assertRoom(draft.target, size - draft.writtenBytes);
   } catch (failure) {
@@ -64,7 +64,7 @@ export async function getRest(
 async function* noPieces(): AsyncGenerator<Uint8Array> {}
 
 /** What was written behind the part that counts must not show through the holes to come. */
-async function cutOff(
+export async function cutOff(
   { target, file, writtenBytes, chunkBytes }: LeftDraft,
   imageBytes: number,
 ): Promise<void> {

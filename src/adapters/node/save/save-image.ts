@@ -3,6 +3,7 @@ import { carriesCredentials } from "../../../core/identity.ts";
 import type { GetOptions, ImageManager } from "../../../core/types.ts";
 import { takeUpDraft } from "./draft.ts";
 import { checkedSaveOptions, type SaveImageOptions } from "./options.ts";
+import { resumeEdited } from "./resume-edited.ts";
 import { resumeSave } from "./resume-save.ts";
 import { knownImage, orCancel, type SavedImage, saveWhole } from "./save-whole.ts";
 import { checkedTarget } from "./target.ts";
@@ -53,6 +54,7 @@ export async function saveImage(
   const image = await get();
   const left = await orCancel(image, () => takeUpDraft(target, knownImage(image)));
   if (!left) return saveWhole(image, target, checked);
+  if (image.edited) return resumeEdited(image, left, checked);
   await image.cancel().catch(() => {}); // an aborted stream rejects; the next get says so
   const saved = await resumeSave(manager, image, left, checked);
   return saved ?? saveWhole(await get(), target, checked);
@@ -60,6 +62,5 @@ export async function saveImage(
 
 /** Options that put credentials into an image. Only the owner may read its file. */
 function isSecretImage(options: GetOptions): boolean {
-  const { provisioningKeyName, edit } = options as Record<string, unknown>;
-  return carriesCredentials(options) || provisioningKeyName !== undefined || edit !== undefined;
+  return carriesCredentials(options) || options.edit !== undefined;
 }

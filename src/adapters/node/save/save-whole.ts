@@ -14,7 +14,7 @@ export interface SavedImage extends Pick<ImageStream, "deviceType" | "version" |
   readonly path: string;
   /** Bytes of the image, and of the file. */
   readonly size: number;
-  /** Strong ETag of the image, with its quotes. Absent if the image is not cached. */
+  /** Strong ETag of the image, with its quotes. Absent if the image is not cached. An edited image has it if it came from the cache. */
   readonly etag?: string;
   /** Bytes of zeros that this call left as holes in the file. */
   readonly holeBytes: number;
@@ -35,7 +35,8 @@ export async function saveWhole(
   return orLeave(draft, image.etag, async () => {
     const { end, holeBytes } = await fill(draft, image, knownImage(image), options);
     // Rejects if nothing proves that the download was complete: then nothing gets the target's name.
-    const etag = image.etag ?? (await image.committed())?.etag;
+    const stored = image.etag === undefined ? await image.committed() : undefined;
+    const etag = image.etag ?? (image.edited ? undefined : stored?.etag);
     await placeDraft(draft, end, options.fsync);
     return savedImage(image, target, { size: end, etag, holeBytes, resumedBytes: 0 });
   });
