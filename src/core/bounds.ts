@@ -42,6 +42,8 @@ export const bounds = {
   recordBytes: 64 * KiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
+  /** Body of a request to the HTTP handler: what boot files may have. It is held in memory. */
+  requestBodyBytes: 64 * MiB,
   /** All spans of one edit: twice what boot files may have. They are in memory until the stream ends. */
   editBytes: 128 * MiB,
   /** What an edit reads at a time. */

@@ -61,7 +61,7 @@ export function streamCached(
     etag: edited ? edited.etag : info.etag,
     sha256: edited ? undefined : info.sha256,
     edited: edited?.kind,
-    lastModified: info.lastModified,
+    lastModified: edited ? undefined : info.lastModified,
     origin,
     committed: async () => info,
   });
@@ -112,7 +112,7 @@ export function streamTransfer(
     etag: undefined,
     sha256: undefined,
     edited: edited?.kind,
-    lastModified: dateOfHeader(head.validators.lastModified),
+    lastModified: edited ? undefined : dateOfHeader(head.validators.lastModified),
     origin: "network",
     committed: () => committed(get.id, transfer, ended.promise),
   });

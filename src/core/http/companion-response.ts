@@ -1,5 +1,6 @@
 /** GET and HEAD of the small files about a cached image: its SHA-256, as `sha256sum -c` reads it, and its block map for `bmaptool`. */
-import type { ImageVariant } from "../types.ts";
+import { normalizeVariant } from "../identity.ts";
+import type { ImageInfo, ImageVariant } from "../types.ts";
 import { bmapOf } from "./bmap.ts";
 import { cacheControl, fileName } from "./headers.ts";
 import type { HandlerContext } from "./options.ts";
@@ -37,15 +38,26 @@ export async function answerCompanion(
   });
 }
 
-async function sha256Line({ manager }: HandlerContext, image: CompanionOf): Promise<string> {
+/** `false`: of a plainer image, from which that variant follows. */
+export function isOfVariant(info: ImageInfo, variant: ImageVariant): boolean {
+  return JSON.stringify(normalizeVariant(info.variant)) === JSON.stringify(variant);
+}
+
+async function inspected({ manager }: HandlerContext, image: CompanionOf): Promise<ImageInfo> {
   const info = await manager.inspect(image.deviceType, image.version, image.variant);
-  if (!info) throw notCached();
+  if (info && isOfVariant(info, image.variant)) return info;
+  throw notCached();
+}
+
+async function sha256Line(context: HandlerContext, image: CompanionOf): Promise<string> {
+  const info = await inspected(context, image);
   if (info.sha256 !== undefined) return `${info.sha256}  ${fileName(image, image.variant)}\n`;
   throw new HttpProblem(404, "The SHA-256 of this image is not known here.");
 }
 
-async function blockMap({ internals }: HandlerContext, image: CompanionOf): Promise<string> {
-  const chunks = await internals?.chunksOf(image.deviceType, image.version, image.variant);
+async function blockMap(context: HandlerContext, image: CompanionOf): Promise<string> {
+  await inspected(context, image);
+  const chunks = await context.internals?.chunksOf(image.deviceType, image.version, image.variant);
   if (!chunks) throw notCached();
   return bmapOf(chunks);
 }

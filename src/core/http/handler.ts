@@ -1,6 +1,7 @@
 /** `createImageHandler`: turns every Request into a Response, also if the request is malformed or something fails. */
 import { foreignError } from "../foreign-error.ts";
 import type { ImageManager } from "../types.ts";
+import { asked } from "./asked.ts";
 import { answerImage } from "./image-response.ts";
 import { jsonResponse } from "./json-response.ts";
 import { answerImages, answerVersions } from "./list-response.ts";
@@ -50,13 +51,15 @@ async function answer(
   limits: Record<"images" | "lists", TransferLimit>,
   request: Request,
 ): Promise<Response> {
-  const route = routeOf(request.method, new URL(request.url), context.basePath);
+  const { authorize, basePath, edit, maxBodyBytes } = context;
+  const route = routeOf(request.method, new URL(request.url), basePath, edit !== undefined);
   if (route.kind === "health") return answerHealth(context, request);
-  const refusal = context.authorize && (await refusalOf(context.authorize, request));
+  const readable = await asked(request, maxBodyBytes);
+  const refusal = authorize && (await refusalOf(authorize, readable.copy()));
   if (refusal) return refusal;
   if (route.kind === "images") return withinLimit(limits.lists, () => answerImages(context, request));
   if (route.kind === "versions") return answerVersions(context, request, route.deviceType);
-  return answerImage(context, limits.images, request, route);
+  return answerImage(context, limits.images, readable, route);
 }
 
 /** A list reads everything that is stored, so the number of simultaneous lists is limited. */

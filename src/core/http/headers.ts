@@ -1,7 +1,7 @@
 /** The header fields of answers that carry an image, or say something about one. */
 
 import type { Span } from "../span.ts";
-import type { ImageVariant } from "../types.ts";
+import type { ImageStream, ImageVariant } from "../types.ts";
 
 /** What an `ImageStream` and an `ImageInfo` both say. */
 export interface Representation {
@@ -12,7 +12,11 @@ export interface Representation {
   readonly etag?: string;
   readonly lastModified?: Date;
   readonly sha256?: string;
+  readonly edited?: ImageStream["edited"];
 }
+
+/** Who may keep an answer. */
+export type Caching = "anybody" | "the client" | "nobody";
 
 /** Immutable responses may be cached. Everything else must be revalidated, and responses tied to an account are private. */
 export function cacheControl(isPrivate: boolean, isImmutable = false): string {
@@ -26,10 +30,11 @@ export function cacheControl(isPrivate: boolean, isImmutable = false): string {
  */
 export function validatorHeaders(
   { etag, lastModified }: Representation,
-  isPrivate: boolean,
+  caching: Caching,
 ): Record<string, string> {
+  const control = cacheControl(caching === "the client", etag !== undefined);
   return {
-    "cache-control": cacheControl(isPrivate, etag !== undefined),
+    "cache-control": caching === "nobody" ? "no-store" : control,
     ...(etag !== undefined && { etag }),
     ...(lastModified && { "last-modified": lastModified.toUTCString() }),
   };
@@ -39,13 +44,13 @@ export function validatorHeaders(
 export function imageHeaders(
   image: Representation,
   variant: ImageVariant,
-  isPrivate: boolean,
+  caching: Caching,
   part?: Span,
 ): Record<string, string> {
   const bytes = part ? part.end - part.start : image.size;
   return {
-    ...validatorHeaders(image, isPrivate),
-    "accept-ranges": "bytes",
+    ...validatorHeaders(image, caching),
+    "accept-ranges": image.edited === "new-each-time" ? "none" : "bytes",
     "content-disposition": `attachment; filename="${fileName(image, variant)}"`,
     "x-content-type-options": "nosniff",
     ...(image.mime !== undefined && { "content-type": image.mime }),

@@ -1,11 +1,19 @@
-/** GET and HEAD of `/images/:deviceType/:versionOrRange`. */
+/** GET and HEAD of `/images/:deviceType/:versionOrRange`, and POST if images may be edited. */
 import type { ImageIdentity } from "../identity.ts";
 import type { Span } from "../span.ts";
-import type { GetOptions, ImageInfo, ImageStream } from "../types.ts";
+import type { GetOptions, ImageEdit, ImageInfo, ImageStream } from "../types.ts";
+import type { Asked } from "./asked.ts";
 import { emptyBody, openBody } from "./body.ts";
-import { answerCompanion, type Companion } from "./companion-response.ts";
+import { answerCompanion, type Companion, isOfVariant } from "./companion-response.ts";
 import { isRangeCurrent, judgePreconditions, type Verdict } from "./conditions.ts";
-import { cacheControl, imageHeaders, type Representation, validatorHeaders } from "./headers.ts";
+import { editOf } from "./edit.ts";
+import {
+  type Caching,
+  cacheControl,
+  imageHeaders,
+  type Representation,
+  validatorHeaders,
+} from "./headers.ts";
 import { openPart, type Part } from "./open-part.ts";
 import type { HandlerContext } from "./options.ts";
 import { busy, HttpProblem } from "./problem.ts";
@@ -19,31 +27,51 @@ interface Exchange {
   readonly request: Request;
   readonly route: ImageRoute;
   readonly isPrivate: boolean;
+  readonly edit?: ImageEdit | undefined;
 }
 
 /** Answers with the image, or says where it is. */
 export async function answerImage(
   context: HandlerContext,
   limit: TransferLimit,
-  request: Request,
+  asked: Asked,
   route: ImageRoute,
 ): Promise<Response> {
+  const { request } = asked;
   const identity = await identify(context, request, route);
   const isPrivate = context.authorize !== undefined || identity.scope !== null;
-  if (identity.deviceType !== route.deviceType || identity.version !== route.wanted)
-    return redirect(request, identity, isPrivate, route.companion);
-  const { companion, wanted: version } = route;
-  if (companion) return answerCompanion(context, request, companion, { ...route, version }, isPrivate);
-  const exchange = { context, request, route, isPrivate };
-  if (request.method === "HEAD") return answerHead(exchange);
-  const release = limit();
+  const isExact = identity.deviceType === route.deviceType && identity.version === route.wanted;
+  if (!isExact && request.method !== "POST") return redirect(request, identity, isPrivate, route.companion);
+  const exact = { ...route, deviceType: identity.deviceType, wanted: identity.version };
+  const exchange = { context, request, route: exact, isPrivate };
+  if (route.companion) return answerCompanionOf(exchange, asked, route.companion);
+  const release = request.method === "HEAD" ? () => {} : limit();
   if (!release) return answerBusy(exchange);
   try {
-    return await answerGet(exchange, release);
+    return await answerEdited(exchange, asked, release);
   } catch (failure) {
     release();
     throw failure;
   }
+}
+
+/** What is said about the plain image is not true of an edited one. */
+async function answerCompanionOf(exchange: Exchange, asked: Asked, companion: Companion): Promise<Response> {
+  const { context, request, route, isPrivate } = exchange;
+  const edit = await editOf(context, asked);
+  if (edit instanceof Response) return edit;
+  if (edit) throw new HttpProblem(404, "An edited image has no such file.");
+  return answerCompanion(context, request, companion, { ...route, version: route.wanted }, isPrivate);
+}
+
+async function answerEdited(exchange: Exchange, asked: Asked, release: () => void): Promise<Response> {
+  const edit = await editOf(exchange.context, asked);
+  if (edit instanceof Response) {
+    release();
+    return edit;
+  }
+  if (exchange.request.method === "HEAD") return answerHead({ ...exchange, edit });
+  return answerGet({ ...exchange, edit }, release);
 }
 
 type Named = Pick<ImageIdentity, "deviceType" | "version" | "scope">;
@@ -75,13 +103,27 @@ function redirect(
 
 /** Answers from the cache, which may know nothing. The upstream is not asked for the image, and no transfer begins. */
 async function answerHead(exchange: Exchange): Promise<Response> {
-  const { request, route, isPrivate } = exchange;
+  const { request, route } = exchange;
   const { deviceType, wanted: version, variant } = route;
-  const image: Representation = (await inspect(exchange)) ?? { deviceType, version };
+  const info = await inspect(exchange);
+  const image = info ? representationOf(exchange, info) : { deviceType, version };
   const verdict = judgePreconditions(request.headers, image);
-  if (verdict !== "proceed") return answerVerdict(verdict, image, isPrivate);
+  if (verdict !== "proceed") return answerVerdict(verdict, exchange, image);
   const body = image.size === undefined ? emptyBody() : null;
-  return new Response(body, { headers: imageHeaders(image, variant, isPrivate) });
+  return new Response(body, { headers: imageHeaders(image, variant, cachingOf(exchange, image)) });
+}
+
+/** What the cache knows of an image from which the one that was asked for only follows: not its validators. */
+function representationOf({ edit, route }: Exchange, info: ImageInfo): Representation {
+  if (isOfVariant(info, route.variant) && !edit) return info;
+  const { deviceType, version, mime, size } = info;
+  return { deviceType, version, mime, size, edited: "repeatable" };
+}
+
+/** An image that somebody has configured is nobody else's. */
+function cachingOf({ edit, request, isPrivate }: Exchange, { edited }: Representation): Caching {
+  if (edit || request.method === "POST" || edited === "new-each-time") return "nobody";
+  return isPrivate || edited ? "the client" : "anybody";
 }
 
 /** A store that fails is no reason to refuse what can be had without it. */
@@ -96,6 +138,7 @@ async function inspect({ context, request, route }: Exchange): Promise<ImageInfo
 
 /** A client that has the cached copy can be told so in any case. */
 async function answerBusy(exchange: Exchange): Promise<Response> {
+  if (exchange.context.edit) throw busy();
   const answer = await answerHead(exchange);
   if (answer.status === 304) return answer;
   throw busy();
@@ -106,10 +149,11 @@ async function answerGet(exchange: Exchange, release: () => void): Promise<Respo
   const whole = await openImage(exchange, {});
   let served: ImageStream | undefined;
   try {
-    const verdict = judgePreconditions(exchange.request.headers, whole);
+    const isPost = exchange.request.method === "POST";
+    const verdict = isPost ? "proceed" : judgePreconditions(exchange.request.headers, whole);
     if (verdict !== "proceed") {
       release();
-      return answerVerdict(verdict, whole, exchange.isPrivate);
+      return answerVerdict(verdict, exchange, whole);
     }
     const part = await partOf(exchange, whole);
     served = part?.stream ?? whole;
@@ -120,33 +164,42 @@ async function answerGet(exchange: Exchange, release: () => void): Promise<Respo
   }
 }
 
-function openImage({ context, request, route }: Exchange, options: GetOptions): Promise<ImageStream> {
+function openImage({ context, request, route, edit }: Exchange, options: GetOptions): Promise<ImageStream> {
   const { manager, waitUntil } = context;
   const { deviceType, wanted, variant } = route;
-  return manager.get(deviceType, wanted, { ...variant, signal: request.signal, waitUntil, ...options });
+  return manager.get(deviceType, wanted, {
+    ...variant,
+    signal: request.signal,
+    waitUntil,
+    ...(edit && { edit }),
+    ...options,
+  });
 }
 
 async function partOf(exchange: Exchange, whole: ImageStream): Promise<Part | undefined> {
-  const { headers } = exchange.request;
-  const range = isRangeCurrent(headers, whole) ? parseRange(headers.get("range")) : undefined;
+  const { headers, method } = exchange.request;
+  const range =
+    method !== "POST" && isRangeCurrent(headers, whole) ? parseRange(headers.get("range")) : undefined;
   if (!range) return undefined;
   const get = (options: GetOptions) => openImage(exchange, options);
   return openPart({ whole, range, get, inspect: () => inspect(exchange) });
 }
 
 async function send(
-  { context, request, route, isPrivate }: Exchange,
+  exchange: Exchange,
   stream: ImageStream,
   span: Span | undefined,
   release: () => void,
 ): Promise<Response> {
+  const { context, request, route } = exchange;
   const bytes = span ? span.end - span.start : stream.size;
   const body = await openBody(stream, bytes, ({ failure }) => {
     release();
     if (failure !== undefined && !request.signal.aborted) context.report(failure, request);
   });
   try {
-    const headers = imageHeaders(stream, route.variant, isPrivate, span);
+    const image = request.method === "POST" ? unrepeatable(stream) : stream;
+    const headers = imageHeaders(image, route.variant, cachingOf(exchange, image), span);
     return new Response(body, { status: span ? 206 : 200, headers });
   } catch (failure) {
     // An image that can't be described (for example, of a manager that is not ours) must not leave its stream open.
@@ -155,11 +208,16 @@ async function send(
   }
 }
 
+/** The answer to a POST is nothing that could be asked for again, or in parts. */
+function unrepeatable({ deviceType, version, mime, size }: ImageStream): Representation {
+  return { deviceType, version, mime, ...(size !== undefined && { size }), edited: "new-each-time" };
+}
+
 function answerVerdict(
   verdict: Exclude<Verdict, "proceed">,
+  exchange: Exchange,
   image: Representation,
-  isPrivate: boolean,
 ): Response {
   if (verdict === "failed") throw new HttpProblem(412, "The image is not the one that was asked for.");
-  return new Response(null, { status: 304, headers: validatorHeaders(image, isPrivate) });
+  return new Response(null, { status: 304, headers: validatorHeaders(image, cachingOf(exchange, image)) });
 }

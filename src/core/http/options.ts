@@ -1,8 +1,9 @@
 /** Checks the options of `createImageHandler` and fills in the defaults. */
+import { bounds } from "../bounds.ts";
 import { isPositiveInteger } from "../checks.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { internalsOf, type ManagerInternals } from "../manager-internals.ts";
-import type { GetOptions, ImageManager } from "../types.ts";
+import type { GetOptions, ImageEdit, ImageManager } from "../types.ts";
 
 /** Options of {@link createImageHandler}. */
 export interface ImageHandlerOptions {
@@ -12,6 +13,18 @@ export interface ImageHandlerOptions {
    * With this option every answer is `private`. Default: everyone may get everything; the manager then needs `maxBytes`.
    */
   authorize?: ((request: Request) => boolean | Response | Promise<boolean | Response>) | undefined;
+  /**
+   * Decides what is laid over the image that a request asks for, for example `bootFiles` of its JSON. Images are then also answered to POST,
+   * and `authorize` and `edit` get the whole body. It runs after `authorize`. `undefined` leaves the image as it is, and a `Response` becomes
+   * the answer. Errors of this library and a `SyntaxError` are answered with 400 or 422, and every other error as one of `authorize`. The
+   * same GET must always give the same edit, because a client may put ranges together. No edited image may be kept by a cache. Default:
+   * nothing is laid over images, and POST is refused.
+   */
+  edit?:
+    | ((request: Request) => ImageEdit | Response | undefined | Promise<ImageEdit | Response | undefined>)
+    | undefined;
+  /** Most bytes that the body of a POST may have: 1 to 67,108,864. A longer one gets 413. Default 1,048,576 (1 MiB). */
+  maxBodyBytes?: number | undefined;
   /** Path before all routes, for example `/os`. Default: none. */
   basePath?: string | undefined;
   /**
@@ -36,6 +49,8 @@ export interface HandlerContext {
   readonly manager: ImageManager;
   readonly internals: ManagerInternals | undefined;
   readonly authorize: ImageHandlerOptions["authorize"];
+  readonly edit: ImageHandlerOptions["edit"];
+  readonly maxBodyBytes: number;
   readonly basePath: string;
   readonly maxTransfers: number;
   readonly waitUntil: GetOptions["waitUntil"];
@@ -52,14 +67,17 @@ export function checkedHandlerOptions(
     throw new InvalidArgumentError("createImageHandler needs an image manager");
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
-  const { authorize, basePath = "", maxTransfers = 256, onError, waitUntil } = options;
-  assertFunctions({ authorize, onError, waitUntil });
+  const { authorize, edit, maxBodyBytes = 1024 * 1024, basePath = "" } = options;
+  const { maxTransfers = 256, onError, waitUntil } = options;
+  assertFunctions({ authorize, edit, onError, waitUntil });
   const internals = internalsOf(manager);
   if (!authorize && internals?.maxBytes === undefined) throw new InvalidArgumentError(unbounded);
   return {
     manager,
     internals,
     authorize,
+    edit,
+    maxBodyBytes: checkedBodyBytes(maxBodyBytes),
     basePath: checkedBasePath(basePath),
     maxTransfers: checkedCount(maxTransfers),
     waitUntil,
@@ -82,6 +100,13 @@ function checkedBasePath(basePath: unknown): string {
 function checkedCount(maxTransfers: unknown): number {
   if (isPositiveInteger(maxTransfers)) return maxTransfers;
   throw new InvalidArgumentError('"maxTransfers" must be a whole number from 1');
+}
+
+function checkedBodyBytes(bytes: unknown): number {
+  if (isPositiveInteger(bytes) && bytes <= bounds.requestBodyBytes) return bytes;
+  throw new InvalidArgumentError(
+    `"maxBodyBytes" must be a whole number from 1 to ${bounds.requestBodyBytes}`,
+  );
 }
 
 function assertFunctions(options: Record<string, unknown>): void {

@@ -1,5 +1,5 @@
 /** Turns failures into answers for clients: one format (RFC 9457), one table, and no details from behind the handler. */
-import { type ImageManagerErrorCode, isImageManagerError } from "../errors.ts";
+import { type EditErrorReason, type ImageManagerErrorCode, isImageManagerError } from "../errors.ts";
 import { parseVersion } from "../version/index.ts";
 import { jsonResponse } from "./json-response.ts";
 
@@ -8,6 +8,8 @@ interface Members {
   readonly code?: ImageManagerErrorCode;
   /** The version that comes closest to the one asked for. */
   readonly nearest?: string;
+  /** Why an edit can't be applied. */
+  readonly reason?: EditErrorReason;
 }
 
 /** A failure whose words are meant for the client. */
@@ -57,10 +59,29 @@ export function problemOf(failure: unknown): HttpProblem {
   if (!isImageManagerError(failure) || !Object.hasOwn(problems, failure.code))
     return new HttpProblem(500, "Something went wrong inside the server.");
   const { code } = failure;
-  const [status, detail] = problems[code];
+  const reason = reasonOf(failure);
+  // What fails by itself is no fault of the files.
+  const [status, detail] = reason === "failed" ? [500, "The edit failed."] : problems[code];
   const nearest = nearestOf(failure);
   const headers = code === "CLOSED" ? { "retry-after": "5" } : undefined;
-  return new HttpProblem(status, detail, headers, { code, ...(nearest !== undefined && { nearest }) });
+  return new HttpProblem(status, detail, headers, {
+    code,
+    ...(nearest !== undefined && { nearest }),
+    ...(reason !== undefined && { reason }),
+  });
+}
+
+const reasons: readonly unknown[] = [
+  "no-boot-partition",
+  "damaged",
+  "full",
+  "outside-image",
+  "failed",
+] satisfies EditErrorReason[];
+
+function reasonOf(failure: object): EditErrorReason | undefined {
+  const { code, reason } = failure as { code?: unknown; reason?: unknown };
+  return code === "EDIT" && reasons.includes(reason) ? (reason as EditErrorReason) : undefined;
 }
 
 /** The name can only be a version, even if another library made the error. */
@@ -75,6 +96,7 @@ const titles: Record<number, string> = {
   404: "Not Found",
   405: "Method Not Allowed",
   412: "Precondition Failed",
+  413: "Content Too Large",
   416: "Range Not Satisfiable",
   422: "Unprocessable Content",
   500: "Internal Server Error",

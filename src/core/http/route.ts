@@ -24,14 +24,20 @@ export type Route =
   | { readonly kind: "versions"; readonly deviceType: string }
   | { readonly kind: "health" };
 
-/** @throws {HttpProblem} 400, 404 or 405. */
-export function routeOf(method: string, url: URL, basePath: string): Route {
+/** `isEditable`: images are answered to POST as well. @throws {HttpProblem} 400, 404 or 405. */
+export function routeOf(method: string, url: URL, basePath: string, isEditable = false): Route {
   const segments = segmentsOf(url.pathname, basePath);
   const find = segments && finderOf(segments);
   if (!find) throw new HttpProblem(404, "There is nothing under this path.");
-  if (method !== "GET" && method !== "HEAD")
-    throw new HttpProblem(405, "Only GET and HEAD are served.", { allow: "GET, HEAD" });
+  const isImage = segments[0] === "images" && segments.length === 3;
+  const methods = isEditable && isImage ? ["GET", "HEAD", "POST"] : ["GET", "HEAD"];
+  if (!methods.includes(method)) throw notAllowed(methods);
   return checked(() => find(url.searchParams));
+}
+
+function notAllowed(methods: readonly string[]): HttpProblem {
+  const served = `${methods.slice(0, -1).join(", ")} and ${methods.at(-1)}`;
+  return new HttpProblem(405, `Only ${served} are served.`, { allow: methods.join(", ") });
 }
 
 /** Still encoded: an escaped slash parts nothing. */

@@ -1,6 +1,6 @@
 /** The facts that a manager gives the HTTP handler. */
 import type { ManagerContext } from "../context.ts";
-import { normalizeVariant } from "../identity.ts";
+import { isMadeEachTime, normalizeVariant, plainVariant } from "../identity.ts";
 import { findCached } from "../lookup/find-cached.ts";
 import { checkedRequest } from "../lookup/request.ts";
 import { resolveImage } from "../lookup/resolve-image.ts";
@@ -16,7 +16,10 @@ export function createInternals(context: ManagerContext): ManagerInternals {
     owner: async (signal) => ({ source: source.id, scope: (await scopeOf(context, signal)) ?? null }),
     identify: async (deviceType, wanted, options) => {
       const request = await checkedRequest(context, deviceType, wanted, options);
-      return (await resolveImage(context, request, normalizeVariant(options), "default")).identity;
+      const variant = normalizeVariant(options);
+      const mayFollow = source.canDerive && isMadeEachTime(variant);
+      const sought = mayFollow ? plainVariant(variant) : variant;
+      return (await resolveImage(context, request, sought, "default")).identity;
     },
     chunksOf: async (deviceType, version, variant) =>
       (await findCached(context, deviceType, version, variant))?.manifest,

@@ -136,7 +136,7 @@ export type ImageStream = ReadableStream<Uint8Array<ArrayBuffer>> & {
    * the same bytes again. `new-each-time`: it does not, because the image gets a new key from the upstream.
    */
   readonly edited?: "repeatable" | "new-each-time";
-  /** When the file last changed, as the upstream says. Absent if the upstream does not say. */
+  /** When the file last changed, as the upstream says. Absent if the upstream does not say, or if the image is edited. */
   readonly lastModified?: Date;
   /** Where the bytes come from. `stale` means the cache, used because the upstream could not be reached. */
   readonly origin: "cache" | "network" | "stale";
