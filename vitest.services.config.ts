@@ -7,6 +7,7 @@ export default defineConfig({
     // One server of a kind for all, on few cores: files take turns, so that a time limit means something.
     fileParallelism: false,
     testTimeout: 60_000,
+    expect: { poll: { timeout: 15_000, interval: 10 } }, // as in vitest.config.ts
     hookTimeout: 60_000,
     dangerouslyIgnoreUnhandledErrors: false,
   },

@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from "vitest";
 import { createDropIn } from "../../src/adapters/v10/index.ts";
 import type { ImageManager, ImageStream, Progress } from "../../src/core/index.ts";
 import { rejection, sha256 } from "../support/collect.ts";
+import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { chunkBytes, createTestManager, type TestManagerOptions } from "../support/test-manager.ts";
 
@@ -50,9 +51,9 @@ describe("the resolved version is told", () => {
     const stream = await createTestDropIn().get(slug, version);
     const [early, late] = [vi.fn(), vi.fn()];
     stream.on(versionEvent, early);
-    await vi.waitFor(() => expect(early).toHaveBeenCalled());
+    await eventually(() => expect(early).toHaveBeenCalled());
     stream.once(versionEvent, late);
-    await vi.waitFor(() => expect(late).toHaveBeenCalled());
+    await eventually(() => expect(late).toHaveBeenCalled());
     await drain(stream);
     expect([early.mock.calls, late.mock.calls]).toEqual([[[version]], [[version]]]);
   });

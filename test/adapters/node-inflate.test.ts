@@ -10,6 +10,7 @@ import { nodeInflate } from "../../src/adapters/node/index.ts";
 import { createImageManager } from "../../src/core/index.ts";
 import { type BalenaApi, startBalenaApi } from "../support/balena-api/index.ts";
 import { sha256, sha256ByOwnBuffer } from "../support/collect.ts";
+import { eventually } from "../support/eventually.ts";
 
 // The decompressors underneath: only they tell how much is held and whether it is freed.
 const made = vi.hoisted(() => [] as Gunzip[]);
@@ -178,7 +179,7 @@ describe("as the manager's inflate", () => {
     await using images = manager();
     for await (const _ of await images.get("intel-nuc", "6.3.2")) break;
     await images.close();
-    await vi.waitFor(() => expect(made.map(({ closed }) => closed)).toEqual([true]));
+    await eventually(() => expect(made.map(({ closed }) => closed)).toEqual([true]));
   });
 });
 

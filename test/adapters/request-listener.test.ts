@@ -15,6 +15,7 @@ import {
   type RequestListenerOptions,
   requestListener,
 } from "../../src/adapters/node/index.ts";
+import { eventually } from "../support/eventually.ts";
 
 const MiB = 1024 * 1024;
 
@@ -164,7 +165,7 @@ describe("behind middlewares", () => {
     await asked.promise;
     leaving.abort();
     await answer;
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect([signal?.aborted, seen]).toEqual([true, { pulls: 0, cancelled: "no reason" }]),
     );
   });
@@ -180,7 +181,7 @@ describe("behind middlewares", () => {
       },
     );
     await expect(fetch(url).then((response) => response.bytes())).rejects.toThrow();
-    await vi.waitFor(() => expect(order).toHaveLength(2));
+    await eventually(() => expect(order).toHaveLength(2));
   });
 });
 
@@ -274,7 +275,7 @@ describe("bodies of requests", () => {
     outgoing.end("x");
     const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
     incoming.destroy();
-    await vi.waitFor(() => expect(seen.cancelled).toBeInstanceOf(DOMException));
+    await eventually(() => expect(seen.cancelled).toBeInstanceOf(DOMException));
   });
 
   test("one that the handler reads in part, or not at all, does not stop its connection", async () => {
@@ -386,7 +387,7 @@ describe("over HTTP/2", () => {
     const stream = session.request({ ":path": "/" });
     await once(stream, "data");
     stream.close(8); // CANCEL
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect([signal?.aborted, seen.cancelled]).toEqual([true, expect.any(DOMException)]),
     );
   });
@@ -397,7 +398,7 @@ describe("over HTTP/2", () => {
     const stream = session.request({ ":path": "/" });
     stream.on("error", () => undefined);
     await once(stream, "response"); // and nothing is read
-    await vi.waitFor(() => expect(seen.cancelled).toBeDefined(), { timeout: 9_000 });
+    await eventually(() => expect(seen.cancelled).toBeDefined());
     expect(seen.pulls).toBeLessThan(16);
   });
 });

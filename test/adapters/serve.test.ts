@@ -5,6 +5,7 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type RunningServer, type ServeOptions, serve } from "../../src/adapters/node/serve.ts";
 import { bytesOf, collect, rejection } from "../support/collect.ts";
+import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
@@ -131,11 +132,11 @@ describe("answers", () => {
     const server = await start(async ({ method }) => new Response(method));
     const get = "GET / HTTP/1.1\r\nHost: a\r\n";
     const connection = await open(server, `${get}Content-Length: 3\r\n\r\nabc${get}\r\n`);
-    await vi.waitFor(() => expect(connection.text().match(/HTTP\/1.1 200/g)).toHaveLength(2));
+    await eventually(() => expect(connection.text().match(/HTTP\/1.1 200/g)).toHaveLength(2));
     connection.socket.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
-    await vi.waitFor(() => expect(connection.text()).toContain("POST"));
+    await eventually(() => expect(connection.text()).toContain("POST"));
     connection.socket.write(`0\r\nX-Trailer: 1\r\n\r\n${get}\r\n`);
-    await vi.waitFor(() => expect(connection.text().match(/HTTP\/1.1 200/g)).toHaveLength(4));
+    await eventually(() => expect(connection.text().match(/HTTP\/1.1 200/g)).toHaveLength(4));
   });
 
   test("Expect: 100-continue is met, other expectations are refused", async () => {
@@ -254,7 +255,7 @@ describe("clients", () => {
     const server = await start(({ url }) => new Response(url.endsWith("fast") ? bodyOf(64, MiB).body : body));
     const connection = await open(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     connection.socket.pause();
-    await vi.waitFor(() => expect(seen.pulls).toBeGreaterThan(0));
+    await eventually(() => expect(seen.pulls).toBeGreaterThan(0));
     // By then as much has gone to a client that began later.
     expect((await bytesOf((await fetch(`${server.url}/fast`)).body!)).length).toBe(64 * MiB);
     expect(seen.pulls).toBeLessThan(16); // what the sockets' buffers take
@@ -279,13 +280,13 @@ describe("clients", () => {
     });
     const server = await start(() => new Response(body, { headers }));
     const { body: received } = await fetch(server.url);
-    await vi.waitFor(() => expect(freeing).toHaveBeenCalled());
+    await eventually(() => expect(freeing).toHaveBeenCalled());
     const bytes = await bytesOf(received!);
     expect(Array.from({ length: 24 }, (_, at) => bytes.subarray(at * MiB, (at + 1) * MiB))).toSatisfy(
       (pieces: Uint8Array[]) =>
         pieces.every((piece, at) => piece.length === MiB && piece.every((byte) => byte === at + 1)),
     );
-    await vi.waitFor(() => expect(freeing.mock.calls).toEqual(Array(24).fill([0])));
+    await eventually(() => expect(freeing.mock.calls).toEqual(Array(24).fill([0])));
   });
 
   test("one gets whole what the handler sends again and again", async () => {
@@ -314,7 +315,7 @@ describe("clients", () => {
     const response = await fetch(server.url, { signal: leaving.signal });
     await response.body?.getReader().read();
     leaving.abort();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect([signal?.aborted, seen.cancelled]).toEqual([true, expect.any(DOMException)]),
     );
     expect(onError).not.toHaveBeenCalled();
@@ -333,7 +334,7 @@ describe("clients", () => {
     const { socket } = await open(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await asked.promise;
     socket.destroy();
-    await vi.waitFor(() => expect(seen).toMatchObject({ pulls: 0, cancelled: "no reason" }));
+    await eventually(() => expect(seen).toMatchObject({ pulls: 0, cancelled: "no reason" }));
   });
 
   test("one that goes with requests still in line aborts all of them", async () => {
@@ -344,9 +345,9 @@ describe("clients", () => {
       return new Response(new ReadableStream({ cancel: (reason) => void cancelled.push(reason) }));
     });
     const { socket } = await open(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
-    await vi.waitFor(() => expect(signals).toHaveLength(3));
+    await eventually(() => expect(signals).toHaveLength(3));
     socket.destroy();
-    await vi.waitFor(() => expect(cancelled).toHaveLength(3));
+    await eventually(() => expect(cancelled).toHaveLength(3));
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
   });
 
@@ -371,7 +372,7 @@ describe("clients", () => {
     // One after the other: the slow one has outlived the time limit twice by then.
     for (const { seen } of stalled) {
       (await openFor("stalled")).socket.pause();
-      await vi.waitFor(() => expect(seen.cancelled).toBeDefined(), { timeout: 9_000 });
+      await eventually(() => expect(seen.cancelled).toBeDefined());
     }
     expect(slow.seen.cancelled).toBeUndefined();
     clearInterval(trickle);
@@ -430,7 +431,7 @@ describe("close", () => {
   test("ends idle connections at once and refuses new ones", async () => {
     const server = await start(() => new Response("the answer"));
     const { closed, text } = await open(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    await vi.waitFor(() => expect(text()).toMatch(/the answer\r\n0\r\n\r\n$/));
+    await eventually(() => expect(text()).toMatch(/the answer\r\n0\r\n\r\n$/));
     await Promise.all([server.close(), server.close(), closed]);
     await expect(fetch(server.url)).rejects.toThrow();
   });
@@ -451,14 +452,14 @@ describe("close", () => {
     const response = await fetch(server.url);
     await server.close();
     await expect(response.arrayBuffer()).rejects.toThrow();
-    await vi.waitFor(() => expect(seen.cancelled).toBeDefined());
+    await eventually(() => expect(seen.cancelled).toBeDefined());
   });
 
   test("is what an abort, and the end of a scope, do", async () => {
     const controller = new AbortController();
     const server = await start(() => new Response("x"), { signal: controller.signal });
     controller.abort();
-    await vi.waitFor(() => expect(fetch(server.url)).rejects.toThrow());
+    await eventually(() => expect(fetch(server.url)).rejects.toThrow());
     let url = "";
     {
       await using scoped = await serve(() => new Response("x"));

@@ -1,6 +1,7 @@
 // Ranges of an image that is still coming down: answered as their bytes arrive, and never with a promise that may not hold.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bytesOf, sha256 } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { fileResponse, gzip, noise, scriptedUpstream } from "../../support/scripted-upstream.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { bodyFields, createTestHandler, heldResponse, summaryOf } from "./support.ts";
@@ -44,7 +45,7 @@ describe("while the size is unknown", () => {
     const response = await send(path, { headers: { range: "bytes=0-9" } });
     expect(response.status).toBe(206);
     expect(await bytesOf(response.body!)).toEqual(content.slice(0, 10));
-    await vi.waitFor(() => expect(isCancelled()).toBe(true));
+    await eventually(() => expect(isCancelled()).toBe(true));
     expect(downloads).toHaveLength(1);
   });
 

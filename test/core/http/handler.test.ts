@@ -1,9 +1,10 @@
 // The handler around the image: redirects, who may, how many at once, lists, health, and requests that mean no good.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { createImageHandler, type ImageHandlerOptions } from "../../../src/core/http/index.ts";
 import { type ImageManager, InvalidArgumentError } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
@@ -157,7 +158,7 @@ describe("maxTransfers", () => {
     const fourth = await send(path);
     expect(fourth.status).toBe(200);
     abort.abort();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await send(path, { headers: { range: "bytes=0-0" } })).status).toBe(206),
     );
     await expect(second.text()).rejects.toThrow();

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { StoreError } from "../../../src/core/index.ts";
 import { bytesOf, collect, rejection, sha256, sha256ByOwnBuffer } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -313,7 +314,7 @@ describe("a client that leaves", () => {
 
       const last = await createTestHandler(api).send(path);
       await last.body!.cancel();
-      await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+      await eventually(() => expect(api.counters.openConnections).toBe(0));
     },
   );
 
@@ -322,7 +323,7 @@ describe("a client that leaves", () => {
     api.faults.latencyMs = 60_000;
     const abort = new AbortController();
     const response = send(path, { signal: abort.signal });
-    await vi.waitFor(() => expect(api.counters.downloads).toBe(1));
+    await eventually(() => expect(api.counters.downloads).toBe(1));
     abort.abort();
     expect((await response).status).toBe(499);
     expect(errors).toEqual([]);

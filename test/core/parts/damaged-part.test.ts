@@ -1,8 +1,9 @@
 // A part that fails its check: what came of it is taken back, also from those who read along, and only who has wrong bytes ends.
 import { createHash } from "node:crypto";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { keysOf } from "../../support/stored-values.ts";
 import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
@@ -104,7 +105,7 @@ describe("a bit that flips on the way", () => {
       chunk: 6,
     });
     await first.manager.close();
-    const [partial] = await vi.waitFor(async () => {
+    const [partial] = await eventually(async () => {
       const listed: unknown[] = [];
       for await (const one of open(serving(files).fetch, storage).manager.list()) listed.push(one);
       expect(listed).toHaveLength(1);
@@ -188,7 +189,7 @@ test("an address that waits for a slow reader is let go, and asked for again", a
   });
   opened.push(made);
   const stream = await made.manager.get("board", "1.0.0", { cache: "no-store" });
-  await vi.waitFor(() => expect(cancelled).toContain("/part-1"), { timeout: 5_000 });
+  await eventually(() => expect(cancelled).toContain("/part-1"));
   expect((await collect(stream)).sha256).toBe(sha256);
   expect(served.asked.filter(({ path }) => path === "/part-1").length).toBeGreaterThan(1);
 });

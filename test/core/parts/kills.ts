@@ -1,8 +1,8 @@
 // Gets of an image in parts that are killed half-way, and what is left of them in the store.
-import { vi } from "vitest";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { mortalDriver } from "../../support/mortal-driver.ts";
 import { slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
@@ -67,12 +67,9 @@ export async function killedAfter(
 
 /** What the server is still sending would count for the next get. */
 export async function nothingOnItsWay(api: BalenaApi): Promise<void> {
-  await vi.waitFor(
-    () => {
-      if (api.counters.openConnections > 0) throw new Error("Something is still on its way");
-    },
-    { timeout: 10_000 },
-  );
+  await eventually(() => {
+    if (api.counters.openConnections > 0) throw new Error("Something is still on its way");
+  });
 }
 
 /** Keys of compressed pieces. */

@@ -1,10 +1,11 @@
 // Compressed bytes of the part that is under way: a process that goes on after a killed one has them, and fetches no more than the rest.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageInfo, ImageManager, PartialImageInfo, StoreDriver } from "../../../src/core/index.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { newBase } from "../../support/fs-store.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
@@ -70,7 +71,7 @@ describe("what is kept", () => {
       },
     };
     await killedAfter(api, watched, Math.floor(total * 0.7), {}, async () => {
-      await vi.waitFor(async () => expect(new Set(seen(await wireKeys(storage))).size).toBe(1));
+      await eventually(async () => expect(new Set(seen(await wireKeys(storage))).size).toBe(1));
     });
     expect(parts.size).toBeGreaterThan(1);
     await getRest(storage);

@@ -1,6 +1,6 @@
 // Ways in which a stored value goes bad, and a snapshot of a store that has a value of every kind: what a killed process left.
 import type { Driver } from "unstorage";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import {
   type GetOptions,
@@ -9,6 +9,7 @@ import {
   type StoreDriver,
 } from "../../../src/core/index.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
+import { eventually } from "../../support/eventually.ts";
 import { slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, processOver, readSome } from "../sharing/support.ts";
@@ -92,7 +93,7 @@ export async function takeSnapshot(api: BalenaApi): Promise<Snapshot> {
   for (const options of wanted.slice(2))
     await readSome(await manager.get(slug, version, options), 2 * chunkBytes);
   const segments = async () => (await keysOf(storage, /:partials:.*:[1-9]$/)).length;
-  await vi.waitFor(async () => expect(await segments()).toBeGreaterThanOrEqual(2), { timeout: 10_000 });
+  await eventually(async () => expect(await segments()).toBeGreaterThanOrEqual(2));
   const snapshot = await snapshotOf(storage);
   await manager.close();
   api.faults.reset();

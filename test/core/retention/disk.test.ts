@@ -1,9 +1,10 @@
 // The disk is what was promised: partials, oversized images and what is being written count against `maxBytes`.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import { startBalenaApi } from "../../support/balena-api/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { createTestHandler } from "../http/support.ts";
@@ -86,7 +87,7 @@ describe("anonymous clients of the handler", () => {
       const lengths = await Promise.all(paths.slice(next, next + atATime).map(get));
       expect(lengths).toEqual(lengths.map(() => imageBytes));
     }
-    await vi.waitFor(() => expect(meter.usedBytes).toBe(0), { timeout: 5_000 });
+    await eventually(() => expect(meter.usedBytes).toBe(0));
     expect(meter.mostBytes).toBeLessThanOrEqual(cap);
     await manager.close();
     expect(await keysOf(storage, /:(chunks|partials|leases|images):/)).toEqual([]);
@@ -134,7 +135,7 @@ describe("a full disk", () => {
     const { storage, meter } = meteredStore(imageBytes / 2);
     const { manager, events } = processOver(api, { storage });
     expect((await collect(await manager.get(slug, version))).bytes).toBe(imageBytes);
-    await vi.waitFor(() => expect(meter.usedBytes).toBe(0));
+    await eventually(() => expect(meter.usedBytes).toBe(0));
     expect(String(events.of("store-fault")[0]?.cause)).toMatch(/ENOSPC/);
     expect(await keysOf(storage, /:(partials|images):/)).toEqual([]);
     meter.capacity = imageBytes;
@@ -147,7 +148,7 @@ describe("a full disk", () => {
     const { manager } = processOver(api, { storage });
     await manager.prefetch(slug, version);
     await rejection(manager.prefetch(slug, version, { developmentMode: true })); // shares most of it
-    await vi.waitFor(() => expect(meter.usedBytes).toBe(imageBytes));
+    await eventually(() => expect(meter.usedBytes).toBe(imageBytes));
     expect(await manager.verify()).toMatchObject({ damaged: [] });
   });
 });
@@ -190,7 +191,7 @@ describe("what is left of a transfer", () => {
     api.faults.stall = { atPercent: 60 };
     const stream = await owner.manager.get(slug, version, raw);
     await readSome(stream, 4 * chunkBytes);
-    await vi.waitFor(async () => expect(await keysOf(storage, /:partials:/)).not.toEqual([]));
+    await eventually(async () => expect(await keysOf(storage, /:partials:/)).not.toEqual([]));
     const before = await keysOf(storage, /:partials:/);
     expect(await other.manager.remove(slug, version, raw)).toBe(false);
     expect(await other.manager.prune({ maxBytes: 0 })).toMatchObject({ partials: 0 });
@@ -206,5 +207,5 @@ test("a store that can't hold leases keeps nothing of a transfer that was left",
   const stream = await manager.get(slug, version, raw);
   await readSome(stream, 8 * chunkBytes);
   await stream.cancel();
-  await vi.waitFor(() => expect(meter.usedBytes).toBe(0));
+  await eventually(() => expect(meter.usedBytes).toBe(0));
 });

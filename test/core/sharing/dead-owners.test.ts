@@ -1,7 +1,8 @@
 // Leases of owners that are alive in name only, or that this process has left itself.
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { readJson, write } from "../../support/stored-values.ts";
@@ -60,7 +61,7 @@ test("a lease says what its owner does, and how long it may do nothing", async (
   const lease = async () => readJson(storage, (await keysOf(storage, /:leases:/))[0]!);
   const { progress, quietMs } = await lease();
   expect(quietMs).toBe(320);
-  await vi.waitFor(async () => expect((await lease())["progress"]).toBeGreaterThan(progress as number));
+  await eventually(async () => expect((await lease())["progress"]).toBeGreaterThan(progress as number));
   await stream.cancel();
 });
 

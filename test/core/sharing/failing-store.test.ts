@@ -1,7 +1,8 @@
 // A store that fails does not fail the download: every byte is delivered, the event says why, nothing half-made is visible.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver, type StoreFault } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -60,7 +61,7 @@ describe.each(stores)("over %s, a store that", (name, newStore) => {
         expect(events.of("committed")).toEqual([]);
         expect(await keysOf(storage, /:images:/)).toEqual([]);
         if (trouble === "is full")
-          await vi.waitFor(async () => expect(await keysOf(storage, /:(leases|chunks):/)).toEqual([]), 5_000);
+          await eventually(async () => expect(await keysOf(storage, /:(leases|chunks):/)).toEqual([]));
 
         // Well again: what is there is of use or ignored, the image is right and cached.
         const well = processOver(api, { storage, lease: shortLease });
@@ -70,7 +71,7 @@ describe.each(stores)("over %s, a store that", (name, newStore) => {
     );
     // A reader that a busy machine lets fall behind goes on by a transfer of its own: three for two gets at worst.
     expect(api.counters.transfers).toBeLessThanOrEqual(3 * places.length);
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+    await eventually(() => expect(api.counters.openConnections).toBe(0));
   });
 
   test("goes away: two readers of different pace get every byte, the slow one by a transfer of its own", async () => {
@@ -80,7 +81,7 @@ describe.each(stores)("over %s, a store that", (name, newStore) => {
     expect((await collect(quick)).sha256).toBe(sha256);
     expect((await collect(slow)).bytes).toBe(imageBytes - chunkBytes);
     expect(api.counters.transfers).toBe(2);
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+    await eventually(() => expect(api.counters.openConnections).toBe(0));
   });
 
   test.each<[string, StoreFault]>([

@@ -1,8 +1,9 @@
 // One transfer for all readers of a process, each as if it were alone.
 import { createHash } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ImageStream } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, lastRangeStart, MiB, paced, processOver, readSome, settled, stores } from "./support.ts";
@@ -56,7 +57,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const aborted = rejection(collect(aborts));
     abort.abort(reason);
     expect(await aborted).toBe(reason);
-    await vi.waitFor(() => expect(api.counters.bytesSent).toBeGreaterThan(imageBytes / 2));
+    await eventually(() => expect(api.counters.bytesSent).toBeGreaterThan(imageBytes / 2));
     expect(api.counters.openConnections).toBe(1);
     const late = await start();
     expect(late.origin).toBe("network");
@@ -90,7 +91,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(api.counters.openConnections).toBe(1);
 
     abort.abort();
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+    await eventually(() => expect(api.counters.openConnections).toBe(0));
     expect(api.counters.bytesSent).toBeLessThan(imageBytes); // it did not end by coming to its end
     await settled(api, storage);
     expect(await keysOf(storage, /:partials:/)).not.toEqual([]);

@@ -1,9 +1,10 @@
 // Leases and journals are found by keys that are known: a listing may go through a whole database of other programs' keys.
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageStream, StoreDriver } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
 import { dyingDriver } from "../../support/dying-driver.ts";
+import { eventually } from "../../support/eventually.ts";
 import { type FaultyDriver, faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -25,10 +26,10 @@ async function leaveHalfWay(storage: StoreDriver, plain: StoreDriver, chunks: nu
   const { manager } = processOver(api, { storage });
   const stream = await manager.get(slug, version, raw);
   const reader = stream.getReader();
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect((await keysOf(plain, /:chunks:/)).length).toBeGreaterThanOrEqual(chunks),
   );
-  await vi.waitFor(async () => expect((await keysOf(plain, /:partials:/)).length).toBeGreaterThan(1));
+  await eventually(async () => expect((await keysOf(plain, /:partials:/)).length).toBeGreaterThan(1));
   await reader.cancel();
   await manager.close();
 }
@@ -43,7 +44,7 @@ test("no get lists: the first, one that follows, a hit, a refresh", async () => 
   const { plain, storage } = countedStore();
   api.faults.connectionBytesPerSecond = 8 * MiB;
   const owner = await get(storage);
-  await vi.waitFor(async () => expect(await keysOf(plain, /:leases:/)).toHaveLength(1));
+  await eventually(async () => expect(await keysOf(plain, /:leases:/)).toHaveLength(1));
   const follower = await get(storage);
   for (const stream of await Promise.all([collect(owner), collect(follower)]))
     expect(stream.sha256).toBe(sha256);
@@ -78,7 +79,7 @@ test("one that failed before its first chunk leaves its predecessor's journal to
   api.faults.refuse = { status: 503 };
   await expect(get(storage)).rejects.toMatchObject({ code: "UPSTREAM" });
   api.faults.reset();
-  await vi.waitFor(async () => expect(await keysOf(plain, /:leases:.*:\d+$/)).toEqual([]));
+  await eventually(async () => expect(await keysOf(plain, /:leases:.*:\d+$/)).toEqual([]));
   expect((await collect(await get(storage))).sha256).toBe(sha256);
   expect(lastRangeStart(api)).toBeGreaterThanOrEqual(3 * chunkBytes);
 });

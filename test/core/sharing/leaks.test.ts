@@ -1,9 +1,10 @@
 // After a thousand gets that went well, were left, failed or came out of the cache, nothing is left behind.
 import { getEventListeners } from "node:events";
 import { readdir, readlink } from "node:fs/promises";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { GetOptions, ImageManager } from "../../../src/core/index.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, processOver, readSome, settled, stores } from "./support.ts";
@@ -143,15 +144,12 @@ test.each(stores)("1,000 rounds over %s", { timeout: 60_000 }, async (name, newS
   expect(await keysOf(storage, /:leases:.*:\d+$/)).toEqual([]);
   for (const signal of [longLived.signal, closing]) expect(getEventListeners(signal, "abort")).toEqual([]);
   await manager.close();
-  await vi.waitFor(
-    async () => {
-      const after = await resources();
-      expect(after.timers).toBeLessThanOrEqual(before.timers);
-      expect(after.requests).toBeLessThanOrEqual(before.requests);
-      expect(after.files).toBeLessThanOrEqual(before.files);
-      expect(after.sockets).toBeLessThanOrEqual(before.sockets + 4 * atATime);
-    },
-    { timeout: 5_000 },
-  );
+  await eventually(async () => {
+    const after = await resources();
+    expect(after.timers).toBeLessThanOrEqual(before.timers);
+    expect(after.requests).toBeLessThanOrEqual(before.requests);
+    expect(after.files).toBeLessThanOrEqual(before.files);
+    expect(after.sockets).toBeLessThanOrEqual(before.sockets + 4 * atATime);
+  });
   expect(unhandled).toEqual([]);
 });

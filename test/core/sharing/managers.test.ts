@@ -1,8 +1,9 @@
 // Managers over one store, each standing for a process: one transfer for all, and no end of its owner costs more than a second one.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { GetOptions, StoreDriver } from "../../../src/core/index.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
@@ -119,7 +120,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(two).toMatchObject(await restOf);
     expect(three).toMatchObject({ sha256 });
     expect(api.counters.transfers).toBeLessThanOrEqual(2);
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0));
+    await eventually(() => expect(api.counters.openConnections).toBe(0));
     const again = await follower.manager.get(slug, version, { ...raw, cache: "only-if-cached" });
     expect((await collect(again)).sha256).toBe(sha256);
   });

@@ -1,11 +1,12 @@
 // What the tests of sharing work with: stores of both kinds, a source without look-ups, and readers of every manner.
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { downloadRequest } from "../../../src/adapters/balena/download.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageSource, ImageStream, StoreDriver } from "../../../src/core/index.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
+import { eventually } from "../../support/eventually.ts";
 import { newBase } from "../../support/fs-store.ts";
 import { version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManager, type TestManagerOptions } from "../../support/test-manager.ts";
@@ -73,13 +74,10 @@ export async function keysOf(storage: TestManager["storage"], kind: RegExp = /(?
 
 /** Waits until nothing is on its way and nobody holds a lease. The head of a journal that waits to be taken up may stay. */
 export async function settled(api: BalenaApi, storage: TestManager["storage"]): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      expect(api.counters.openConnections).toBe(0);
-      expect(await keysOf(storage, /:leases:.*:\d+$/)).toEqual([]);
-    },
-    { timeout: 5_000, interval: 5 },
-  );
+  await eventually(async () => {
+    expect(api.counters.openConnections).toBe(0);
+    expect(await keysOf(storage, /:leases:.*:\d+$/)).toEqual([]);
+  });
 }
 
 /** First byte that the last download asked for. */
