@@ -108,6 +108,16 @@ test("an edit that keeps going back in an image that can't be stored is told so"
   expect(upstream.downloads.length).toBeLessThan(20);
 });
 
+test("an image that the upstream makes for each download can be read only as far as it is in memory", async () => {
+  const { get } = made();
+  const fleet = { appId: 7 };
+  await expectEdited(await get(reading([], 0, chunkBytes), fleet), [0, chunkBytes]);
+  expect(await rejection(get(reading([], 0, -1), fleet))).toMatchObject({
+    code: "EDIT",
+    message: expect.stringContaining("for each download"),
+  });
+});
+
 describe("reads of an image", () => {
   const readAll =
     (work: (image: EditableImage) => Promise<void>): ImageEdit =>

@@ -30,9 +30,10 @@ export function createEditableImage(
   const seen = new Map<number, string | null>();
   const kept = new Map<number, Uint8Array<ArrayBuffer>>();
   let previous: Promise<unknown> = Promise.resolve();
+  let inUse: number | undefined;
 
   const dropOldest = (): boolean => {
-    const [oldest] = kept;
+    const oldest = [...kept].find(([index]) => index !== inUse);
     if (!oldest) return false;
     kept.delete(oldest[0]);
     detachIfWhole(oldest[1]);
@@ -49,23 +50,28 @@ export function createEditableImage(
       kept.set(index, known);
     }
     if (known || seen.get(index) === null) return known;
-    while (!account.tryTake(chunkBytes)) dropOldest();
-    const { digest, bytes } = await access.chunk(index);
-    seen.set(index, digest);
-    if (bytes) kept.set(index, bytes);
-    else account.give(chunkBytes);
-    return bytes;
+    while (!account.tryTake(chunkBytes) && dropOldest());
+    try {
+      const { digest, bytes } = await access.chunk(index);
+      seen.set(index, digest);
+      if (bytes) kept.set(index, bytes);
+      return bytes;
+    } finally {
+      if (!kept.has(index)) account.give(chunkBytes);
+    }
   };
 
   const fill = async (bytes: Uint8Array, start: number): Promise<void> => {
     const end = start + bytes.length;
     for (let index = Math.floor(start / chunkBytes); index * chunkBytes < end; index++) {
       signal.throwIfAborted();
+      inUse = index; // others may ask for memory at any time
       const chunk = await chunkOf(index);
       const from = Math.max(start, index * chunkBytes);
       const part = chunk?.subarray(from - index * chunkBytes, end - index * chunkBytes);
       if (part) bytes.set(part, from - start);
     }
+    inUse = undefined;
     layOver(bytes, start, layers);
   };
 

@@ -5,6 +5,7 @@
  */
 import type { ManagerContext } from "../../context.ts";
 import { EditError, ImageChangedError } from "../../errors.ts";
+import { isMadeEachTime } from "../../identity.ts";
 import type { WindowChunk } from "../../memory/cursor.ts";
 import { readChunk } from "../../store/chunk-store.ts";
 import { ChunkUnavailable } from "../../store/read-image.ts";
@@ -31,6 +32,7 @@ export function accessTransfer(
 
   const forward = createForwardReader(async (index, failure) => {
     if (failure !== undefined && !(failure instanceof ChunkUnavailable)) throw failure;
+    if (isMadeEachTime(get.identity.variant)) throw new EditError("failed", notTwice);
     others += 1;
     if (others > maxOtherTransfers) throw new EditError("failed", tooOften);
     const options = optionsOfOther(get, transfer);
@@ -71,6 +73,9 @@ export function accessTransfer(
     },
   };
 }
+
+const notTwice =
+  "The upstream makes this image for each download, and it can't be stored, so an edit can read only its beginning: edit the plain image";
 
 const tooOften = `The edit goes back in the image more than ${maxOtherTransfers} times, and the image can't be stored: read it from the beginning to the end`;
 
