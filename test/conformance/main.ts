@@ -1,6 +1,7 @@
 // Real HTTP clients against the handler on every runtime, from the built package: `npm run test:conformance`. Arguments narrow it
 // to the runtimes whose names begin so, `--rows TEXT` to the rows that contain a text: `npm run test:conformance -- Bun --rows aria2c`.
-// Without arguments, or with `--rows etcher-sdk` alone, the loopback balena API is compared with balena's own code as well.
+// Without arguments, or with `--rows etcher-sdk` alone, the loopback balena API is compared with balena's own code as well,
+// and so are images that this library derives.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +20,7 @@ import { nginx } from "./clients/nginx.ts";
 import { nginxSlices } from "./clients/nginx-slices.ts";
 import { wget } from "./clients/wget.ts";
 import { type Comparison, compareWithEtcher, comparisonTable } from "./etcher/compare.ts";
+import { type Judged, judgeDerivedImages, judgedTable } from "./etcher/derived/compare.ts";
 import type { Checks } from "./run/check.ts";
 import { testColumn } from "./run/column.ts";
 import { requirements } from "./run/requirements.ts";
@@ -43,7 +45,11 @@ const matrix = new Map(runtimes.map(({ name }) => [name, [] as Result[]]));
 
 const comparisons: Comparison[] = withEtcher ? await compareWithEtcher() : [];
 if (withEtcher) console.log(`The loopback API and balena's code\n${comparisonTable(comparisons)}\n`);
-const different = comparisons.filter(({ isEqual }) => !isEqual).length;
+const judged: Judged[] = withEtcher ? await judgeDerivedImages() : [];
+if (withEtcher) console.log(`Derived images and balena's code\n${judgedTable(judged)}\n`);
+const different =
+  comparisons.filter(({ isEqual }) => !isEqual).length +
+  judged.filter(({ faults }) => faults.length > 0).length;
 if (different > 0) process.exitCode = 1;
 // A name that nothing bears is told by an empty table, and fails.
 if (rows.length * runtimes.length > 0 || !withEtcher) await testRuntimes();
