@@ -14,7 +14,8 @@ import {
 /** What the parent asks for, over the store that is at a path, in a bucket or at a Redis URL. */
 export type ChildTask = ImageTask & ChildStore;
 
-type ChildStore =
+/** Where its store is. */
+export type ChildStore =
   | { readonly base: string }
   | { readonly s3: S3AdapterOptions }
   | { readonly redisUrl: string };
