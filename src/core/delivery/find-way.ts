@@ -81,11 +81,11 @@ async function resolvePlain(
 
 async function openImage(
   context: ManagerContext,
-  { signal }: ResolveRequest,
+  { signal, insistsOnStoring }: ResolveRequest,
   { identity, unreachable, mode, derived }: ResolvedPlain,
 ): Promise<FoundImage> {
   const id = await imageId(identity);
-  const way = await findWay(context, id, identity, mode, signal, unreachable);
+  const way = await findWay(context, { id, identity, insistsOnStoring }, mode, signal, unreachable);
   if (way.kind === "cached" && way.origin === "stale") context.emit({ type: "stale-served", image: id });
   return { id, identity, mode, derived, way };
 }
@@ -111,12 +111,12 @@ const maxSharedRounds = 2;
 /** Looks into the cache, asks the upstream if the mode and the copy's age want it, and says which of them serves. */
 async function findWay(
   context: ManagerContext,
-  id: string,
-  identity: ImageIdentity,
+  wanted: Pick<TransferOptions, "id" | "identity" | "insistsOnStoring">,
   mode: CacheMode,
   signal: AbortSignal,
   unreachable?: unknown,
 ): Promise<Way> {
+  const { id, identity } = wanted;
   for (let round = 1; ; round++) {
     const isStoreNeeded = mode === "only-if-cached";
     const manifest = mode === "no-store" ? undefined : await findManifest(context, id, isStoreNeeded);
@@ -137,8 +137,7 @@ async function findWay(
     const isConditional = plan === "revalidate";
     const isImpatient = isConditional && mayBeStale;
     const options = {
-      id,
-      identity,
+      ...wanted,
       isStored: plan !== "bypass",
       previous: manifest,
       isConditional,

@@ -18,6 +18,8 @@ export interface ResolveRequest {
   readonly isRemembered: boolean;
   /** Only the store can answer: if it fails, the call fails. */
   readonly isStoreNeeded: boolean;
+  /** The call is for nothing if the image is not stored. */
+  readonly insistsOnStoring?: boolean | undefined;
   /** Aborted by the caller or by closing the manager. */
   readonly signal: AbortSignal;
 }

@@ -29,7 +29,8 @@ export async function prefetch(
     throw new InvalidArgumentError('"cache" must not be "no-store" for prefetch, which stores the image');
   if (options.range)
     throw new InvalidArgumentError('"range" is not allowed for prefetch, which stores the whole image');
-  const request = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
+  const checked = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
+  const request = { ...checked, insistsOnStoring: true };
   const progress = onProgress && createProgress(onProgress, context.now);
   const decideMode: DecideMode = (derived) => {
     if (derived || !carriesCredentials(variant)) return cache;

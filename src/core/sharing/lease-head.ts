@@ -3,7 +3,7 @@
  * The key of the first epoch is always known. The head, which its owner writes once, names a later epoch.
  */
 
-import { isCount, isRecord, isTime } from "../checks.ts";
+import { isCount, isOptional, isRecord, isTime } from "../checks.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
 import { leaseHeadKey, leaseKey, partialKey } from "../store/keys.ts";
@@ -13,6 +13,8 @@ export interface LeaseHead {
   readonly epoch: number;
   /** Earlier epochs that may have left a journal, ascending. */
   readonly journals: readonly number[];
+  /** Owners that have died. Default 0. */
+  readonly killed?: number | undefined;
   /** By the owner's clock, for `prune` alone. */
   readonly renewedAt: number;
 }
@@ -25,6 +27,8 @@ export interface Epochs {
   readonly last: number;
   /** Those that may have left a journal, ascending. */
   readonly journals: readonly number[];
+  /** Owners that had died when the head was written. */
+  readonly killed: number;
 }
 
 /** Owners that left one after the other without a chunk to show: older ones are left to `prune`. */
@@ -46,7 +50,12 @@ export async function findEpochs(store: ByteStore, id: string): Promise<Epochs> 
   for (let epoch = named + 1; epoch <= named + maxUnnamed && (await isLeased(epoch)); epoch++)
     leases.push(epoch);
   const journals = new Set([...(head?.journals ?? []), ...(named > 0 ? [named] : []), ...leases]);
-  return { leases, last: leases.at(-1) ?? named, journals: [...journals].slice(-maxJournals) };
+  return {
+    leases,
+    last: leases.at(-1) ?? named,
+    journals: [...journals].slice(-maxJournals),
+    killed: head?.killed ?? 0,
+  };
 }
 
 /** Names an epoch for those who come later. The first one they look at anyway. */
@@ -69,6 +78,7 @@ async function readHead(store: ByteStore, id: string): Promise<LeaseHead | undef
 
 function isLeaseHead(value: unknown): value is LeaseHead {
   if (!isRecord(value) || !isTime(value["renewedAt"]) || !isEpoch(value["epoch"])) return false;
+  if (!isOptional(isCount, value["killed"])) return false;
   const { journals } = value;
   return Array.isArray(journals) && journals.length <= maxJournals && journals.every(isEpoch);
 }

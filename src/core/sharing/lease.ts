@@ -44,7 +44,13 @@ export interface Lease {
 
 /** Whose turn it is. */
 export type Turn =
-  | { readonly kind: "own"; readonly lease: Lease | undefined; readonly journals: readonly number[] }
+  | {
+      readonly kind: "own";
+      readonly lease: Lease | undefined;
+      readonly journals: readonly number[];
+      /** Owners that have died, as far as that was counted. */
+      readonly killed: number;
+    }
   | { readonly kind: "follow"; readonly epoch: number; readonly owner: string };
 
 /** One transfer's part in the contest for an image's lease. */
@@ -76,7 +82,7 @@ export interface Work {
 const maxQuietMs = 10 * 60 * 1000;
 
 /** Nobody to share with. */
-export const alone: Turn = { kind: "own", lease: undefined, journals: [] };
+export const alone: Turn = { kind: "own", lease: undefined, journals: [], killed: 0 };
 
 /**
  * Creates one. `onFault` is called when the heartbeat fails. `seenLeases` lives longer than this object. Otherwise each get that gives up
@@ -105,7 +111,7 @@ export function createContest(
     async contend() {
       const startedMs = performance.now();
       for (;;) {
-        const { leases, last, journals } = await findEpochs(store, id);
+        const { leases, last, journals, ...before } = await findEpochs(store, id);
         const current = leases.at(-1);
         const record = current === undefined ? undefined : await readLease(store, id, current);
         if (current !== undefined && record && !isStalled(current, record))
@@ -123,16 +129,17 @@ export function createContest(
           continue;
         }
         seenLeases.delete(id);
+        const killed = before.killed + leases.length; // those that have left have deleted theirs
         const lease = keepLease(store, id, { epoch, owner }, times, signal, now, work, onFault);
         try {
-          await writeHead(store, id, { epoch, journals, renewedAt: now() });
+          await writeHead(store, id, { epoch, journals, killed, renewedAt: now() });
           // An owner that was only paused sees by this that it has lost.
           await Promise.all(leases.map((old) => store.remove(leaseKey(id, old))));
         } catch (failure) {
           void lease.release(true); // nobody should wait for an unused lease
           throw failure;
         }
-        return { kind: "own", lease, journals };
+        return { kind: "own", lease, journals, killed };
       }
     },
     async isOver(epoch) {

@@ -4,6 +4,7 @@ import type { WireNews, WirePiece } from "../store/wire.ts";
 export class PendingNews {
   #dropped: number[] = [];
   #pieces: WirePiece[] = [];
+  #provenParts: number | undefined;
   #arrival = Promise.withResolvers<void>();
   readonly #waiting = new Map<WirePiece, (isNamed: boolean) => void>();
   #isAbandoned = false;
@@ -41,13 +42,18 @@ export class PendingNews {
     this.#arrival.resolve();
   }
 
+  /** So many parts, from the first on, have passed their check. That can wait for a segment that is written anyway. */
+  prove(parts: number): void {
+    this.#provenParts = parts;
+  }
+
   /** For the next segment. */
   take(): WireNews | undefined {
-    const [dropped, pieces] = [this.#dropped, this.#pieces];
-    if (!this.isAny) return undefined;
-    [this.#dropped, this.#pieces] = [[], []];
+    const [dropped, pieces, provenParts] = [this.#dropped, this.#pieces, this.#provenParts];
+    if (!this.isAny && provenParts === undefined) return undefined;
+    [this.#dropped, this.#pieces, this.#provenParts] = [[], [], undefined];
     this.#arrival = Promise.withResolvers();
-    return { dropped, pieces };
+    return { dropped, pieces, ...(provenParts !== undefined && { provenParts }) };
   }
 
   /** The segment is written. */

@@ -59,9 +59,14 @@ export class WirePieces implements WireKeep {
     return this.#pieces.keys;
   }
 
-  /** Goes on from what an earlier transfer kept of some parts. */
-  inherit(parts: WireParts): void {
+  /** Goes on from what an earlier transfer kept of some parts, and from as many parts as have passed their check. */
+  inherit(parts: WireParts, provenParts: number): void {
     this.#pieces.inherit(parts);
+    this.news.prove(provenParts);
+  }
+
+  proven(part: number): void {
+    this.news.prove(part + 1);
   }
 
   /** From now on there is a journal that names pieces. */

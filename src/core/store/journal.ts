@@ -27,6 +27,9 @@ export interface JournalHeader {
   readonly validators: Validators;
   /** The file is inflated on the way: its bytes are not the image's, so no range of it goes on from a chunk. */
   readonly isInflated: boolean;
+  /** Owners that had died before this one, and how many of them in vain. Default 0. */
+  readonly killed?: number | undefined;
+  readonly inVain?: number | undefined;
 }
 
 /** One value of the journal. `owner` keeps apart the segments of two processes that both believe that an epoch is theirs. */
@@ -48,6 +51,10 @@ export interface Journal {
   readonly digests: ChunkDigests;
   /** Compressed bytes of the parts that were under way. */
   readonly wire: WireParts;
+  /** How many parts, from the first on, have passed their check. */
+  readonly provenParts: number;
+  /** Whether its owner got further than the owner before. */
+  readonly hasGained: boolean;
 }
 
 /** The newest usable journal of some epochs. */
@@ -61,6 +68,8 @@ export async function readJournal(
     const wire = new Map<number, WirePiece[]>();
     let header: JournalHeader | undefined;
     let owner: string | undefined;
+    let provenParts = 0;
+    let chunksAtFirst = 0;
     for (let index = 0; ; index++) {
       const segment = await readSegment(store, id, epoch, index, owner);
       if (!segment || segment.from > digests.length) break;
@@ -68,10 +77,14 @@ export async function readJournal(
       if (!isWithinSize(header ?? segment.header, digests.length + segment.digests.length)) break;
       owner = segment.owner;
       header ??= segment.header;
+      if (index === 0) chunksAtFirst = segment.digests.length;
       for (const digest of segment.digests) digests.push(digest); // engines limit how many arguments there may be
       if (segment.wire) addWireNews(wire, segment.wire);
+      provenParts = segment.wire?.provenParts ?? provenParts;
     }
-    if (header) return { header, digests, wire };
+    const hasGained =
+      digests.length > chunksAtFirst || [...wire.values()].flat().some((piece) => piece.epoch === epoch);
+    if (header) return { header, digests, wire, provenParts, hasGained };
   }
   return undefined;
 }
@@ -174,7 +187,8 @@ function isFilePosition(value: unknown): boolean {
 
 function isHeader(value: unknown): value is JournalHeader {
   if (!isRecord(value)) return false;
-  const { identity, startedAt, chunkBytes, mime, size, validators, isInflated } = value;
+  const { identity, startedAt, chunkBytes, mime, size, validators, isInflated, killed, inVain } = value;
+  if (!isOptional(isCount, killed) || !isOptional(isCount, inVain)) return false;
   if (!isIdentity(identity) || !isTime(startedAt) || !isChunkSize(chunkBytes) || !isMediaType(mime))
     return false;
   if (!isValidators(validators) || !isOptional(isCount, size) || typeof isInflated !== "boolean")

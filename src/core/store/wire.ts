@@ -3,7 +3,7 @@
  * them again. The journal names each piece before it is written. So every piece can be found, counted and deleted by the journal.
  */
 import { bounds } from "../bounds.ts";
-import { isCount, isHeaderValue, isRecord, isSha256 } from "../checks.ts";
+import { isCount, isHeaderValue, isOptional, isRecord, isSha256 } from "../checks.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { wireKey } from "./keys.ts";
@@ -29,6 +29,8 @@ export interface WireNews {
   readonly dropped: readonly number[];
   /** New ones. One at the place of an earlier one takes its place, and that of all pieces after it. */
   readonly pieces: readonly WirePiece[];
+  /** How many parts, from the first on, have passed their check by now. Their chunks are right. */
+  readonly provenParts?: number | undefined;
 }
 
 /** Pieces by their part, in order and without gaps from each part's first byte on. */
@@ -68,9 +70,13 @@ export async function readWirePiece(
 
 export function isWireNews(value: unknown): value is WireNews {
   if (!isRecord(value)) return false;
-  const { dropped, pieces } = value;
+  const { dropped, pieces, provenParts } = value;
   return (
-    Array.isArray(dropped) && dropped.every(isCount) && Array.isArray(pieces) && pieces.every(isWirePiece)
+    isOptional(isCount, provenParts) &&
+    Array.isArray(dropped) &&
+    dropped.every(isCount) &&
+    Array.isArray(pieces) &&
+    pieces.every(isWirePiece)
   );
 }
 

@@ -1,7 +1,8 @@
 /** Gets the image of one transfer: from the upstream, or along with another process that transfers it already. */
 import type { ManagerContext } from "../context.ts";
-import { ImageChangedError, TruncatedDownloadError } from "../errors.ts";
+import { ImageChangedError, StoreError, TruncatedDownloadError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
+import type { Turn } from "../sharing/lease.ts";
 import type { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
 import type { Journal } from "../store/journal.ts";
@@ -14,6 +15,7 @@ import type { ChunkSink } from "./chunk-sink.ts";
 import type { Committer } from "./committer.ts";
 import type { Upstream } from "./open-upstream.ts";
 import { resumeFrom } from "./resume.ts";
+import { maxRunsInVain, runsInVain } from "./runs-in-vain.ts";
 import { headOfFile, headOfJournal, journalHeader, type TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
@@ -56,7 +58,7 @@ export async function obtainImage(
       if (first) await discard(first.response);
       return takeOver(work, manifest, setStarted);
     }
-    if (turn.kind === "own") return transferOurselves(work, first, turn.journals, setStarted);
+    if (turn.kind === "own") return transferOurselves(work, first, turn, setStarted);
     if (first) await discard(first.response);
     first = undefined;
     await share.follow(turn, (header) => setStarted(headOfJournal(header)));
@@ -66,31 +68,50 @@ export async function obtainImage(
 async function transferOurselves(
   work: TransferWork,
   first: UpstreamFile | undefined,
-  journals: readonly number[],
+  { journals, killed }: Extract<Turn, { kind: "own" }>,
   setStarted: (start: TransferStart) => void,
 ): Promise<Outcome> {
   const { context, upstream, window, share } = work;
-  const file = (await resume(work, first, journals)) ?? first ?? (await upstream.open({}));
+  const journal = journals.length > 0 ? await share.readJournal(journals) : undefined;
+  const inVain = journal ? runsInVain(journal, killed, context.now()) : 0;
+  const isCutOff = inVain >= maxRunsInVain && !work.options.insistsOnStoring;
+  if (isCutOff) await deliverOnly(work, inVain);
+  const resumed = journal && !isCutOff ? await resume(work, first, journal) : undefined;
+  const file = resumed ?? first ?? (await upstream.open({}));
   const body = headOfFile(file);
   setStarted(body);
   await work.committer.makeRoom(body);
   const header = journalHeader(work.options.identity, file, window.chunkBytes, context.now());
-  share.keepJournal(header, file.parts?.supply.parts);
+  share.keepJournal({ ...header, killed, inVain }, file.parts?.supply.parts);
   return finish(work, await downloadImage(upstream.job, file, watchedSink(work)));
+}
+
+/** Nothing is stored, and what earlier processes have stored stays for one that has more time. */
+async function deliverOnly(
+  { context, options, committer, sink, pieces, share }: TransferWork,
+  runs: number,
+): Promise<void> {
+  context.emit({ type: "cut-off", image: options.id, runs });
+  committer.preventCommit(
+    new StoreError(
+      `${runs} processes were killed before they got further with the image, so it is not stored`,
+    ),
+  );
+  sink.stopStoring();
+  pieces.giveUp();
+  await share.leave(false);
 }
 
 /** The rest of what an earlier transfer left, if its file can be read on. */
 async function resume(
   work: TransferWork,
   first: UpstreamFile | undefined,
-  journals: readonly number[],
+  journal: Journal,
 ): Promise<UpstreamFile | undefined> {
   const { upstream, window, pieces, signal, moved } = work;
-  const journal = journals.length > 0 ? await work.share.readJournal(journals) : undefined;
   inherit(work, journal);
-  const validators = journal?.header.validators;
-  if (!journal || !validators || (first && first.response.validators.etag !== validators.etag))
-    return undefined;
+  const { validators } = journal.header;
+  if (first && first.response.validators.etag !== validators.etag) return undefined;
   const open = (conditions: RequestConditions) => upstream.open(conditions, [validators.fileType]);
   const { store, hash, memory } = work.context;
   const file = await resumeFrom(journal, window, pieces, { store, hash, memory, signal, moved, open });
@@ -101,9 +122,8 @@ async function resume(
 }
 
 /** The chunks of an earlier transfer are ours from now on: its journal is deleted, even if we do not go on from it. */
-function inherit({ committer }: TransferWork, journal: Journal | undefined): void {
-  for (const digest of journal?.digests ?? [])
-    if (digest !== null) committer.written.set(digest, journal!.header.chunkBytes);
+function inherit({ committer }: TransferWork, { header, digests }: Journal): void {
+  for (const digest of digests) if (digest !== null) committer.written.set(digest, header.chunkBytes);
 }
 
 function watchedSink({ sink, share, committer, moved }: TransferWork): DownloadSink {

@@ -11,7 +11,7 @@ import type { WireParts } from "../store/wire.ts";
 import type { ImagePart } from "../types.ts";
 import { discard } from "../upstream/file-response.ts";
 import type { OpenedParts, SinkMark, UpstreamFile } from "../upstream/job.ts";
-import { partAt } from "../upstream/part-list.ts";
+import { partAt, sum } from "../upstream/part-list.ts";
 import { chunksToKeep, type ResumeContext, soundChunks } from "./sound-chunks.ts";
 
 /** See `resumeFrom`. */
@@ -37,7 +37,7 @@ export async function resumeParts(
     return undefined;
   }
   for (let chunk = 0; chunk < chunks; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
-  pieces.inherit(kept);
+  pieces.inherit(kept, Math.min(journal.provenParts, index));
   const parts: OpenedParts = { ...opened.parts, mark };
   return { ...opened, response: { ...opened.response, fromByte: chunks * chunkBytes }, parts };
 }
@@ -50,7 +50,7 @@ async function wholeOrNothing(opened: UpstreamFile): Promise<UpstreamFile | unde
 
 /**
  * How many chunks from the first on the store has, and no finished part is wrong with. Chunks are journaled before their part's checksum is
- * known: so a journal proves that chunks are what was written, not that a part was right.
+ * known, so parts of which the journal does not say that they have passed their check are checked here.
  */
 async function rightChunks(
   journal: Journal,
@@ -58,7 +58,7 @@ async function rightChunks(
   list: readonly ImagePart[],
   context: ResumeContext,
 ): Promise<number> {
-  const check = checkParts(list);
+  const check = checkParts(list, journal.provenParts);
   const sound = await soundChunks(journal, 0, named, context, check.isRight);
   return Math.min(sound, Math.floor(check.rightBytes / journal.header.chunkBytes));
 }
@@ -81,16 +81,19 @@ function keptFrom(index: number, wire: WireParts, list: readonly ImagePart[]): W
   return new Map([...wire].filter(([part]) => part >= index && part < list.length));
 }
 
-/** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. */
-function checkParts(parts: readonly ImagePart[]) {
-  let index = 0;
+/** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. The first ones are known to be. */
+function checkParts(parts: readonly ImagePart[], provenParts: number) {
+  let index = Math.min(provenParts, parts.length);
+  let start = sum(parts.slice(0, index), "bytes");
+  let provenBytes = start;
   let bytes = 0;
   let checksum = 0;
-  let start = 0;
   let isWrong = false;
   return {
     isRight(piece: Uint8Array): boolean {
-      for (let at = 0; at < piece.length && index < parts.length; ) {
+      const skipped = Math.min(provenBytes, piece.length);
+      provenBytes -= skipped;
+      for (let at = skipped; at < piece.length && index < parts.length; ) {
         const part = parts[index]!;
         const slice = piece.subarray(at, at + part.bytes - bytes);
         checksum = crc32(slice, checksum);

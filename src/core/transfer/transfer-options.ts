@@ -13,6 +13,8 @@ export interface TransferOptions {
   readonly isStored: boolean;
   /** The copy that the store has. */
   readonly previous?: Manifest | undefined;
+  /** Store the image even if earlier processes have tried that in vain. */
+  readonly insistsOnStoring?: boolean | undefined;
   /** End at once if the upstream says that `previous` is still right. */
   readonly isConditional?: boolean | undefined;
   /** Try the first request once only, because `previous` can stand in for it. */

@@ -25,6 +25,12 @@ export type ImageManagerEvent =
   | { readonly type: "committed"; readonly image: string; readonly size: number }
   /** An image was delivered but not stored, because nothing proved it complete. `size` is in bytes. */
   | { readonly type: "unproven"; readonly image: string; readonly size: number }
+  /**
+   * `runs` processes in a row were killed before they got further with the image than the one before: in a Worker with a time limit, for
+   * example, in which a part of the image can't be inflated. The image is delivered, but not stored. It is tried again after a day, and by
+   * each `prefetch`.
+   */
+  | { readonly type: "cut-off"; readonly image: string; readonly runs: number }
   /** The store failed in an `operation` such as `read` or `write`. The work goes on without the store. */
   | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown }
   /** The store answers within `storeTimeoutMs` again. Gets had avoided it because its `operation` had hung. */

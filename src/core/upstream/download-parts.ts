@@ -58,7 +58,8 @@ async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promi
   let file = early;
   for (let damages = 0; ; ) {
     try {
-      return await pour(task, file);
+      await pour(task, file);
+      return job.wire?.proven(task.index);
     } catch (failure) {
       if (failure instanceof FileRestarted) {
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure.cause);

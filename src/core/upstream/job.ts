@@ -42,6 +42,8 @@ export interface WireKeep {
   kept(part: number): KeptBytes | undefined;
   /** Takes bytes of a part that follow those that are kept. Others are passed over. A slow store slows the download, within limits. */
   take(part: number, etag: string, offset: number, bytes: Uint8Array): Promise<void>;
+  /** A part has passed its check, and so have all before it. */
+  proven(part: number): void;
   /** What is kept of a part is not right. */
   drop(part: number): Promise<void>;
 }

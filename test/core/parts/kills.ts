@@ -14,11 +14,12 @@ import { createTestManager, type TestManagerOptions } from "../../support/test-m
 export function standingStill(
   afterBytes: number,
   change: (piece: Uint8Array) => Uint8Array = (piece) => piece,
+  upstream: typeof fetch = fetch,
 ) {
   const stopped = Promise.withResolvers<void>();
   let bytes = 0;
   const fetchParts: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
+    const response = await upstream(input, init);
     if (!String(input).includes("/part-") || response.body === null) return response;
     const reader = response.body.getReader();
     const gate = new ReadableStream<Uint8Array>(
