@@ -6,6 +6,7 @@ import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { type JournalSegment, readSegment, writeSegment } from "../../../src/core/store/journal.ts";
 import { leaseKey, partialKey } from "../../../src/core/store/keys.ts";
 import { collect } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import {
@@ -38,6 +39,8 @@ async function leavePartial(storage: StoreDriver, options: object = raw) {
   api.faults.connectionBytesPerSecond = 16 * MiB;
   const stream = await processOver(api, { storage, lease: shortLease }).manager.get(slug, version, options);
   await readSome(stream, imageBytes / 2);
+  // A reader does not wait for the store.
+  await eventually(async () => expect((await keysOf(storage, /:chunks:/)).length).toBeGreaterThan(2));
   await stream.cancel();
   await settled(api, storage);
   api.counters.reset();

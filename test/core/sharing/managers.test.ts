@@ -31,14 +31,22 @@ const restOf = collect(new Response(api.image(slug, version).bytes(chunkBytes)).
   }),
 );
 
+/** The first download stands still half-way until the test says so. */
+function stallHalfWay(): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.faults.stall = { atPercent: 50, times: 1, until: promise };
+  return resolve;
+}
+
 describe.each(stores)("over %s", (_, newStore) => {
   test.each<GetOptions>([raw, {}])("followers read along while the transfer runs (%o)", async (options) => {
     const storage = await newStore();
     const [owner, ...followers] = Array.from({ length: 4 }, () => processOver(api, { storage }));
-    api.faults.connectionBytesPerSecond = options.fileType ? 4 * MiB : MiB;
+    const goOn = stallHalfWay();
     const first = await begin(owner!, options);
     const others = await Promise.all(followers.map((follower) => begin(follower, options)));
     expect(api.counters).toMatchObject({ transfers: 1, openConnections: 1 }); // all have bytes, and it still runs
+    goOn();
     const images = await Promise.all([first, ...others].map(collect));
     for (const image of images) expect(image).toMatchObject(await restOf);
     expect(api.counters).toMatchObject({ downloads: 1, openConnections: 0 });
@@ -72,13 +80,13 @@ describe.each(stores)("over %s", (_, newStore) => {
     const ownerStore = faultyDriver(storage);
     const owner = processOver(api, { storage: ownerStore, lease: shortLease });
     const follower = processOver(api, { storage, lease: shortLease });
-    // Long enough that the owner has not done its work before it ends, however busy the machine.
-    api.faults.stall = { atPercent: 50, forMs: 2_000, times: 1 };
+    const goOn = stallHalfWay(); // the owner must not have done its work before it ends
     const abort = new AbortController();
     const first = await begin(owner, { ...raw, signal: abort.signal });
     const second = await begin(follower);
     const firstEnd = collect(first).catch((failure: unknown) => failure);
     await end(owner, ownerStore, abort);
+    goOn();
     expect(await collect(second)).toMatchObject(await restOf);
     expect(await second.committed()).toBeDefined();
     expect(api.counters.transfers).toBe(2);
@@ -110,11 +118,12 @@ describe.each(stores)("over %s", (_, newStore) => {
     const storage = await newStore();
     const owner = processOver(api, { storage, lease: shortLease });
     const follower = processOver(api, { storage, lease: shortLease });
-    api.faults.connectionBytesPerSecond = 4 * MiB;
+    const goOn = stallHalfWay();
     const first = await begin(owner);
     const second = await begin(follower);
     await steal(storage, (await keysOf(storage, /:leases:/))[0]!);
     const third = await processOver(api, { storage, lease: shortLease }).manager.get(slug, version, raw);
+    goOn();
     const [one, two, three] = await Promise.all([first, second, third].map(collect));
     expect(one).toMatchObject(await restOf);
     expect(two).toMatchObject(await restOf);
@@ -130,7 +139,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const [past, future, present] = [-years, years, 0].map((byMs) =>
       processOver(api, { storage, lease: shortLease, clock: fakeClock(Date.now() + byMs) }),
     ) as [TestManager, TestManager, TestManager];
-    api.faults.connectionBytesPerSecond = 4 * MiB;
+    stallHalfWay(); // until its client leaves
     const first = await begin(past);
     const others = await Promise.all([begin(future), begin(present)]);
     expect(api.counters.transfers).toBe(1);
@@ -147,7 +156,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const storage = await newStore();
     const small = processOver(api, { storage, lease: shortLease });
     const large = processOver(api, { storage, lease: shortLease, chunkBytes: 3 * chunkBytes });
-    api.faults.connectionBytesPerSecond = 4 * MiB;
+    stallHalfWay(); // until its client leaves
     const first = await begin(small);
     const second = await begin(large);
     expect(api.counters.transfers).toBe(1);

@@ -16,6 +16,7 @@ export interface BodyPlan {
   readonly end: "finish" | "close" | "destroy" | "reset";
   readonly stallAtByte: number | undefined;
   readonly stallMs: number | undefined;
+  readonly stallUntil: Promise<unknown> | undefined;
 }
 
 /** What a body is made of. */
@@ -50,6 +51,7 @@ export function planBody(bytes: number, coded: boolean, faults: DownloadFaults):
     end: stop?.end ?? (tooMuch > 0 ? "close" : "finish"),
     stallAtByte: stall && byteOf(stall, bytes),
     stallMs: stall?.forMs,
+    stallUntil: stall?.until,
   };
 }
 
@@ -66,7 +68,10 @@ export async function sendBody(
   let sent = 0;
   for await (const piece of pieces(parts, plan, faults)) {
     if (piece === "stall")
-      await Promise.race([gone, plan.stallMs === undefined ? gone : pause(plan.stallMs)]);
+      await Promise.race([
+        gone,
+        plan.stallUntil ?? (plan.stallMs === undefined ? gone : pause(plan.stallMs)),
+      ]);
     else {
       await Promise.all([link(piece.length), connection(piece.length)]);
       counters.bytesSent += piece.length;

@@ -68,8 +68,8 @@ export interface DownloadFaults {
   lose: (Limited & Place & { reset?: boolean }) | undefined;
   /** The body ends short, cleanly. */
   endShort: (Limited & Place & { how: ShortEnd }) | undefined;
-  /** The body pauses, without `forMs` until the client leaves. */
-  stall: (Limited & Place & { forMs?: number }) | undefined;
+  /** The body pauses: for a time, until a test says so, or until the client leaves. */
+  stall: (Limited & Place & { forMs?: number; until?: Promise<unknown> }) | undefined;
   /** An error status; `fileTypes` narrows it, for example to `['.gz']`, and `methods`, for example to `['HEAD']`. */
   refuse: (Refusal & { fileTypes?: readonly string[]; methods?: readonly string[] }) | undefined;
   /** 302 to the files listener (another origin), to this origin, or to itself for ever. */
