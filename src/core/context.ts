@@ -26,6 +26,8 @@ export interface ManagerContext {
   readonly storeTimeoutMs: number;
   readonly keepWireBytes: boolean;
   readonly memory: MemoryBudget;
+  /** Ranges of a large part that are fetched at once. */
+  readonly connections: number;
   readonly inflater: Inflater;
   readonly hash: Hasher;
   /** Set if the SHA-256 of whole images is wanted. */

@@ -48,6 +48,7 @@ export function checkedOptions(options: ImageManagerOptions) {
       maxDelayMs: timer("retry.maxDelayMs", retry.maxDelayMs, 30_000, 0),
       idleTimeoutMs: timer("retry.idleTimeoutMs", retry.idleTimeoutMs, 30_000, 1),
     },
+    connections: inRange("connections", options.connections, 1, 1, 16),
     lookUpTimeoutMs: inRange("lookUpTimeoutMs", options.lookUpTimeoutMs, 10_000, 1, 300_000_000),
     storeTimeoutMs: timer("storeTimeoutMs", options.storeTimeoutMs, 5_000, 1),
     keepWireBytes: checkedBoolean("keepWireBytes", options.keepWireBytes, true),

@@ -44,6 +44,8 @@ describe("options of createImageManager", () => {
     ["a staleness that is a text", { freshness: { staleIfErrorMs: "1h" } }, /"freshness.staleIfErrorMs"/],
     ["retry that is null", { retry: null }, /"retry" must be an object/],
     ["a lease that is null", { lease: null }, /"lease" must be an object/],
+    ["no connection", { connections: 0 }, /"connections" must be a whole number from 1 to 16/],
+    ["too many connections", { connections: 17 }, /"connections"/],
     ["no time for look-ups", { lookUpTimeoutMs: 0 }, /"lookUpTimeoutMs" must be a whole number from 1/],
     ["no attempt", { retry: { attempts: 0 } }, /"retry.attempts" must be a whole number from 1/],
     ["endless attempts", { retry: { attempts: Number.POSITIVE_INFINITY } }, /"retry.attempts"/],

@@ -32,7 +32,7 @@ export function createUpstream(
   onRequest: () => void,
 ): Upstream {
   const { identity, id, previous, isImpatient } = options;
-  const { source, fetch, inflater, retry, emit, lookUpTimeoutMs } = context;
+  const { source, fetch, inflater, retry, connections, memory, emit, lookUpTimeoutMs } = context;
   const job: DownloadJob = {
     id,
     mayAskForWhole: !isImpatient,
@@ -44,6 +44,7 @@ export function createUpstream(
     },
     fetch,
     inflater,
+    ranges: { connections, memory },
     retry,
     signal,
     wire,

@@ -62,6 +62,12 @@ export interface ImageManagerOptions {
   /** How a broken transfer is retried. Default: the defaults of {@link RetryOptions}. */
   retry?: RetryOptions | undefined;
   /**
+   * How many ranges of a large part are fetched at once, each over a connection of its own: 1 to 16. More than 1 helps if the upstream or the
+   * link limits each connection. Ranges that come before their turn take up to 32 MiB of `memoryBytes`. It matters only for images that the
+   * source has in parts. Default 1.
+   */
+  connections?: number | undefined;
+  /**
    * Milliseconds that a look-up may wait for the next byte of an answer. Look-ups ask for a device type, a version list, the owner of a
    * token, or whether a copy is still fresh. With all retries, a look-up may take six times as long. After that it fails with `UPSTREAM`,
    * or a cached copy is served. A whole number from 1 to 300,000,000. Default 10,000.

@@ -12,7 +12,9 @@ import type {
   UpstreamFile,
 } from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
-import { FileRestarted, openRest, type ReadContext, readUpstreamFile } from "./read-file.ts";
+import { rangeBytesOf } from "./range-size.ts";
+import { FileRestarted, openRest, type ReadContext } from "./read-file.ts";
+import { readInRanges } from "./read-ranges.ts";
 import { openRestOrWhole } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 
@@ -112,7 +114,7 @@ async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncG
   const file = opened ?? (kept && offset > 0 ? await openRestOf(task, kept.etag, offset) : await open(task));
   const { etag } = file.response.validators;
   task.etag = etag;
-  for await (const piece of readUpstreamFile(file, context)) {
+  for await (const piece of readInRanges({ job, supply, index }, file, context)) {
     if (isStrongEtag(etag)) await job.wire?.take(index, etag, offset, piece);
     offset += piece.length;
     yield piece;
@@ -121,7 +123,9 @@ async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncG
 
 function openRestOf(task: PartTask, etag: string, fromByte: number): Promise<UpstreamFile> {
   const fileBytes = task.supply.parts[task.index]!.wireBytes;
-  return openRest({ etag, fileBytes }, { fromByte, etag }, readContext(task), undefined);
+  const rangeBytes = rangeBytesOf(fileBytes - fromByte, task.job.ranges?.connections ?? 1);
+  const toByte = rangeBytes && fromByte + rangeBytes;
+  return openRest({ etag, fileBytes }, { fromByte, toByte, etag }, readContext(task), undefined);
 }
 
 function readContext({ job, supply, index, sink, retries }: PartTask): ReadContext {

@@ -19,6 +19,8 @@ export interface FileBody {
   readonly fileBytes: number | undefined;
   /** The first byte of the body; `undefined` for a 206 that does not say it well. */
   readonly fromByte: number | undefined;
+  /** The byte after the body's last one, where the framing says it. */
+  readonly toByte?: number | undefined;
   /** A gzip content coding, undone by `fetch` or not: it hides lengths and truncation, nothing about sizes can be believed. */
   readonly isCoded: boolean;
 }
@@ -41,6 +43,7 @@ export function describeBody(
     isCoded,
     fileBytes: span.fileBytes,
     fromByte: span.fromByte,
+    toByte: span.bodyBytes === undefined ? undefined : span.fromByte! + span.bodyBytes,
     validators: {
       etag: kept("etag"),
       lastModified: kept("last-modified"),

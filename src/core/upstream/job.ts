@@ -1,5 +1,6 @@
 /** The types of a download: its task, the file that it reads, and the sink of its bytes. */
 import type { Validators } from "../freshness/validators.ts";
+import type { MemoryBudget } from "../memory/budget.ts";
 import type { FilePosition } from "../memory/chunk-list.ts";
 import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";
 import type { FileBody } from "./file-response.ts";
@@ -32,6 +33,8 @@ export interface PartOpener {
   open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile>;
   /** Asks for the parts after one whose last bytes are on their way. */
   openAhead(index: number, signal: AbortSignal): void;
+  /** Asks for no more ranges of its own accord: the upstream does not hand them out in a useful way. */
+  forgoRanges(): void;
   /** Lets go of what was asked for early. */
   close(): void;
 }
@@ -54,6 +57,14 @@ export interface KeptBytes {
   readonly etag: string;
   /** The bytes, as far as they are sound. */
   read(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+}
+
+/** What reading a part by ranges may use. */
+export interface RangeLimits {
+  /** How many ranges may be on their way. */
+  readonly connections: number;
+  /** Where the memory for ranges that come before their turn is taken from. */
+  readonly memory: MemoryBudget;
 }
 
 /** Where the bytes go. */
@@ -91,6 +102,8 @@ export interface DownloadJob {
   readonly mayAskForWhole: boolean;
   readonly fetch: typeof fetch;
   readonly inflater: Inflater;
+  /** Default: one connection for each part. */
+  readonly ranges?: RangeLimits | undefined;
   readonly retry: RetryPolicy;
   readonly signal: AbortSignal;
   /** Default: nothing is kept. */

@@ -6,6 +6,7 @@ import { discard } from "./file-response.ts";
 import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
 import { PartsUnavailableError } from "./parts-unavailable.ts";
+import { rangeBytesOf } from "./range-size.ts";
 import { type RequestConditions, requestFile } from "./request.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
@@ -19,6 +20,7 @@ export class PartSupply implements PartOpener {
   #parts: readonly ImagePart[];
   readonly #ahead = new Map<number, Promise<UpstreamFile>>();
   readonly #leaving = new Set<ReturnType<typeof setTimeout>>();
+  #mayRange = true;
 
   /** `validators`: those of the parts. */
   constructor(job: DownloadJob, { parts }: ImageParts, validators: Validators) {
@@ -67,6 +69,10 @@ export class PartSupply implements PartOpener {
     this.#leaving.add(timer);
   }
 
+  forgoRanges(): void {
+    this.#mayRange = false;
+  }
+
   /** Lets go of what was asked for early. */
   close(): void {
     for (const timer of this.#leaving) clearTimeout(timer);
@@ -99,7 +105,13 @@ export class PartSupply implements PartOpener {
     // Object stores hear If-Match, and not all of them If-Range.
     const resume = conditions.resume && { ...conditions.resume, isMatch: true };
     const response = await withinTimeout(retry.idleTimeoutMs, signal, (timed) =>
-      requestFile(fetch, asked, request, { resume, span: conditions.span }, timed),
+      requestFile(
+        fetch,
+        asked,
+        request,
+        { resume, span: conditions.span ?? this.#firstRange(part, conditions) },
+        timed,
+      ),
     );
     if (
       response.kind === "body" &&
@@ -109,6 +121,12 @@ export class PartSupply implements PartOpener {
       return { request, response };
     if (response.kind === "body") await discard(response);
     throw new OtherFile(`The upstream has a different file at the address of part ${part.name}`);
+  }
+
+  /** Of a large part: the others are asked for over other connections. */
+  #firstRange({ wireBytes }: ImagePart, { resume }: RequestConditions): RequestConditions["span"] {
+    const toByte = rangeBytesOf(wireBytes, this.#job.ranges?.connections ?? 1);
+    return this.#mayRange && !resume && toByte !== undefined ? { fromByte: 0, toByte } : undefined;
   }
 
   async #renew(signal: AbortSignal): Promise<void> {

@@ -18,6 +18,8 @@ export interface RequestConditions {
   readonly resume?:
     | {
         readonly fromByte: number;
+        /** No further than this (exclusive). Default: to the end. */
+        readonly toByte?: number | undefined;
         readonly etag: string;
         /** Refuse it (412) if it is another one by now, instead of sending that one whole. */
         readonly isMatch?: boolean;
@@ -79,7 +81,12 @@ export async function requestFile(
   }
   if (!conditions.isHeadersOnly)
     await assertDecodable(response, image.fileType, image.fileType === ".gz" && !request.gzip);
-  const file = describeBody(response, image.fileType, conditions.span !== undefined, signal);
+  const file = describeBody(
+    response,
+    image.fileType,
+    (conditions.span ?? conditions.resume)?.toByte !== undefined,
+    signal,
+  );
   if (file.fileBytes !== 0 || conditions.isHeadersOnly) return file;
   await discard(file);
   throw new UpstreamError("The upstream sent an empty file");
@@ -102,7 +109,7 @@ function addConditions(headers: Headers, { unless, resume, span }: RequestCondit
   if (span) headers.set("range", `bytes=${span.fromByte}-${span.toByte - 1}`);
   if (span?.ifMatch) headers.set("if-match", span.ifMatch);
   if (!resume) return;
-  headers.set("range", `bytes=${resume.fromByte}-`);
+  headers.set("range", `bytes=${resume.fromByte}-${resume.toByte === undefined ? "" : resume.toByte - 1}`);
   headers.set(resume.isMatch ? "if-match" : "if-range", resume.etag);
 }
 
