@@ -5,7 +5,7 @@ import { startCallee } from "./calls.ts";
 import type { Cost } from "./measure.ts";
 import { median } from "./report/part.ts";
 import { openSide, type Side, type SideSetting } from "./sides.ts";
-import type { Traffic, UpstreamFacts, UpstreamOptions } from "./upstream.ts";
+import type { LineOptions, Traffic, UpstreamFacts, UpstreamOptions } from "./upstream.ts";
 
 /** One run. */
 export interface Bench {
@@ -22,6 +22,8 @@ export interface Bench {
 export interface Upstream extends AsyncDisposable {
   readonly facts: UpstreamFacts;
   limit(bytesPerSecond?: number): Promise<void>;
+  /** Opens a line to it, or changes the line that there is. Gives its origins, and where each is found at the other end. */
+  line(options: LineOptions): Promise<[origin: string, atLine: string][]>;
   reset(): Promise<void>;
   traffic(): Promise<Traffic>;
   prepareDevelopment(): Promise<void>;
@@ -34,6 +36,7 @@ export async function openUpstream(options: UpstreamOptions): Promise<Upstream> 
   return {
     facts,
     limit: (bytesPerSecond) => callee.call("limit", bytesPerSecond),
+    line: (options) => callee.call("line", options),
     reset: () => callee.call("reset"),
     traffic: () => callee.call("traffic"),
     prepareDevelopment: () => callee.call("prepareDevelopment"),

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { type Bench, openUpstream } from "./bench.ts";
 import { type BenchOptions, parseBenchOptions } from "./options.ts";
+import { overParts } from "./parts/balena.ts";
 import { bundle } from "./parts/bundle.ts";
 import { counts } from "./parts/counts.ts";
 import { firstGetOverLink, firstGetUnbounded } from "./parts/first-get.ts";
@@ -42,6 +43,7 @@ async function run({ parts: wanted, withServers, ...sizes }: BenchOptions): Prom
   const label = " (no holes)";
   const all: Readonly<Record<string, readonly (() => Promise<Part>)[]>> = {
     link: [() => firstGetOverLink(bench, upstream)],
+    balena: [() => overParts(bench)],
     first: [() => firstGetUnbounded(bench, upstream), () => firstGetUnbounded(bench, holeFree, label)],
     repeated: [() => repeatedGet(bench, upstream), () => repeatedGet(bench, holeFree, label)],
     ranges: [() => randomRanges(bench, upstream)],

@@ -1,4 +1,5 @@
 // A TCP proxy before a server, with one line to its clients that all of them share: so many bytes a second, first come, first served.
+// Each connection may have a limit of its own besides.
 
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -11,10 +12,14 @@ export interface ThrottledProxy {
   readonly bytes: () => number;
   /** Of the line, in each direction; may be changed at any time. 0 stops it. */
   bytesPerSecond: number;
+  /** Of each connection, in each direction; may be changed at any time. Default: no limit but the line's. */
+  connectionBytesPerSecond: number;
   close(): void;
 }
 
 const pieceBytes = 16 * 1024;
+/** Timers are late: up to this much lost time is made up for, so that the mean rate holds. */
+const catchUpMs = 20;
 
 /** Starts one. */
 export async function startThrottledProxy(
@@ -23,10 +28,14 @@ export async function startThrottledProxy(
 ): Promise<ThrottledProxy> {
   let received = 0;
   const sockets = new Set<Socket>();
-  const down = createLine((bytes) => {
+  const limits = {
+    line: () => proxy.bytesPerSecond,
+    connection: () => proxy.connectionBytesPerSecond,
+  };
+  const down = createLine(limits, (bytes) => {
     received += bytes;
   });
-  const up = createLine(() => undefined);
+  const up = createLine(limits, () => undefined);
   const server: Server = createServer((client) => {
     const upstream = connect(serverPort, "127.0.0.1");
     for (const socket of [client, upstream]) {
@@ -36,14 +45,15 @@ export async function startThrottledProxy(
     }
     // Not the other way round: a server that has sent all and closes leaves bytes that are still on the line.
     client.on("close", () => upstream.destroy());
-    void down(upstream, client, () => proxy.bytesPerSecond);
-    void up(client, upstream, () => proxy.bytesPerSecond);
+    void down(upstream, client);
+    void up(client, upstream);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const proxy: ThrottledProxy = {
     port: (server.address() as AddressInfo).port,
     bytes: () => received,
     bytesPerSecond,
+    connectionBytesPerSecond: Number.POSITIVE_INFINITY,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -52,31 +62,50 @@ export async function startThrottledProxy(
   return proxy;
 }
 
+interface Limits {
+  readonly line: () => number;
+  readonly connection: () => number;
+}
+
 /** One direction: pieces of all connections take turns. */
-function createLine(onBytes: (bytes: number) => void) {
+function createLine({ line, connection }: Limits, onBytes: (bytes: number) => void) {
   let turn = Promise.resolve();
-  let freeMs = 0;
-  const pass = (piece: Buffer, to: Socket, rate: () => number) => {
+  const lineHasRoom = createPace(line);
+  const pass = (piece: Buffer, to: Socket) => {
     turn = turn.then(async () => {
-      while (rate() === 0) await sleep(5);
+      while (line() === 0) await sleep(5);
       if (to.destroyed) return;
-      // By the clock, so that timers that are late on a busy machine do not make the line slower.
-      freeMs = Math.max(freeMs, performance.now()) + (1000 * piece.length) / rate();
-      await sleep(Math.max(0, freeMs - performance.now()));
+      await lineHasRoom(piece.length);
       onBytes(piece.length);
       to.write(piece);
     });
     return turn;
   };
-  return async (from: Socket, to: Socket, rate: () => number) => {
+  return async (from: Socket, to: Socket) => {
+    const connectionHasRoom = createPace(connection);
     try {
       for await (const data of from as AsyncIterable<Buffer>) {
-        for (let at = 0; at < data.length; at += pieceBytes)
-          await pass(data.subarray(at, at + pieceBytes), to, rate);
+        for (let at = 0; at < data.length; at += pieceBytes) {
+          const piece = data.subarray(at, at + pieceBytes);
+          await connectionHasRoom(piece.length);
+          await pass(piece, to);
+          // A client that does not read is not sent more.
+          while (to.writableNeedDrain && !to.destroyed) await sleep(1);
+        }
       }
       to.end();
     } catch {
       to.destroy();
     }
+  };
+}
+
+/** Waits until so many bytes may go. */
+function createPace(rate: () => number) {
+  let freeMs = 0;
+  return async (bytes: number) => {
+    const nowMs = performance.now();
+    freeMs = Math.max(freeMs, nowMs - catchUpMs) + (1000 * bytes) / rate();
+    if (freeMs > nowMs) await sleep(freeMs - nowMs);
   };
 }
