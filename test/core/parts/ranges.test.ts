@@ -2,9 +2,11 @@
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImagePart } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { managerOver, noise, serving } from "../../support/own-parts.ts";
+import { keysOf } from "../../support/stored-values.ts";
 import type { TestManager, TestManagerOptions } from "../../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
@@ -123,6 +125,37 @@ describe("a large part", () => {
     await stream.cancel();
     await vi.waitFor(() => expect(seen.now).toBe(0));
   });
+});
+
+test("what a transfer left of it goes on by ranges", async () => {
+  const storage = memoryAdapter();
+  const served = serving(files);
+  const stopped = Promise.withResolvers<void>();
+  const first = open(
+    async (input, init) => {
+      const range = new Headers(init?.headers).get("range") ?? "";
+      if (range.startsWith(`bytes=${8 * MiB}-`)) {
+        stopped.resolve();
+        return new Promise(() => undefined); // it never comes
+      }
+      return served.fetch(input, init);
+    },
+    { storage },
+  );
+  const reading = first.manager.get("board", "1.0.0").then(collect);
+  reading.catch(() => undefined);
+  await stopped.promise;
+  await vi.waitFor(async () => expect((await keysOf(storage, "chunks")).length).toBeGreaterThan(6));
+  await first.manager.close();
+  served.asked.length = 0;
+  const stream = await open(served.fetch, { storage }).manager.get("board", "1.0.0");
+  expect((await collect(stream)).sha256).toBe(sha256);
+  const [rest, ...others] = rangesOf(served.asked).map((range) =>
+    /^bytes=(\d+)-(\d+)$/.exec(range!)!.slice(1).map(Number),
+  );
+  expect(rest![0]).toBeGreaterThan(4 * MiB);
+  expect(others.length).toBeGreaterThan(0);
+  for (const [index, [from]] of others.entries()) expect(from).toBe([rest!, ...others][index]![1]! + 1);
 });
 
 describe("a range that fails", () => {
