@@ -3,12 +3,16 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { startChild } from "../../support/children.ts";
+import { arrayOf } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { createTestManager } from "../../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
 const chunkBytes = MiB;
-const imageBytes = 32 * MiB;
+const imageBytes = 16 * MiB;
 const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 // The TTL is long for a test: on a busy machine a live owner may be kept from beating for a second.
 const lease = { heartbeatMs: 200, ttlMs: 3_000, pollMs: 20 };
@@ -31,9 +35,26 @@ async function leftovers(): Promise<string[]> {
   return files.filter((file) => /(leases|partials).*\.bin$/.test(file));
 }
 
+/** The first download stands still half-way until the test says so. */
+function stallHalfWay(): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.faults.stall = { atPercent: 50, times: 1, until: promise };
+  return resolve;
+}
+
+/** What a journal says is in the store. */
+async function journaledBytes(): Promise<number> {
+  const { manager } = createTestManager(api, { storage: fsAdapter({ base }) });
+  const [image] = await arrayOf(manager.list());
+  return image?.isComplete === false ? image.transferredBytes : 0;
+}
+
 test("8 processes make one upstream transfer", async () => {
-  api.faults.linkBytesPerSecond = 8 * MiB;
-  const reports = await Promise.all(Array.from({ length: 8 }, () => start({}).ended()));
+  const goOn = stallHalfWay();
+  const processes = Array.from({ length: 8 }, () => start({}));
+  await Promise.all(processes.map((process) => process.delivered(chunkBytes))); // all have joined by then
+  goOn();
+  const reports = await Promise.all(processes.map((process) => process.ended()));
   for (const report of reports) expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256() });
   expect(api.counters.transfers).toBe(1);
   expect(reports.filter(({ events }) => events.includes("committed"))).toHaveLength(1);
@@ -41,13 +62,15 @@ test("8 processes make one upstream transfer", async () => {
 });
 
 test("after a kill at 50 % the next process fetches no more than two chunks again", async () => {
-  api.faults.linkBytesPerSecond = 6 * MiB; // slow enough for a busy machine's disk to keep up with
+  stallHalfWay();
   const killed = start();
   await killed.delivered(imageBytes / 2);
+  await eventually(async () =>
+    expect(await journaledBytes()).toBeGreaterThanOrEqual(imageBytes / 2 - chunkBytes),
+  );
   killed.kill("SIGKILL");
   await killed.ended();
   const { bytesSent } = api.counters;
-  api.faults.linkBytesPerSecond = undefined;
 
   const report = await start().ended();
   expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256(), isCommitted: true });
@@ -75,14 +98,15 @@ test.each([{ fileType: ".img" }, {}])("a follower takes over from a killed owner
 });
 
 test("an owner that is stopped loses its lease, and ends right when it comes back", async () => {
-  api.faults.linkBytesPerSecond = 16 * MiB;
+  const goOn = stallHalfWay();
   const owner = start();
   await owner.delivered(2 * chunkBytes);
   const follower = start();
   await follower.delivered(2 * chunkBytes);
   owner.kill("SIGSTOP");
-  await follower.delivered(imageBytes / 2);
+  await follower.delivered(imageBytes / 2 + chunkBytes);
   owner.kill("SIGCONT");
+  goOn();
   const reports = await Promise.all([owner.ended(), follower.ended()]);
   for (const report of reports) expect(report).toMatchObject({ bytes: imageBytes, sha256: await sha256() });
   expect(api.counters.transfers).toBeLessThanOrEqual(3);
