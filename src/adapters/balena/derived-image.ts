@@ -31,11 +31,12 @@ export async function derivedImage(
 /** A device type that can't be asked for is no obstacle: the boot partition is then found by what it holds. */
 async function bootConfigOf(
   client: ApiClient,
-  { deviceType, signal }: ResolvedImage,
+  { deviceType, signal, isOffline }: ResolvedImage,
   remembered: RememberedDeviceTypes,
 ): Promise<BootConfig | undefined> {
   const known = remembered.get(deviceType);
-  if (known && Date.now() - known.atMs < rememberedMs) return known.bootConfig;
+  if (known && (isOffline || Date.now() - known.atMs < rememberedMs)) return known.bootConfig;
+  if (isOffline) return unknownBootConfig;
   const action = `read how ${deviceType} is configured`;
   try {
     const path = `/device-types/v1/${deviceType}`;

@@ -13,6 +13,7 @@ import type { TransferHead } from "../transfer/transfer-head.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { CacheMode, DerivedImage, ImageVariant } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
+import { derivedFrom } from "./derive.ts";
 import { joinTransfer } from "./join-transfer.ts";
 
 /** An image that was found, and the way to its bytes. */
@@ -68,10 +69,7 @@ async function resolvePlain(
 ): Promise<ResolvedPlain> {
   if (context.source.canDerive && isMadeEachTime(variant)) {
     const resolved = await resolveImage(context, request, plainVariant(variant), cache);
-    const { deviceType, version } = resolved.identity;
-    const { fileType = ".img" } = variant;
-    const { signal } = request;
-    const derived = await context.source.derive({ deviceType, version, variant, fileType, signal });
+    const derived = await derivedFrom(context, request, resolved, variant, cache);
     const identity = { ...resolved.identity, variant: derived?.variant ?? variant };
     if (derived) return { ...resolved, identity, mode: decideMode(derived), derived };
   }

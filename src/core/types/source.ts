@@ -15,6 +15,11 @@ export interface ResolvedImage {
   readonly fileType: ".img" | ".zip" | ".gz";
   /** `true` if the answer must be an {@link ImageFile} of the whole file, because its parts could not be read. Default `false`. */
   readonly isWhole?: boolean | undefined;
+  /**
+   * `true` if the upstream has just been found to be away, or must not be asked (`only-if-cached`). `derive` should then answer with what it
+   * knows, if that is possible. Default `false`.
+   */
+  readonly isOffline?: boolean | undefined;
   /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }
