@@ -4,6 +4,7 @@ import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { arrayOf, collect, rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { stallNext } from "../support/stall.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
 const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
@@ -53,9 +54,10 @@ describe("cleanCache", () => {
   test("lets a running transfer deliver, but not commit", async () => {
     const storage = memoryAdapter();
     const { manager } = createTestManager(api, { storage });
-    api.faults.stall = { atPercent: 50, forMs: 100 };
+    const goOn = stallNext(api);
     const stream = await manager.get(slug, version);
     await manager.cleanCache();
+    goOn();
     expect((await collect(stream)).sha256).toBe(await api.image(slug, version).sha256);
     expect(await stream.committed()).toBeUndefined();
     expect(await keysOf(storage, "balena-images:v1:images:")).toEqual([]);

@@ -7,6 +7,7 @@ import { collect, rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
 import { scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { stallNext } from "../support/stall.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 
 const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
@@ -103,10 +104,11 @@ describe("a stream", () => {
 describe("waitUntil", () => {
   test("is given the work that fills the cache, which then outlives its reader", async () => {
     const { manager } = createTestManager(api);
-    api.faults.stall = { atPercent: 50, forMs: 100 };
+    const goOn = stallNext(api);
     const works: Promise<unknown>[] = [];
     const stream = await manager.get(slug, version, { waitUntil: (work) => works.push(work) });
     await stream.cancel();
+    goOn();
     expect(works).toHaveLength(1);
     await Promise.all(works);
     expect(await manager.inspect(slug, version)).toMatchObject({ size });

@@ -7,6 +7,7 @@ import { bytesOf, collect, rejection, sha256, sha256ByOwnBuffer } from "../../su
 import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { bodyFields, createTestHandler, problemIn, summaryOf, type TestHandler } from "./support.ts";
 
@@ -298,7 +299,7 @@ describe("a client that leaves", () => {
     "and %s harms no other, and the last ends the transfer",
     async (how) => {
       const { send, errors } = createTestHandler(api);
-      api.faults.connectionBytesPerSecond = size;
+      const goOn = stallNext(api);
       const abort = new AbortController();
       const [leaving, staying] = [await send(path, { signal: abort.signal }), await send(path)];
       const leave = (response: Response) => {
@@ -306,6 +307,7 @@ describe("a client that leaves", () => {
         return response.body!.cancel();
       };
       await leave(leaving);
+      goOn();
       const hash = createHash("sha256");
       for await (const piece of staying.body!) hash.update(piece);
       expect(hash.digest("hex")).toBe(sha256(content));

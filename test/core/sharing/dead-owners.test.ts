@@ -5,6 +5,7 @@ import { collect } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { readJson, write } from "../../support/stored-values.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, processOver, readSome, shortLease, stores } from "./support.ts";
@@ -73,11 +74,12 @@ test.each([
   const store = faultyDriver(plain);
   const lease = { heartbeatMs: 50, ttlMs: 3_600_000, pollMs: 10 };
   const first = processOver(api, { storage: store, lease });
-  api.faults.stall = { atPercent: 50, forMs: 500, times: 1 };
+  const goOn = stallNext(api);
   const stream = await first.manager.get(slug, version, raw);
   await readSome(stream, chunkBytes);
   for (const operation of ["getItemRaw", "setItemRaw", "removeItem", "getKeys", "createIfAbsent"] as const)
     store.faults.push({ operation, does: "throw" });
+  goOn();
   await collect(stream);
   expect(await stream.committed()).toBeUndefined();
   store.faults.splice(0);

@@ -5,6 +5,7 @@ import type { ImageStream } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, lastRangeStart, MiB, paced, processOver, readSome, settled, stores } from "./support.ts";
 
@@ -35,7 +36,7 @@ describe.each(stores)("over %s", (_, newStore) => {
 
   test("one that stops, stalls, aborts, scribbles or comes late harms no other", async () => {
     const { manager } = processOver(api, { storage: await newStore(), memoryBytes: 4 * chunkBytes });
-    api.faults.connectionBytesPerSecond = 8 * MiB;
+    const goOn = stallNext(api, 60);
     const abort = new AbortController();
     const start = (options: object = {}) => manager.get(slug, version, { ...raw, ...options });
     const [good, stops, stalls, aborts, scribbles] = (await Promise.all([
@@ -61,6 +62,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(api.counters.openConnections).toBe(1);
     const late = await start();
     expect(late.origin).toBe("network");
+    goOn();
 
     expect((await collect(late)).sha256).toBe(sha256);
     expect((await collected).sha256).toBe(sha256);
@@ -81,7 +83,7 @@ describe.each(stores)("over %s", (_, newStore) => {
   test("the last to leave closes the connection at once; the next get goes on from the partial", async () => {
     const storage = await newStore();
     const { manager, events } = processOver(api, { storage });
-    api.faults.connectionBytesPerSecond = 8 * MiB;
+    stallNext(api);
     const abort = new AbortController();
     const first = await manager.get(slug, version, raw);
     const last = await manager.get(slug, version, { ...raw, signal: abort.signal });

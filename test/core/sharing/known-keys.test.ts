@@ -7,6 +7,7 @@ import { dyingDriver } from "../../support/dying-driver.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type FaultyDriver, faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, lastRangeStart, MiB, processOver, settled, shortLease } from "./support.ts";
 
@@ -42,10 +43,11 @@ const get = (storage: StoreDriver): Promise<ImageStream> => {
 
 test("no get lists: the first, one that follows, a hit, a refresh", async () => {
   const { plain, storage } = countedStore();
-  api.faults.connectionBytesPerSecond = 8 * MiB;
+  const goOn = stallNext(api);
   const owner = await get(storage);
   await eventually(async () => expect(await keysOf(plain, /:leases:/)).toHaveLength(1));
   const follower = await get(storage);
+  goOn();
   for (const stream of await Promise.all([collect(owner), collect(follower)]))
     expect(stream.sha256).toBe(sha256);
   expect(api.counters.transfers).toBe(1);

@@ -6,6 +6,7 @@ import { collect, rejection } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes, type TestManager } from "../../support/test-manager.ts";
 import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from "./support.ts";
 
@@ -31,18 +32,11 @@ const restOf = collect(new Response(api.image(slug, version).bytes(chunkBytes)).
   }),
 );
 
-/** The first download stands still half-way until the test says so. */
-function stallHalfWay(): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  api.faults.stall = { atPercent: 50, times: 1, until: promise };
-  return resolve;
-}
-
 describe.each(stores)("over %s", (_, newStore) => {
   test.each<GetOptions>([raw, {}])("followers read along while the transfer runs (%o)", async (options) => {
     const storage = await newStore();
     const [owner, ...followers] = Array.from({ length: 4 }, () => processOver(api, { storage }));
-    const goOn = stallHalfWay();
+    const goOn = stallNext(api);
     const first = await begin(owner!, options);
     const others = await Promise.all(followers.map((follower) => begin(follower, options)));
     expect(api.counters).toMatchObject({ transfers: 1, openConnections: 1 }); // all have bytes, and it still runs
@@ -80,7 +74,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const ownerStore = faultyDriver(storage);
     const owner = processOver(api, { storage: ownerStore, lease: shortLease });
     const follower = processOver(api, { storage, lease: shortLease });
-    const goOn = stallHalfWay(); // the owner must not have done its work before it ends
+    const goOn = stallNext(api); // the owner must not have done its work before it ends
     const abort = new AbortController();
     const first = await begin(owner, { ...raw, signal: abort.signal });
     const second = await begin(follower);
@@ -118,7 +112,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const storage = await newStore();
     const owner = processOver(api, { storage, lease: shortLease });
     const follower = processOver(api, { storage, lease: shortLease });
-    const goOn = stallHalfWay();
+    const goOn = stallNext(api);
     const first = await begin(owner);
     const second = await begin(follower);
     await steal(storage, (await keysOf(storage, /:leases:/))[0]!);
@@ -139,7 +133,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const [past, future, present] = [-years, years, 0].map((byMs) =>
       processOver(api, { storage, lease: shortLease, clock: fakeClock(Date.now() + byMs) }),
     ) as [TestManager, TestManager, TestManager];
-    stallHalfWay(); // until its client leaves
+    stallNext(api); // until its client leaves
     const first = await begin(past);
     const others = await Promise.all([begin(future), begin(present)]);
     expect(api.counters.transfers).toBe(1);
@@ -156,7 +150,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const storage = await newStore();
     const small = processOver(api, { storage, lease: shortLease });
     const large = processOver(api, { storage, lease: shortLease, chunkBytes: 3 * chunkBytes });
-    stallHalfWay(); // until its client leaves
+    stallNext(api); // until its client leaves
     const first = await begin(small);
     const second = await begin(large);
     expect(api.counters.transfers).toBe(1);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DownloadFaults } from "../../support/balena-api/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from "./support.ts";
 
@@ -45,7 +46,8 @@ describe.each(stores)("over %s", (_, newStore) => {
       "fileType" in options && options.fileType === ".gz"
         ? await api.image(slug, version).gzBytes()
         : imageBytes;
-    Object.assign(api.faults, { connectionBytesPerSecond: whole * 4, ...faults });
+    Object.assign(api.faults, faults);
+    stallNext(api, 60);
     const first = newProcess(storage);
     const left = await first.manager.get(slug, version, options);
     const read = await readSome(left, chunkBytes + 1);
@@ -54,7 +56,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     expect(await keysOf(storage, /:images:/)).toEqual([]);
     expect(await keysOf(storage, /:partials:/)).not.toEqual([]);
 
-    Object.assign(api.faults, { connectionBytesPerSecond: undefined, ...later });
+    Object.assign(api.faults, later);
     api.counters.reset();
     const next = newProcess(storage);
     const stream = await next.manager.get(slug, version, options);

@@ -8,6 +8,7 @@ import { startChild } from "../../support/children.ts";
 import { arrayOf } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
@@ -35,13 +36,6 @@ async function leftovers(): Promise<string[]> {
   return files.filter((file) => /(leases|partials).*\.bin$/.test(file));
 }
 
-/** The first download stands still half-way until the test says so. */
-function stallHalfWay(): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  api.faults.stall = { atPercent: 50, times: 1, until: promise };
-  return resolve;
-}
-
 /** What a journal says is in the store. */
 async function journaledBytes(): Promise<number> {
   const { manager } = createTestManager(api, { storage: fsAdapter({ base }) });
@@ -50,7 +44,7 @@ async function journaledBytes(): Promise<number> {
 }
 
 test("8 processes make one upstream transfer", async () => {
-  const goOn = stallHalfWay();
+  const goOn = stallNext(api);
   const processes = Array.from({ length: 8 }, () => start({}));
   await Promise.all(processes.map((process) => process.delivered(chunkBytes))); // all have joined by then
   goOn();
@@ -62,7 +56,7 @@ test("8 processes make one upstream transfer", async () => {
 });
 
 test("after a kill at 50 % the next process fetches no more than two chunks again", async () => {
-  stallHalfWay();
+  stallNext(api);
   const killed = start();
   await killed.delivered(imageBytes / 2);
   await eventually(async () =>
@@ -98,7 +92,7 @@ test.each([{ fileType: ".img" }, {}])("a follower takes over from a killed owner
 });
 
 test("an owner that is stopped loses its lease, and ends right when it comes back", async () => {
-  const goOn = stallHalfWay();
+  const goOn = stallNext(api);
   const owner = start();
   await owner.delivered(2 * chunkBytes);
   const follower = start();
