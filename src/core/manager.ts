@@ -78,7 +78,8 @@ function createContext(options: ImageManagerOptions): {
   const { prefix, chunkBytes, memoryBytes, onEvent, ...checked } = checkedOptions(options);
   const emit = emitterOf(onEvent);
   const source = checkedSource(options.source, checked.lookUpTimeoutMs);
-  const onBack = (operation: string) => emit({ type: "store-back", operation });
+  const onBack = (operation: string, durationMs: number) =>
+    emit({ type: "store-back", operation, durationMs });
   const store = createByteStore(options.storage, prefix, { storeTimeoutMs: checked.storeTimeoutMs, onBack });
   if (checked.maxBytes !== undefined) assertCompleteListing(store, '"maxBytes"');
   const closing = new AbortController();

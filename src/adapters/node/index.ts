@@ -7,6 +7,7 @@ export type { DeviceProgress, WriteImageOptions } from "./flash/options.ts";
 export { type WrittenImage, writeImage } from "./flash/write-image.ts";
 export { nodeHash } from "./hash.ts";
 export { nodeInflate } from "./inflate.ts";
+export { nodeEvents } from "./node-events.ts";
 export {
   type NodeRequestListener,
   type RequestListenerOptions,

@@ -84,7 +84,8 @@ async function openImage(
 ): Promise<FoundImage> {
   const id = await imageId(identity);
   const way = await findWay(context, { id, identity, insistsOnStoring }, mode, signal, unreachable);
-  if (way.kind === "cached" && way.origin === "stale") context.emit({ type: "stale-served", image: id });
+  if (way.kind === "cached" && way.origin === "stale")
+    context.emit({ type: "stale-served", image: id, cause: way.cause });
   return { id, identity, mode, derived, way };
 }
 
@@ -94,7 +95,13 @@ function isNotThere(failure: unknown): boolean {
 
 /** Where an image is going to come from. */
 export type Way =
-  | { readonly kind: "cached"; readonly manifest: Manifest; readonly origin: "cache" | "stale" }
+  | {
+      readonly kind: "cached";
+      readonly manifest: Manifest;
+      readonly origin: "cache" | "stale";
+      /** Why the upstream could not be asked, for a stale copy. */
+      readonly cause?: unknown;
+    }
   | {
       readonly kind: "transfer";
       readonly transfer: RunningTransfer;
@@ -122,7 +129,7 @@ async function findWay(
     const mayBeStale =
       manifest !== undefined && mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness);
     if (unreachable !== undefined) {
-      if (mayBeStale) return { kind: "cached", manifest, origin: "stale" };
+      if (mayBeStale) return { kind: "cached", manifest, origin: "stale", cause: unreachable };
       throw unreachable;
     }
     const plan = planGet(mode, manifest?.validatedAt, context.now(), context.freshness);
@@ -174,7 +181,7 @@ async function askUpstream(
   } catch (failure) {
     // Only a get that has a copy to fall back on is impatient.
     if (options.isImpatient && isUpstreamUnavailable(failure))
-      return { kind: "cached", manifest: options.previous!, origin: "stale" };
+      return { kind: "cached", manifest: options.previous!, origin: "stale", cause: failure };
     throw failure;
   } finally {
     if (!isHandedOver) release();

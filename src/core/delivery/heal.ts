@@ -101,6 +101,7 @@ async function byRange(
   run: number,
   end: number,
 ): Promise<ChunkSource | undefined> {
+  const tellHealed = healing(context, get.id);
   let fetched: FetchedChunks;
   try {
     fetched = await fetchChunks(context, manifest, healSource, index, index + run, get.signal);
@@ -123,7 +124,7 @@ async function byRange(
       });
       position += 1;
       // Not with the next chunk: nobody may ask for it.
-      if (position === index + run) tellHealed(context, get.id, fetched.rewritten());
+      if (position === index + run) tellHealed(fetched.rewritten());
       return chunk;
     },
     close: () => source.close(),
@@ -147,10 +148,11 @@ async function byTransfer(
     chunkBytes: manifest.chunkBytes,
     previous: manifest,
   };
+  const tellHealed = healing(context, id);
   try {
     const { transfer, chunks } = await followNew(context, options, index, signal);
     const isRewritten = transfer.options.isStored;
-    return isRewritten ? tellingAfter(chunks, run, () => tellHealed(context, id, run)) : chunks;
+    return isRewritten ? tellingAfter(chunks, run, () => tellHealed(run)) : chunks;
   } catch (cause) {
     if (!isImageManagerError(cause) || cause.code !== "UPSTREAM") throw cause;
     throw new IntegrityError(id, index, { cause });
@@ -170,6 +172,10 @@ function tellingAfter(chunks: ChunkSource, count: number, tell: () => void): Chu
   };
 }
 
-function tellHealed({ emit }: ManagerContext, image: string, chunks: number): void {
-  if (chunks > 0) emit({ type: "healed", image, chunks });
+/** Says, when it is called, how many chunks were healed since now. */
+function healing({ emit, now }: ManagerContext, image: string): (chunks: number) => void {
+  const startedAt = now();
+  return (chunks) => {
+    if (chunks > 0) emit({ type: "healed", image, chunks, durationMs: now() - startedAt });
+  };
 }

@@ -31,7 +31,7 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
     const leases = await removeOldLeases(context);
     const old = await removeOldPartials(context, await context.inventory());
     const inventory = await context.inventory();
-    const { evicted, freedBytes } = await shrink(context, inventory, { maxBytes, unusedForMs });
+    const { evicted, freedBytes } = await shrink(context, inventory, { maxBytes, unusedForMs }, "prune");
     const orphans = await sweepOrphans(context, await context.inventory());
     const images = evicted.filter(({ isPartial }) => !isPartial);
     return {
@@ -57,7 +57,7 @@ async function removeOldPartials(
     return !running.has(id) && !isLeased(context, inventory, id) && isOld(context, startedAt);
   });
   const leaving = old.map((id) => ({ id, isPartial: true }));
-  const freedBytes = await evict(context, inventory, leaving);
+  const freedBytes = await evict(context, inventory, leaving, "prune");
   await eachOf(strayKeys, (key) => context.store.remove(key));
   return { count: old.length, freedBytes };
 }

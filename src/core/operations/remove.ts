@@ -19,7 +19,7 @@ export async function remove(
   return context.serially(async () => {
     const inventory = await context.inventory();
     const leaving = leavingOf(context, inventory, id);
-    await evict(context, inventory, leaving);
+    await evict(context, inventory, leaving, "remove");
     const isUnreadable = inventory.unreadable.includes(id);
     if (isUnreadable) await context.store.remove(imageKey(id));
     return isUnreadable || leaving.length > 0;

@@ -6,6 +6,7 @@ import type { Inventory } from "../store/inventory.ts";
 import { readJournal, removeAllJournals } from "../store/journal.ts";
 import { chunkKey, imageKey, leaseFolder, partialFolder, useKey } from "../store/keys.ts";
 import { readManifest } from "../store/manifest.ts";
+import type { EvictionReason } from "../types.ts";
 import { type ChunkUse, chunkUses, releaseChunks, type Tenant } from "./accounting.ts";
 import { contentOf } from "./content.ts";
 import { chunksInUse } from "./needed.ts";
@@ -18,6 +19,7 @@ export async function evict(
   context: ManagerContext,
   inventory: Inventory,
   leaving: readonly Leaving[],
+  reason: EvictionReason,
 ): Promise<number> {
   // Counted once. Counting again after each eviction would cost images times chunks.
   const uses = chunkUses([...inventory.images.values(), ...[...inventory.journals.values()].map(contentOf)]);
@@ -25,7 +27,7 @@ export async function evict(
   for (const { id, isPartial } of leaving) {
     const freed = isPartial
       ? await evictPartial(context, inventory, id, uses)
-      : await evictImage(context, inventory, id, uses);
+      : await evictImage(context, inventory, id, uses, reason);
     context.room.usedBytes -= freed;
     freedBytes += freed;
   }
@@ -37,6 +39,7 @@ async function evictImage(
   inventory: Inventory,
   id: string,
   uses: Map<number, ChunkUse>,
+  reason: EvictionReason,
 ): Promise<number> {
   const { store, emit } = context;
   const image = inventory.images.get(id);
@@ -46,7 +49,7 @@ async function evictImage(
   await store.remove(imageKey(id));
   const freedBytes = await removeChunks(context, chunks, releaseChunks(image, uses));
   await store.remove(useKey(id));
-  emit({ type: "evicted", image: id, freedBytes });
+  emit({ type: "evicted", image: id, freedBytes, reason });
   return freedBytes;
 }
 

@@ -3,6 +3,7 @@ import type { ManagerContext } from "../context.ts";
 import { chunkIdsOf } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
 import type { Manifest } from "../store/manifest.ts";
+import type { EvictionReason } from "../types.ts";
 import { type Content, chooseEvictions, type RoomLimits, type Tenant } from "./accounting.ts";
 import { contentOf, writtenContent } from "./content.ts";
 import { evict } from "./evict.ts";
@@ -76,10 +77,11 @@ export async function shrink(
   context: ManagerContext,
   inventory: Inventory,
   limits: RoomLimits,
+  reason: EvictionReason,
 ): Promise<{ evicted: readonly Tenant[]; freedBytes: number }> {
   const { evicted, bytesBefore } = chooseEvictions(tenantsOf(context, inventory), limits, context.now());
   context.room.usedBytes = bytesBefore;
-  return { evicted, freedBytes: await evict(context, inventory, evicted) };
+  return { evicted, freedBytes: await evict(context, inventory, evicted, reason) };
 }
 
 /** Nothing is evicted for what does not fit in the end. */
@@ -92,7 +94,7 @@ async function shrinkTo(
   const { evicted, bytesBefore, bytesLeft } = chooseEvictions(tenants, { maxBytes }, context.now());
   context.room.usedBytes = bytesBefore;
   if (bytesLeft > maxBytes) return false;
-  await evict(context, inventory, evicted);
+  await evict(context, inventory, evicted, "maxBytes");
   return true;
 }
 

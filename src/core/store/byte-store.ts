@@ -53,7 +53,7 @@ export interface ByteStoreOptions {
   readonly timeoutMs?: number | undefined;
   /** For the others. */
   readonly storeTimeoutMs?: number | undefined;
-  onBack?(operation: StoreOperation): void;
+  onBack?(operation: StoreOperation, durationMs: number): void;
 }
 
 /** How long a call that can't succeed without the store may take. It is generous: a listing may be long, and a disk busy. */

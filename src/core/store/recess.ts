@@ -25,7 +25,7 @@ export interface RecessOptions {
   readonly timeoutMs: number;
   /** Asks for a trial. */
   probe(operation: StoreOperation): Promise<unknown>;
-  onBack(operation: StoreOperation): void;
+  onBack(operation: StoreOperation, durationMs: number): void;
 }
 
 const longestMs = 5 * 60 * 1000;
@@ -68,10 +68,10 @@ export function createRecess(options: RecessOptions): Recess {
   const pauses = new Map<Part, Pause>();
   const lastPauses = new Map<Part, { delayMs: number; endedMs: number }>();
 
-  const end = (part: Part, { operation, delayMs }: Pause) => {
+  const end = (part: Part, { operation, begunMs, delayMs }: Pause) => {
     pauses.delete(part);
     lastPauses.set(part, { delayMs, endedMs: performance.now() });
-    options.onBack(operation);
+    options.onBack(operation, performance.now() - begunMs);
   };
 
   const prolong = (pause: Pause) => {

@@ -61,12 +61,11 @@ export class Committer {
   /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
   async confirm(seen: Validators | undefined): Promise<Outcome> {
     const { id, previous } = this.#options;
-    const { store, emit, now, serially } = this.#context;
+    const { store, now, serially } = this.#context;
     const stored = previous as Manifest;
     // A copy that came as one file is known by its parts from now on: they tell more.
     const validators = seen && areOfParts(seen) ? seen : stored.validators;
     const manifest: Manifest = { ...stored, validators, validatedAt: now() };
-    emit({ type: "revalidated", image: id });
     try {
       await serially(async () => {
         const current = await readManifest(store, id);
@@ -90,7 +89,7 @@ export class Committer {
   /** Done under a lock, so that no two commits take the same room, and no pin is lost. `onRead`: see {@link FileSha256.finish}. */
   async commit(window: TransferWindow, file: UpstreamFile, onRead: () => void): Promise<Outcome> {
     const { id, identity } = this.#options;
-    const { now, store, emit, serially } = this.#context;
+    const { now, store, serially } = this.#context;
     const sha256 = await this.#sha256Of(window, onRead);
     return serially(async () => {
       try {
@@ -102,7 +101,6 @@ export class Committer {
         await writeManifest(store, id, manifest);
         // Some drivers (read-only ones, `null`) accept values that they do not keep.
         if ((await readManifest(store, id))?.digest !== manifest.digest) return { obstacle: this.#lost() };
-        emit({ type: "committed", image: id, size: manifest.size });
         return { manifest };
       } catch (cause) {
         return { obstacle: this.storeFault("commit", cause) };

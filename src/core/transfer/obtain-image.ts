@@ -16,6 +16,7 @@ import type { Committer } from "./committer.ts";
 import type { Upstream } from "./open-upstream.ts";
 import { resumeFrom } from "./resume.ts";
 import { maxRunsInVain, runsInVain } from "./runs-in-vain.ts";
+import type { Tally } from "./tally.ts";
 import { headOfFile, headOfJournal, journalHeader, type TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
@@ -29,6 +30,7 @@ export interface TransferWork {
   readonly sink: ChunkSink;
   readonly share: Share;
   readonly pieces: WirePieces;
+  readonly tally: Tally;
   readonly signal: AbortSignal;
   /** Called when something moves, for those who watch the lease. */
   readonly moved: () => void;
@@ -44,6 +46,8 @@ export async function obtainImage(
   if (work.options.isConditional) {
     const file = await upstream.openUnlessFresh();
     if ("fresh" in file) {
+      const { durationMs } = work.tally.cost();
+      work.context.emit({ type: "revalidated", image: work.options.id, durationMs });
       const outcome = await committer.confirm(file.fresh);
       setStarted({ kind: "cached" });
       return outcome;
@@ -162,19 +166,30 @@ function takeOver(
 }
 
 async function finish(work: TransferWork, { isProven, opened: file }: DownloadResult): Promise<Outcome> {
-  const { context, window, committer, signal, moved } = work;
+  const { context, window, tally } = work;
   await work.sink.finish();
   if (context.maxBytes !== undefined) await work.pieces.giveRoom(); // to the image, which may need it
-  const { size } = window;
+  const facts = { image: work.options.id, size: window.size };
   if (!isProven) {
-    context.emit({ type: "unproven", image: work.options.id, size });
-    return { obstacle: new TruncatedDownloadError("Nothing proves that the download is complete", size) };
+    context.emit({ type: "unproven", ...facts, ...tally.cost() });
+    const message = "Nothing proves that the download is complete";
+    return { obstacle: new TruncatedDownloadError(message, window.size) };
   }
+  const outcome = await commit(work, file);
+  const { obstacle: cause } = outcome;
+  if (cause) context.emit({ type: "not-stored", ...facts, cause, ...tally.cost() });
+  else context.emit({ type: "committed", ...facts, ...tally.cost() });
+  return outcome;
+}
+
+async function commit(
+  { committer, window, signal, moved }: TransferWork,
+  file: UpstreamFile,
+): Promise<Outcome> {
   const { obstacle } = committer;
   if (obstacle) return { obstacle };
-  const onRead = () => {
+  return committer.commit(window, file, () => {
     signal.throwIfAborted();
     moved();
-  };
-  return committer.commit(window, file, onRead);
+  });
 }

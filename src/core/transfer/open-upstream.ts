@@ -11,6 +11,7 @@ import { openFile } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { openRestOrWhole, type RequestConditions } from "../upstream/request.ts";
 import { createRetries, withRetries } from "../upstream/retry.ts";
+import type { Tally } from "./tally.ts";
 import type { TransferOptions } from "./transfer-options.ts";
 
 type FileTypes = readonly Validators["fileType"][];
@@ -30,6 +31,7 @@ export function createUpstream(
   wire: WireKeep,
   signal: AbortSignal,
   onRequest: () => void,
+  tally: Tally,
 ): Upstream {
   const { identity, id, previous, isImpatient } = options;
   const { source, fetch, inflater, retry, connections, memory, emit, lookUpTimeoutMs } = context;
@@ -49,6 +51,7 @@ export function createUpstream(
     signal,
     wire,
     onResumed: (fromByte, cause) => emit({ type: "resumed", image: id, fromByte, cause }),
+    onBytes: tally.addWireBytes,
   };
 
   const retried = <T>(run: () => Promise<T>): Promise<T> =>

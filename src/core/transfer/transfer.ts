@@ -17,6 +17,7 @@ import { createWirePieces } from "./keep-wire.ts";
 import { obtainImage, type TransferWork } from "./obtain-image.ts";
 import { createUpstream } from "./open-upstream.ts";
 import type { RunningTransfer } from "./running-transfer.ts";
+import { createTally, type Tally } from "./tally.ts";
 import type { TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
@@ -34,6 +35,7 @@ export class Transfer implements RunningTransfer {
   readonly #sink: ChunkSink;
   readonly #share: Share;
   readonly #pieces: WirePieces;
+  readonly #tally: Tally;
   readonly #work: TransferWork;
   #users = 0;
   /** Grows with all that moves, for those who watch the lease. */
@@ -63,6 +65,7 @@ export class Transfer implements RunningTransfer {
       (cause) => this.#committer.storeFault("write", cause),
       (index, chunk) => this.#lookAt(index, chunk),
     );
+    this.#tally = createTally(context.now);
     this.#work = this.#createWork();
     const opening = Promise.withResolvers<TransferStart>();
     this.started = opening.promise;
@@ -118,8 +121,13 @@ export class Transfer implements RunningTransfer {
 
   async #run(setStarted: (start: TransferStart) => void): Promise<Outcome> {
     this.#context.running.add(this);
+    let isBegun = false;
+    const begin = (start: TransferStart) => {
+      isBegun = true;
+      setStarted(start);
+    };
     try {
-      const outcome = await obtainImage(this.#work, setStarted);
+      const outcome = await obtainImage(this.#work, begin);
       this.#isCommitted = outcome.manifest !== undefined;
       const leaving = this.#leave(true);
       if (this.#isCommitted) await leaving; // otherwise nobody waits until the written chunks are deleted
@@ -127,6 +135,7 @@ export class Transfer implements RunningTransfer {
       return outcome;
     } catch (cause) {
       const failure = explained(cause, this.options.identity.variant);
+      this.#tellEnd(failure, isBegun);
       this.window.fail(failure);
       await this.#sink.settled();
       await this.#leave(failure instanceof ImageChangedError);
@@ -137,6 +146,14 @@ export class Transfer implements RunningTransfer {
       void this.#leave(true).finally(() => this.#leaveRoom());
       this.#context.endedTransfers.count += 1;
     }
+  }
+
+  /** A get that has a copy to fall back on tells itself what it makes of a failure. */
+  #tellEnd(cause: unknown, isBegun: boolean): void {
+    const { id: image, isImpatient } = this.options;
+    const cost = this.#tally.cost();
+    if (this.#signal.aborted) this.#context.emit({ type: "abandoned", image, ...cost });
+    else if (isBegun || !isImpatient) this.#context.emit({ type: "failed", image, cause, ...cost });
   }
 
   /** Whether the journal that is left names all that was written. */
@@ -193,8 +210,9 @@ export class Transfer implements RunningTransfer {
     const { options, window } = this;
     const [context, signal, moved] = [this.#context, this.#signal, this.#moved];
     const [committer, sink, share, pieces] = [this.#committer, this.#sink, this.#share, this.#pieces];
-    const upstream = createUpstream(context, options, pieces, signal, moved);
-    return { context, options, window, upstream, committer, sink, share, pieces, signal, moved };
+    const tally = this.#tally;
+    const upstream = createUpstream(context, options, pieces, signal, moved, tally);
+    return { context, options, window, upstream, committer, sink, share, pieces, tally, signal, moved };
   }
 
   #createShare(): Share {

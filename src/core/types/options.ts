@@ -3,38 +3,79 @@
 import type { KeyValueStore } from "./key-value-store.ts";
 import type { ImageSource } from "./source.ts";
 
+/** What a transfer has cost from its beginning to an event. */
+export interface TransferCost {
+  /** Milliseconds since the transfer began, by the manager's `now`. */
+  readonly durationMs: number;
+  /**
+   * Bytes of the upstream's files that this transfer received, compressed as they come, with those that came twice. Headers and look-ups are
+   * not counted. What another process downloads is counted there.
+   */
+  readonly wireBytes: number;
+}
+
 /** Something that happened inside the manager, for logs and metrics. `image` is an {@link ImageInfo.id}. An event contains no secret. */
 export type ImageManagerEvent =
   /**
-   * What a get or prefetch found in the cache. `hit`: a copy that needed no request. `miss`: no copy. `revalidated`: a copy that the
-   * upstream has just confirmed. `stale-served`: a copy that the upstream could not be asked about.
+   * What a get or prefetch found in the cache. `hit`: a copy that needed no request. `miss`: no copy.
    */
-  | { readonly type: "hit" | "miss" | "revalidated" | "stale-served"; readonly image: string }
+  | { readonly type: "hit" | "miss"; readonly image: string }
+  /** The upstream confirmed a copy. It took `durationMs` milliseconds. */
+  | { readonly type: "revalidated"; readonly image: string; readonly durationMs: number }
+  /** A copy was served that the upstream could not be asked about. `cause` says why not. */
+  | { readonly type: "stale-served"; readonly image: string; readonly cause: unknown }
   /**
    * A broken transfer continued at `fromByte` of the upstream's file. 0 means that it started again and compares the bytes. `cause` is the
    * error that broke it.
    */
   | { readonly type: "resumed"; readonly image: string; readonly fromByte: number; readonly cause: unknown }
-  /** Damaged chunks were downloaded again. `chunks` damaged chunks in a row caused it; a whole transfer may have repaired more. */
-  | { readonly type: "healed"; readonly image: string; readonly chunks: number }
+  /**
+   * Damaged chunks were downloaded again, within `durationMs` milliseconds. `chunks` damaged chunks in a row caused it; a whole transfer may
+   * have repaired more.
+   */
+  | {
+      readonly type: "healed";
+      readonly image: string;
+      readonly chunks: number;
+      readonly durationMs: number;
+    }
   /** A raw image does not begin like any known disk or file system. It is delivered and stored all the same. */
   | { readonly type: "unrecognized"; readonly image: string }
-  /** `remove`, `prune` or `maxBytes` deleted an image, with `freedBytes` of chunks that nothing else needs. */
-  | { readonly type: "evicted"; readonly image: string; readonly freedBytes: number }
+  /** An image was deleted, with `freedBytes` of chunks that nothing else needs. `reason` is the method or option that wanted it. */
+  | {
+      readonly type: "evicted";
+      readonly image: string;
+      readonly freedBytes: number;
+      readonly reason: EvictionReason;
+    }
   /** A whole image of `size` bytes is in the store. */
-  | { readonly type: "committed"; readonly image: string; readonly size: number }
+  | ({ readonly type: "committed"; readonly image: string; readonly size: number } & TransferCost)
   /** An image was delivered but not stored, because nothing proved it complete. `size` is in bytes. */
-  | { readonly type: "unproven"; readonly image: string; readonly size: number }
+  | ({ readonly type: "unproven"; readonly image: string; readonly size: number } & TransferCost)
   /**
    * `runs` processes in a row were killed before they got further with the image than the one before: in a Worker with a time limit, for
    * example, in which a part of the image can't be inflated. The image is delivered, but not stored. It is tried again after a day, and by
    * each `prefetch`.
    */
   | { readonly type: "cut-off"; readonly image: string; readonly runs: number }
+  /** An image of `size` bytes was delivered but not stored. `cause` says why: it does not fit, the store failed, or it was not to be stored. */
+  | ({
+      readonly type: "not-stored";
+      readonly image: string;
+      readonly size: number;
+      readonly cause: unknown;
+    } & TransferCost)
+  /** A transfer failed for good, because of `cause`. A copy that is served instead has the event `stale-served`. */
+  | ({ readonly type: "failed"; readonly image: string; readonly cause: unknown } & TransferCost)
+  /** A transfer ended because nobody wanted its image any more, or because the manager was closed. The next one may continue it. */
+  | ({ readonly type: "abandoned"; readonly image: string } & TransferCost)
   /** The store failed in an `operation` such as `read` or `write`. The work goes on without the store. */
   | { readonly type: "store-fault"; readonly operation: string; readonly cause: unknown }
-  /** The store answers within `storeTimeoutMs` again. Gets had avoided it because its `operation` had hung. */
-  | { readonly type: "store-back"; readonly operation: string };
+  /** The store answers within `storeTimeoutMs` again. Gets had avoided it for `durationMs` milliseconds, because its `operation` had hung. */
+  | { readonly type: "store-back"; readonly operation: string; readonly durationMs: number };
+
+/** What wanted an image to be deleted. */
+export type EvictionReason = "remove" | "prune" | "maxBytes";
 
 /** Options of {@link createImageManager}. */
 export interface ImageManagerOptions {

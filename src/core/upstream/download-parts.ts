@@ -142,6 +142,7 @@ function readContext({ job, supply, index, sink, retries }: PartTask): ReadConte
         openRestOrWhole(conditions, (asked) => supply.open(index, asked, job.signal)),
       ),
     onResumed: (fromByte, cause) => job.onResumed(before + fromByte, cause),
+    onBytes: job.onBytes,
     onPosition(offset) {
       if (offset > furthest) retries.progressed();
       furthest = Math.max(furthest, offset);

@@ -109,6 +109,8 @@ export interface DownloadJob {
   /** Default: nothing is kept. */
   readonly wire?: WireKeep | undefined;
   onResumed(fromByte: number, cause: unknown): void;
+  /** Told of the bytes of each piece of a file that comes. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** A download that came to its end. */

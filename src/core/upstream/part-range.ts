@@ -43,6 +43,7 @@ export function readPartRange(
       return withRetries(retries, job.signal, () => openPartRange(supply, rest, etag, job.signal));
     },
     onResumed: job.onResumed,
+    onBytes: job.onBytes,
     onPosition(offset) {
       retries.progressed();
       onPosition(offset);

@@ -22,6 +22,8 @@ export interface ReadContext {
   /** Told after each piece how far the file has come. */
   onPosition(offset: number): void;
   onResumed(fromByte: number, cause: unknown): void;
+  /** Told of the bytes of each piece that comes. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** Thrown when the file can't be continued: the bytes begin again with the response that is already open. */
@@ -126,6 +128,7 @@ async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGener
       idle.end();
       context.signal.throwIfAborted();
       if (!piece) return;
+      context.onBytes?.(piece.length);
       yield piece;
       if (isToFree) detachBuffer(piece);
     }

@@ -125,7 +125,9 @@ test("while it is left alone, nothing more is told than that it hung; it is back
       { timeout: 10_000 },
     )
     .toContain("committed");
-  expect(events.of("store-back")).toEqual([{ type: "store-back", operation: "read" }]);
+  expect(events.of("store-back")).toEqual([
+    { type: "store-back", operation: "read", durationMs: expect.any(Number) },
+  ]);
   expect(await manager.inspect(slug, version)).toMatchObject({ version });
 });
 
