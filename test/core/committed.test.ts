@@ -145,10 +145,10 @@ describe("events", () => {
     await collect(await manager.get(slug, version));
     expect(events.all).toEqual([
       { type: "miss", image: id },
-      { type: "committed", image: id, size },
+      { type: "committed", image: id, size, durationMs: 0, wireBytes: expect.any(Number) },
       { type: "hit", image: id },
-      { type: "revalidated", image: id },
-      { type: "stale-served", image: id },
+      { type: "revalidated", image: id, durationMs: 0 },
+      { type: "stale-served", image: id, cause: expect.objectContaining({ code: "UPSTREAM" }) },
     ]);
   });
 

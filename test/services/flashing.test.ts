@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ensureInstalled } from "../../scripts/services/install.ts";
+import { bootFiles } from "../../src/adapters/boot-files/index.ts";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
 import { checkedDevice } from "../../src/adapters/node/flash/device-target.ts";
 import { deviceUses } from "../../src/adapters/node/flash/device-use.ts";
@@ -163,6 +164,45 @@ describe.skipIf(reason !== undefined)("flashing loop devices", () => {
     await made.manager.prefetch(slug, version);
     return made.manager;
   }
+
+  test("the station of the examples writes four cards, and says which one failed", async () => {
+    const cards = [await card(), await card(8 * MiB), await card(), await card()];
+    const station = fileURLToPath(new URL("../../examples/flashing-station.ts", import.meta.url));
+    const fromSource = new URL("../support/package-from-source.ts", import.meta.url).href;
+    const child = spawn(
+      process.execPath,
+      ["--import", fromSource, station, slug, "6.1.x", ...cards.map(({ path }) => path)],
+      {
+        env: { ...process.env, BALENA_API_URL: api.url, IMAGE_CACHE: join(root, "station") },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    const [said, complained] = [collectText(child.stdout), collectText(child.stderr)];
+    expect(await once(child, "exit"), await complained).toEqual([1, null]);
+    expect(await said).toContain(`balenaOS ${version} for ${slug}, SHA-256 ${sha256}`);
+    expect(await complained).toContain(`${cards[1]!.path} FAILED`);
+    for (const { path } of cards.filter((_, index) => index !== 1)) {
+      expect(await said).toContain(`${path} verifying 100 %`);
+      expect(await said).toContain(`${path} done`);
+      expect(await sha256Of(path)).toBe(sha256);
+    }
+  });
+
+  async function collectText(stream: AsyncIterable<Buffer>): Promise<string> {
+    let text = "";
+    for await (const piece of stream) text += piece;
+    return text;
+  }
+
+  test("a configured image: what mtools reads on the card is what was laid over the cached image", async () => {
+    const { path } = await card();
+    const edit = bootFiles({ "config.json": { applicationId: 4711 } });
+    await writeImage(manager, slug, version, path, { edit });
+    run("partx", "--add", path);
+    undo.push(() => run("partx", "--delete", path));
+    const config = { deviceType: slug, applicationId: 4711 };
+    expect(JSON.parse(bootFile(`${path}p1`, "config.json"))).toMatchObject(config);
+  });
 
   /** As mtools reads it. */
   const bootFile = (partition: string, name: string) => run("mtype", "-i", partition, `::/${name}`);

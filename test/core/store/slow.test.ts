@@ -114,7 +114,7 @@ describe("a chunk that never comes", () => {
     const { manager, events } = await hungAt(1, 1);
     api.faults.refuse = { status: 503 };
     expect((await collect(await manager.get(slug, version))).sha256).toBe(sha256);
-    expect(events.types()).toEqual(["hit", "store-fault", "store-back"]);
+    expect(events.types()).toEqual(["hit", "store-fault", "failed", "store-back"]);
   });
 });
 
