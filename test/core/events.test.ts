@@ -113,3 +113,18 @@ describe("a copy", () => {
     expect(events.of("healed")).toMatchObject([{ chunks: 1, durationMs: 0 }]);
   });
 });
+
+describe("an image that is delivered and not stored: why, and what it cost", () => {
+  test.each<[string, object, object, RegExp]>([
+    ["it must not be", {}, { cache: "no-store" }, /must not be stored/],
+    ["it does not fit", { maxBytes: 4 * chunkBytes }, {}, /does not fit into "maxBytes"/],
+  ])("%s", async (_, options, get, message) => {
+    const { manager, events } = createTestManager(api, options);
+    await collect(await manager.get(slug, version, get));
+    await vi.waitFor(() => expect(events.of("not-stored")).toHaveLength(1));
+    const [{ cause, ...facts } = { cause: undefined }] = events.of("not-stored");
+    expect(facts).toMatchObject({ size: 16 * chunkBytes, wireBytes: gzBytes });
+    expect((cause as Error).message).toMatch(message);
+    expect(events.of("committed")).toEqual([]);
+  });
+});
