@@ -34,3 +34,31 @@ function makeTables(): Tables {
   }
   return made;
 }
+
+const polynomial = 0xedb88320;
+
+/** The checksum of two runs of bytes in a row, from that of each; `bytes` is the length of the second one. */
+export function combineCrc32(first: number, second: number, bytes: number): number {
+  return (times(powerOfX(8 * bytes), first) ^ second) >>> 0;
+}
+
+/** x to that power, modulo the polynomial; bits are in reverse, so the highest one stands for 1. */
+function powerOfX(exponent: number): number {
+  let power = 0x80000000;
+  let square = 0x40000000;
+  for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) power = times(square, power);
+    square = times(square, square);
+  }
+  return power;
+}
+
+function times(one: number, other: number): number {
+  let product = 0;
+  let shifted = other;
+  for (let bit = 31; bit >= 0; bit--) {
+    if ((one >>> bit) & 1) product ^= shifted;
+    shifted = shifted & 1 ? (shifted >>> 1) ^ polynomial : shifted >>> 1;
+  }
+  return product >>> 0;
+}

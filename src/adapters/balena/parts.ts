@@ -32,7 +32,7 @@ export function isMadeOfParts({
   imageType: _imageType,
   ...configured
 }: ImageVariant): boolean {
-  return fileType === undefined && Object.keys(configured).length === 0;
+  return (fileType === undefined || fileType === ".gz") && Object.keys(configured).length === 0;
 }
 
 /**

@@ -54,7 +54,8 @@ async function openParts(
   { identity: { deviceType, version, variant }, validators }: Manifest,
   signal: AbortSignal,
 ): Promise<PartsReader | undefined> {
-  if (validators.fileType !== ".gz" || variant.fileType !== undefined || validators.isWhole) return undefined;
+  if (validators.fileType !== ".gz" || ![undefined, ".gz"].includes(variant.fileType) || validators.isWhole)
+    return undefined;
   const { source, fetch, inflater, retry } = context;
   const image = { deviceType, version, variant };
   const answer = await source.request({ ...image, fileType: ".gz", signal });

@@ -6,8 +6,10 @@ import { crc32 } from "../crc32.ts";
 import { foreignError } from "../foreign-error.ts";
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import type { ImagePart } from "../types.ts";
+import type { FilePart } from "./file-parts.ts";
 import type { Inflater } from "./gzip-member.ts";
 import { leaveInflater } from "./leave-inflater.ts";
+import { provePacked } from "./prove-packed.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -18,18 +20,25 @@ export class PartDamaged extends Error {
 
 /** Yields the bytes of the image; a piece is good until the next is asked for. @throws {PartDamaged} at the latest at the end. */
 export async function* inflatePart(
-  part: ImagePart,
+  part: FilePart,
   wire: AsyncIterable<Bytes>,
   inflater: Inflater,
 ): AsyncGenerator<Bytes> {
   let bytes = 0;
-  const pieces = part.encoding === "identity" ? checked(part, wire) : inflated(part, wire, inflater);
+  const pieces = piecesOf(part, wire, inflater);
   for await (const piece of pieces) {
     bytes += piece.length;
     if (bytes > part.bytes) throw new PartDamaged(`Part ${part.name} has more than ${part.bytes} bytes`);
     yield piece;
   }
   if (bytes < part.bytes) throw new PartDamaged(`Part ${part.name} has ${bytes} of ${part.bytes} bytes`);
+}
+
+function piecesOf(part: FilePart, wire: AsyncIterable<Bytes>, inflater: Inflater): AsyncGenerator<Bytes> {
+  const { packed, encoding } = part;
+  if (!packed) return encoding === "identity" ? checked(part, wire) : inflated(part, wire, inflater);
+  const unpacked: FilePart = { ...part, ...packed, encoding: "deflate-raw", packed: undefined };
+  return provePacked(wire, (copy) => inflatePart(unpacked, copy, inflater));
 }
 
 async function* checked(part: ImagePart, wire: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {

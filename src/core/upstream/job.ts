@@ -2,7 +2,8 @@
 import type { Validators } from "../freshness/validators.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { FilePosition } from "../memory/chunk-list.ts";
-import type { ImageFile, ImagePart, ImageParts, ResolvedImage } from "../types.ts";
+import type { ImageFile, ImageParts, ResolvedImage } from "../types.ts";
+import type { FilePart } from "./file-parts.ts";
 import type { FileBody } from "./file-response.ts";
 import type { Inflater } from "./gzip-member.ts";
 import type { RequestConditions } from "./request.ts";
@@ -27,7 +28,8 @@ export interface OpenedParts {
 
 /** Opens the parts of one image. */
 export interface PartOpener {
-  readonly parts: readonly ImagePart[];
+  /** What the file that is wanted is made of. */
+  readonly parts: readonly FilePart[];
   readonly validators: Validators;
   /** The response for a part, whole or from a byte on. */
   open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile>;

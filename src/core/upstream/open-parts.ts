@@ -15,13 +15,16 @@ export async function openParts(
 ): Promise<UpstreamAnswer> {
   const validators = await partsValidators(answer.parts);
   if (conditions.unless?.etag === validators.etag) return { response: { kind: "not-modified" } };
-  const size = sum(answer.parts, "bytes");
-  if (conditions.isHeadersOnly) return asFile(size, validators, 0, noBody);
   const supply = new PartSupply(job, answer, validators);
+  const size = sum(supply.parts, "bytes");
+  if (conditions.isHeadersOnly) return asFile(size, validators, 0, noBody);
   // Where the rest begins is told by what is kept of it. Another list is another file: then it begins at its beginning.
   if (conditions.resume?.etag === validators.etag)
     return { ...asFile(size, validators, conditions.resume!.fromByte, noBody), parts: { supply } };
-  const first = await supply.open(0, {}, job.signal);
+  const first = await supply.openFirst(job.signal).catch((failure: unknown) => {
+    supply.close();
+    throw failure;
+  });
   return { ...asFile(size, validators, 0, first.response.body), parts: { supply, first } };
 }
 

@@ -2,6 +2,7 @@
 import { ImageChangedError, isImageManagerError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
+import { type FilePart, filePartsOf } from "./file-parts.ts";
 import { discard } from "./file-response.ts";
 import type { DownloadJob, PartOpener, UpstreamFile } from "./job.ts";
 import { isImageParts, partsValidators } from "./part-list.ts";
@@ -17,7 +18,7 @@ const maxAhead = 4;
 export class PartSupply implements PartOpener {
   readonly validators: Validators;
   readonly #job: DownloadJob;
-  #parts: readonly ImagePart[];
+  #parts: readonly FilePart[];
   readonly #ahead = new Map<number, Promise<UpstreamFile>>();
   readonly #leaving = new Set<ReturnType<typeof setTimeout>>();
   #mayRange = true;
@@ -25,11 +26,11 @@ export class PartSupply implements PartOpener {
   /** `validators`: those of the parts. */
   constructor(job: DownloadJob, { parts }: ImageParts, validators: Validators) {
     this.#job = job;
-    this.#parts = parts;
+    this.#parts = filePartsOf(job.image, parts);
     this.validators = validators;
   }
 
-  get parts(): readonly ImagePart[] {
+  get parts(): readonly FilePart[] {
     return this.#parts;
   }
 
@@ -41,6 +42,15 @@ export class PartSupply implements PartOpener {
     const isWhole = !conditions.resume && !conditions.span;
     const opened = isWhole ? await early?.catch(() => undefined) : undefined;
     return opened ?? this.#ask(index, conditions, signal);
+  }
+
+  /** The first part. Before a literal one is given, the part after it is asked for: what is wrong with that shows at once. */
+  async openFirst(signal: AbortSignal): Promise<UpstreamFile> {
+    if (this.#parts[0]!.literal) {
+      this.openAhead(0, signal);
+      await this.#ahead.get(1);
+    }
+    return this.open(0, {}, signal);
   }
 
   /** Asks for the parts after one whose last bytes are on their way. */
@@ -93,8 +103,9 @@ export class PartSupply implements PartOpener {
     }
   }
 
-  async #request(part: ImagePart, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
+  async #request(part: FilePart, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
     const { fetch, image, retry } = this.#job;
+    if (part.literal) return literalFile(part.literal);
     const request: ImageFile = {
       url: part.url,
       headers: part.headers,
@@ -135,8 +146,24 @@ export class PartSupply implements PartOpener {
     const isSame =
       isImageParts(answer) && (await partsValidators(answer.parts)).etag === this.validators.etag;
     if (!isSame) throw new ImageChangedError("The upstream's parts of this version changed");
-    this.#parts = answer.parts;
+    this.#parts = filePartsOf(image, answer.parts);
   }
+}
+
+function literalFile(bytes: Uint8Array<ArrayBuffer>): UpstreamFile {
+  let isRead = false;
+  const read = async () => {
+    if (isRead) return undefined;
+    isRead = true;
+    return bytes.slice();
+  };
+  const body = { arePiecesOurs: false, read, cancel: async () => undefined };
+  const validators = { fileType: ".gz" } as const;
+  const facts = { mime: undefined, fileBytes: bytes.length, fromByte: 0, isCoded: false };
+  return {
+    request: { url: "", gzip: false, exactBytes: bytes.length },
+    response: { kind: "body", body, validators, ...facts },
+  };
 }
 
 /** What is there has another length than the list says, or one that nothing proves. */
