@@ -47,7 +47,16 @@ const forged: Spoil = async (random, key, value) => {
   if (key.includes(":chunks:")) return damaged(random, value);
   const relativeKey = key.slice(prefix.length);
   const sealed = await decodeSealed(relativeKey, value);
-  const untouched = ["chunks", "size", "chunkBytes", "digest", "digests", "from", "isInflated"];
+  const untouched = [
+    "chunks",
+    "size",
+    "chunkBytes",
+    "digest",
+    "digests",
+    "from",
+    "isInflated",
+    "provenParts",
+  ];
   const mayTouch = (path: readonly string[]) => !path.some((name) => untouched.includes(name));
   const document = sealed ?? JSON.parse(new TextDecoder().decode(value));
   const { says, text } = damagedJson(random, document, mayTouch);
@@ -77,7 +86,8 @@ const strangeKeys: readonly ((random: Random) => string)[] = [
   () => "v1:chunks:zz:no-digest",
   () => `v1:chunks:ab:${"ab".repeat(31)}`,
   (random) => `v1:leases:x:${random.pick(["0", "-1", "1e9", "x", "9007199254740993"])}`,
-  (random) => `v1:partials:x:${random.pick(["1", "1:x", "1:1:1", "-1:0"])}`,
+  (random) =>
+    `v1:partials:x:${random.pick(["1", "1:x", "1:1:1", "-1:0", "1:wire", "1:wire:0", "1:wire:0:0", "1:wire:x:-1"])}`,
   () => "v1:catalog:x",
   () => "v1:uses:",
   () => "v1:nothing-known",
