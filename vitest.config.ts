@@ -12,6 +12,8 @@ export default defineConfig({
     silent: "passed-only",
     // Most tests wait for sockets and timers: on two cores, four workers take far less time than the one that is the default.
     maxWorkers: 4,
+    // For the same reason, of the tests of a file that say they may run at once.
+    maxConcurrency: 12,
     // A promise that rejects unseen fails the run: the library promises that none does.
     dangerouslyIgnoreUnhandledErrors: false,
   },
