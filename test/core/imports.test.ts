@@ -159,6 +159,39 @@ describe("the rooms of src/core", () => {
   });
 });
 
+describe("src/cli", () => {
+  const cli = fileURLToPath(new URL("../../src/cli", import.meta.url));
+  const filesIn = async (directory: string) =>
+    (await readdir(directory, { recursive: true }))
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => join(directory, name));
+  const importsIn = async (directory: string) => {
+    const files = await filesIn(directory);
+    return (
+      await Promise.all(files.map(async (file) => importsOf(file, await readFile(file, "utf8"))))
+    ).flat();
+  };
+
+  test("imports what is exported, Node, the progress bar and its own files", async () => {
+    const surface = /^\.\.\/(core\/index|core\/http\/index|adapters\/[\w-]+\/index)\.ts$/;
+    const isFine = ({ from }: Import) =>
+      surface.test(from) || /^(\.\/[\w-]+\.ts|node:[\w/]+|cli-progress)$/.test(from);
+    const imports = await importsIn(cli);
+    expect(imports.length).toBeGreaterThan(20);
+    expect(imports.filter((found) => !isFine(found))).toEqual([]);
+  });
+
+  test("is imported by nobody, and stays a thin shell", async () => {
+    const others = await importsIn(fileURLToPath(new URL("../../src", import.meta.url)));
+    const inside = others.filter(
+      ({ file, from }) => from.startsWith(".") && join(dirname(file), from).startsWith(cli),
+    );
+    expect(inside.filter(({ file }) => !file.startsWith(cli))).toEqual([]);
+    const texts = await Promise.all((await filesIn(cli)).map((file) => readFile(file, "utf8")));
+    expect(texts.join("").split("\n").length - 1).toBeLessThanOrEqual(400);
+  });
+});
+
 /** The first circle that is found, as names. */
 function circleIn(targets: ReadonlyMap<string, readonly string[]>): string[] | undefined {
   const done = new Set<string>();

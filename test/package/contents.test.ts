@@ -15,17 +15,19 @@ test("it holds the build, the manifest and three texts", () => {
   expect(others.sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
 });
 
-test("every file that exports name is there", () => {
+const command = [manifest.bin["balena-image-manager"], "dist/command.js"];
+
+test("every file that exports and bin name is there", () => {
   const named = targets(manifest.exports).map((path) => path.replace(/^\.\//, ""));
   expect(named.length).toBeGreaterThan(20);
-  expect(named.filter((name) => !files.includes(name))).toEqual([]);
+  expect([...named, ...command].filter((name) => !files.includes(name))).toEqual([]);
 });
 
-test("every built file is exported, but for shared parts and those that are loaded late", () => {
+test("every built file is exported, but for the command, shared parts and those that are loaded late", () => {
   const named = targets(manifest.exports).map((path) => path.replace(/^\.\//, ""));
   const shared = /^dist\/[\w-]+-[\w-]{8}\.(c?js|d\.c?ts)$/; // named after their content
   const unnamed = files.filter(
-    (name) => name.startsWith("dist/") && !shared.test(name) && !named.includes(name),
+    (name) => name.startsWith("dist/") && !shared.test(name) && ![...named, ...command].includes(name),
   );
   expect(unnamed).toEqual([]);
 });
