@@ -7,6 +7,9 @@ import type { PruneLimits, PruneReport, VerifyOptions, VerifyReport } from "./up
 /**
  * A cache of images in front of a source. Every method rejects with an {@link ImageManagerError}, or with the reason of an aborted signal.
  * What was stored before stays usable in both cases.
+ *
+ * If the source derives an image from a plainer one, only `get` delivers the derived image. All other methods mean the plainer image,
+ * because that is what is stored.
  */
 export interface ImageManager {
   /**
@@ -19,7 +22,7 @@ export interface ImageManager {
    *   also if it is a pre-release. `recommended`: the newest version that is no pre-release. `default`: the recommended version, or the
    *   latest if there is none. Extended-support (ESR) versions are considered only if the range starts at 2018 or above, or if there are
    *   no other versions.
-   * @param options - The variant, the use of the cache, and the range of bytes.
+   * @param options - The variant, the use of the cache, the range of bytes, and what is laid over them.
    * @throws `INVALID_ARGUMENT`, `INVALID_VERSION`, `DEVICE_TYPE_NOT_FOUND`, `VERSION_NOT_FOUND`, `NOT_CACHED`, `UNAUTHORIZED`,
    *   `UPSTREAM`, `EDIT`. `STORE` if the store fails and only the store can answer (`only-if-cached`, or `force-cache` without an
    *   upstream). The stream can also fail with `TRUNCATED_DOWNLOAD`, `IMAGE_CHANGED` and `INTEGRITY`.

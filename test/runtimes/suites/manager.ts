@@ -4,6 +4,7 @@ import { createImageManager, type ImageManager, type ImageManagerEvent } from ".
 import type { ImageManagerOptions, ImageStream, StoreDriver } from "../../../src/core/types.ts";
 import { rejection, slug } from "../../contract/source/support.ts";
 import { deepEqual, equal, ok } from "./assert.ts";
+import { editCases } from "./edits.ts";
 import type { RuntimeHost } from "./host.ts";
 import { type RemoteApi, startRemoteApi } from "./remote-api.ts";
 
@@ -12,7 +13,8 @@ export interface ManagerHost extends Pick<RuntimeHost, "test" | "controlUrl"> {
   create(): StoreDriver | Promise<StoreDriver>;
 }
 
-interface Bench {
+/** What a case works with. */
+export interface Bench {
   readonly api: RemoteApi;
   readonly store: StoreDriver;
   readonly events: ImageManagerEvent["type"][];
@@ -22,7 +24,8 @@ interface Bench {
 
 /** Registers one test for each case. */
 export function managerSuite(host: ManagerHost): void {
-  for (const [name, run] of Object.entries(cases)) host.test(name, () => withBench(host, run));
+  for (const [name, run] of Object.entries({ ...cases, ...editCases }))
+    host.test(name, () => withBench(host, run));
 }
 
 async function withBench(host: ManagerHost, run: (bench: Bench) => Promise<void>): Promise<void> {
