@@ -18,7 +18,7 @@ export default defineConfig({
     node: "src/adapters/node/index.ts",
     v10: "src/adapters/v10/index.ts",
   },
-  // scripts/common-js.ts makes the CommonJS of it.
+  // scripts/finish-build.ts makes the CommonJS of it.
   format: "esm",
   target: "es2022",
   platform: "neutral",

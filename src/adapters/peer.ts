@@ -1,16 +1,15 @@
-/** Loads a client that is an optional peer of the package: the users of the adapter install it. */
+/** Clients that are optional peers of the package: who uses an adapter installs its client. */
 import { InvalidArgumentError } from "../core/errors.ts";
 
 /**
- * What `load` imports. The import stands with the caller, so that bundlers see its name.
+ * What to do if a client can't be loaded: `import("ioredis").catch(missingPeer("redisAdapter", "ioredis"))`. The form matters: bundlers see
+ * the name, and see that a missing package is provided for.
  *
- * @throws {InvalidArgumentError} `INVALID_ARGUMENT` that says how to install the package, if it can't be loaded.
+ * @throws {InvalidArgumentError} `INVALID_ARGUMENT` that says how to install the package.
  */
-export async function importPeer<T>(user: string, name: string, load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (cause) {
+export function missingPeer(user: string, name: string): (cause: unknown) => never {
+  return (cause) => {
     const message = `${user} needs the package "${name}", which could not be loaded: npm install ${name}`;
     throw new InvalidArgumentError(message, { cause });
-  }
+  };
 }

@@ -85,7 +85,7 @@ interface ApiRequest extends Pick<Question, "signal" | "onBytes"> {
 }
 
 async function send({ url, body, token, fetch, signal, onBytes }: ApiRequest): Promise<Answer> {
-  const headers: HeadersInit = {
+  const headers: Record<string, string> = {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(body && { "content-type": "application/json" }),
   };

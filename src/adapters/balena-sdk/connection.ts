@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { apiOrigin, balenaCloudUrl } from "../balena/api-url.ts";
 import { isToken } from "../balena/token.ts";
-import { importPeer } from "../peer.ts";
+import { missingPeer } from "../peer.ts";
 import type { BalenaSdk } from "./sdk.ts";
 
 /** Options of {@link balenaSdkSource}. */
@@ -59,7 +59,7 @@ function connectionOf(sdk: BalenaSdk, { apiUrl, token }: BalenaSdkSourceOptions)
 
 async function ownSdk(apiUrl: string, token: string | undefined): Promise<BalenaSdk> {
   // Imported late: it takes a quarter of a second, and a caller that passes `sdk` has imported it already.
-  const { getSdk } = await importPeer("balenaSdkSource", "balena-sdk", () => import("balena-sdk"));
+  const { getSdk } = await import("balena-sdk").catch(missingPeer("balenaSdkSource", "balena-sdk"));
   const usesStoredLogin = token === undefined && apiUrl === balenaCloudUrl;
   const sdk = getSdk(usesStoredLogin ? { apiUrl } : { apiUrl, dataDirectory: false });
   if (token !== undefined) await sdk.auth.loginWithToken(token);

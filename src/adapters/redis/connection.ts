@@ -1,6 +1,6 @@
 /** The connection to Redis: the caller's client, or our own client, which connects when it is first needed. */
 import type { RedisOptions } from "ioredis";
-import { importPeer } from "../peer.ts";
+import { missingPeer } from "../peer.ts";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { assertNoClusterNode, untilReady } from "./cluster.ts";
 import { redisFailure } from "./failure.ts";
@@ -105,7 +105,7 @@ export function createConnection(server: RedisServer): Connection {
 }
 
 async function makeClient(server: OwnServer): Promise<OwnClient> {
-  const { Redis, Cluster } = await importPeer("redisAdapter", "ioredis", () => import("ioredis"));
+  const { Redis, Cluster } = await import("ioredis").catch(missingPeer("redisAdapter", "ioredis"));
   const { url, cluster, connection, timeoutMs } = server;
   const options = {
     connectTimeout: timeoutMs,

@@ -2,7 +2,7 @@
 import { bounds } from "../../core/bounds.ts";
 import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";
 import { sleep } from "../../core/waiting.ts";
-import { importPeer } from "../peer.ts";
+import { missingPeer } from "../peer.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";
 import { isTransient, lostAnswer, refusal, type S3Failure } from "./failure.ts";
 import { escapeUrl, urlPathOf } from "./object-name.ts";
@@ -65,7 +65,7 @@ async function signedRequest(
   request: S3Request,
   signingKeys: Map<string, ArrayBuffer>,
 ): Promise<SignedRequest> {
-  const { AwsV4Signer } = await importPeer("s3Adapter", "aws4fetch", () => import("aws4fetch"));
+  const { AwsV4Signer } = await import("aws4fetch").catch(missingPeer("s3Adapter", "aws4fetch"));
   const { accessKeyId, secretAccessKey, sessionToken } = await config.credentials();
   const { method, body } = request;
   // One key for each day and pair of credentials. Old ones must not pile up.

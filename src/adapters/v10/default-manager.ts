@@ -8,7 +8,7 @@ import { balenaSdkSource } from "../balena-sdk/index.ts";
 import { fsAdapter } from "../fs/index.ts";
 import { nodeHash } from "../node/hash.ts";
 import { nodeInflate } from "../node/inflate.ts";
-import { importPeer } from "../peer.ts";
+import { missingPeer } from "../peer.ts";
 
 // Version 10 kept its files in `cacheDirectory` itself: in a directory of our own, neither takes the other's for its own.
 const directoryName = "balena-image-manager";
@@ -35,7 +35,7 @@ async function open(): Promise<ImageManager> {
 /** The SDK reads balena's settings for us, with the very client that the balena CLI uses. */
 async function configured(): Promise<{ sdk: BalenaSDK; cacheDirectory: string }> {
   // Imported late: it takes a quarter of a second, and the application sets the shared options first.
-  const balena = await importPeer("balena-image-manager/v10", "balena-sdk", () => import("balena-sdk"));
+  const balena = await import("balena-sdk").catch(missingPeer("balena-image-manager/v10", "balena-sdk"));
   try {
     const shared = balena.fromSharedOptions();
     const [apiUrl, cacheDirectory] = await Promise.all([

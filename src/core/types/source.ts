@@ -24,12 +24,15 @@ export interface ResolvedImage {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Headers of a request, as `new Headers` takes them on every runtime. */
+export type RequestHeaders = Headers | Record<string, string> | [name: string, value: string][];
+
 /** How to download an image as one file. */
 export interface ImageFile {
   /** An `http` or `https` URL without credentials. Up to 10 redirects are followed, but none from `https` to `http`. */
   readonly url: string | URL;
   /** Headers to send. `authorization` and `cookie` are sent only to the URL's own origin. Default: none. */
-  readonly headers?: HeadersInit | undefined;
+  readonly headers?: RequestHeaders | undefined;
   /** `true` if the body is a gzip file that contains the image. */
   readonly gzip: boolean;
   /** Uncompressed bytes of the image, if the source is certain. A download of this size counts as complete. Default: not known. */
@@ -48,7 +51,7 @@ export interface ImagePart {
   /** An `http` or `https` URL without credentials. It may expire: the source is then asked for a new one. */
   readonly url: string | URL;
   /** Headers to send, only to the URL's own origin. Put no token here: these URLs are signed. Default: none. */
-  readonly headers?: HeadersInit | undefined;
+  readonly headers?: RequestHeaders | undefined;
   /**
    * `deflate-raw`: a raw DEFLATE stream that ends with a sync flush and has no final block. `identity`: the bytes of the image,
    * uncompressed.
