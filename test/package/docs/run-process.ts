@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defaultToken } from "../../support/balena-api/auth.ts";
 import { pathToAsk, wrongIn } from "./answer.ts";
 import type { PlacedExample } from "./project.ts";
 import type { Surroundings } from "./run.ts";
@@ -46,7 +47,8 @@ function start(example: PlacedExample, servers: Surroundings["servers"]): ChildP
   const { directory: cwd } = example;
   // A home without anyone's login, cache or settings.
   const home = { PATH: process.env["PATH"], HOME: cwd, TMPDIR: cwd, NO_COLOR: "1" };
-  const env = { ...home, ...awsVariables, DOCS_SERVERS: JSON.stringify(servers) };
+  const account = { BALENA_TOKEN: defaultToken };
+  const env = { ...home, ...awsVariables, ...account, DOCS_SERVERS: JSON.stringify(servers) };
   return spawn(command, args, { cwd, env, timeout: limitMs, killSignal: "SIGKILL" });
 }
 
