@@ -7,7 +7,14 @@ import { answerCalls } from "./calls.ts";
 import { type Cost, measure } from "./measure.ts";
 import type { SideSetting } from "./sides.ts";
 import * as others from "./subjects/others.ts";
-import { oursInMemory, oursInRedis, oursInS3, oursOnFiles, oursOnFilesFreed } from "./subjects/ours.ts";
+import {
+  oursInMemory,
+  oursInRedis,
+  oursInS3,
+  oursOnFiles,
+  oursOnFilesFreed,
+  oursOnFilesWithSha256,
+} from "./subjects/ours.ts";
 import type { FileType, OpenSubject, Subject } from "./subjects/subject.ts";
 import { version10 } from "./subjects/version-10.ts";
 
@@ -15,6 +22,7 @@ import { version10 } from "./subjects/version-10.ts";
 const subjects: Readonly<Record<string, OpenSubject>> = {
   "ours, fs": oursOnFiles,
   "ours, fs, pieces freed": oursOnFilesFreed,
+  "ours, fs, sha256": oursOnFilesWithSha256,
   "ours, memory": oursInMemory,
   "ours, Redis": oursInRedis,
   "ours, S3": oursInS3,

@@ -38,6 +38,7 @@ export async function firstGetOverLink(bench: Bench, upstream: Upstream): Promis
 const unboundedSides = [
   "ours, fs",
   "ours, fs, pieces freed",
+  "ours, fs, sha256",
   "ours, memory",
   "version 10",
   "cacache",

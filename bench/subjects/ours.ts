@@ -8,6 +8,7 @@ import { s3Adapter } from "../../src/adapters/s3/index.ts";
 import {
   createImageManager,
   type GetOptions,
+  type ImageManagerOptions,
   type ImageStream,
   type StoreDriver,
 } from "../../src/core/index.ts";
@@ -22,6 +23,10 @@ export const oursOnFiles: OpenSubject = async (setting) => ours(setting, fsAdapt
 export const oursOnFilesFreed: OpenSubject = async (setting) =>
   ours(setting, fsAdapter({ base: setting.base }), ({ buffer }) => void (buffer as ArrayBuffer).transfer(0));
 
+/** Over plain files, with the SHA-256 of the whole image. */
+export const oursOnFilesWithSha256: OpenSubject = async (setting) =>
+  ours(setting, fsAdapter({ base: setting.base }), undefined, { sha256: true });
+
 /** Over this process's memory. */
 export const oursInMemory: OpenSubject = async (setting) => ours(setting, memoryAdapter());
 
@@ -33,13 +38,19 @@ export const oursInRedis: OpenSubject = async (setting) =>
 export const oursInS3: OpenSubject = async (setting) =>
   ours(setting, s3Adapter(JSON.parse(variable(setting, "BENCH_S3"))));
 
-function ours(setting: SubjectSetting, storage: StoreDriver, use?: (piece: Uint8Array) => void) {
+function ours(
+  setting: SubjectSetting,
+  storage: StoreDriver,
+  use?: (piece: Uint8Array) => void,
+  options: Partial<ImageManagerOptions> = {},
+) {
   const manager = createImageManager({
     source: balenaApiSource({ apiUrl: setting.upstream.url, configure: "upstream" }),
     storage,
     inflate: nodeInflate,
     hash: nodeHash,
     freshness: { maxAgeMs: Number.POSITIVE_INFINITY },
+    ...options,
   });
   // The raw file that is asked for by name is an image of its own in the store.
   const optionsOf = (fileType: FileType): GetOptions => (fileType === ".img" ? { fileType } : {});
