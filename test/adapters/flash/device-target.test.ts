@@ -1,5 +1,5 @@
 // Which devices may be overwritten, decided by what Linux says: laid-out /sys and /proc trees, and this machine's own.
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { lchown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -158,6 +158,18 @@ describe("checkedDevice", () => {
     expect(failure).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect((failure as Error).message).toContain("mounted at /mnt/elsewhere: unmount it");
     expect(await checkedDevice(file, { ...unused, allowMounted: true }, files)).toMatchObject({ path: file });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("a link that another user has made is not followed", async () => {
+    const file = join(root, "own.img");
+    await writeFile(file, "x");
+    const link = join(root, "planted");
+    await symlink(file, link);
+    expect(await checkedDevice(link, unused)).toMatchObject({ path: file });
+    await lchown(link, 12_001, 12_001);
+    const failure = await rejection(checkedDevice(link, unused));
+    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect((failure as Error).message).toContain("another user has made");
   });
 
   test.each(["/dev/null", "/dev", "/no/such/device", `${"x".repeat(300)}`])("%s is refused", async (name) => {

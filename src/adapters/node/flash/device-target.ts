@@ -3,6 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { InvalidArgumentError, StoreError } from "../../../core/errors.ts";
 import { foreignError, foreignMessage } from "../../../core/foreign-error.ts";
 import { hasCode } from "../../fs/failure.ts";
+import { assertTrusted } from "../save/target.ts";
 import { type DeviceUse, deviceUses, systemDisks } from "./device-use.ts";
 import { blockDeviceFacts, deviceNumber, type KernelFiles, kernelFiles, loopsOver } from "./linux-devices.ts";
 import type { CheckedWriteOptions } from "./options.ts";
@@ -80,6 +81,7 @@ export function deviceFailure(name: string, cause: unknown): StoreError {
 async function located(name: unknown) {
   if (typeof name !== "string" || name === "" || name.includes("\0"))
     throw new InvalidArgumentError("A device must be given as a path, for example /dev/sdb");
+  await assertTrusted(name);
   try {
     const path = await realpath(name);
     return { path, stats: await stat(path, { bigint: true }) };

@@ -42,7 +42,7 @@ const ownBlocks = 2;
  * `Promise.allSettled` does. A device that fails harms no other. One that is slower than the others falls behind and reads the rest of the
  * image from the cache itself, if the image was cached before the call. Otherwise all wait for the slowest, so `prefetch` first.
  *
- * A device that is mounted, is used for swap, or holds the running system is refused. Block devices need Linux, and usually root. The call
+ * A device that is mounted, is used for swap, or holds the running system is refused. So is a link that another user has made. Block devices need Linux, and usually root. Deno is not supported. The call
  * holds the device exclusively (`O_EXCL`). The image's first 4 MiB, with the partition table, are zeros until everything else is on the
  * device and was verified. So a device whose writing was aborted, killed or unplugged does not boot and can't be mounted. Writing goes
  * around the page cache (`O_DIRECT`) if the system can do that; so does the reading back.
@@ -89,6 +89,7 @@ export async function writeImage(
 ): Promise<WrittenImage | PromiseSettledResult<WrittenImage>[]> {
   const checked = checkedWriteOptions(options);
   checked.get.signal?.throwIfAborted();
+  assertSharedFiles();
   const names = namesOf(devices);
   const results = await writeAll(manager, [deviceType, versionOrRange], names, checked);
   checked.get.signal?.throwIfAborted();
@@ -96,6 +97,12 @@ export async function writeImage(
   const [result] = results;
   if (result?.status === "fulfilled") return result.value;
   throw result?.reason;
+}
+
+/** A file that is open here must be open in a thread too. */
+function assertSharedFiles(): void {
+  if ("Deno" in globalThis)
+    throw new InvalidArgumentError("writeImage needs Node or Bun: threads of Deno share no open files");
 }
 
 function namesOf(devices: unknown): readonly string[] {

@@ -28,7 +28,7 @@ import { checkedTarget } from "./target.ts";
  * @param manager - The manager that gets the image. Pieces of its stream are freed (their buffers are detached) as soon as they are written.
  * @param deviceType - A slug or an alias, as for `get`.
  * @param versionOrRange - A version or range, as for `get`. `undefined` means `latest`.
- * @param path - Path of a file in an existing directory. Devices are refused, because a device can't be replaced by a rename.
+ * @param path - Path of a file in an existing directory. Devices are refused: {@link writeImage} writes to them.
  * @param options - Options of `get`, and how to write the file.
  * @throws What `get` and its stream throw. `TRUNCATED_DOWNLOAD` also if nothing proves that the download was complete. `INVALID_ARGUMENT` if
  *   the path can't be a file. `STORE` if the disk fails, with its error as `cause`: `ENOSPC` also if there is too little room at the start.

@@ -38,7 +38,7 @@ async function targetOf(path: unknown): Promise<Target> {
     throw new InvalidArgumentError(`"${path}" is a directory: add the name of the file`);
   if (!file.isFile()) {
     throw new InvalidArgumentError(
-      `"${path}" is a device, a socket or a pipe, not a file: write the stream of get() there, or flash a saved file`,
+      `"${path}" is a device, a socket or a pipe, not a file: writeImage() writes to devices`,
     );
   }
   const real = await onDisk(path, () => realpath(path));
@@ -46,7 +46,7 @@ async function targetOf(path: unknown): Promise<Target> {
 }
 
 /** As Linux protects links in directories with a sticky bit, and in all others, too. */
-async function assertTrusted(path: string): Promise<void> {
+export async function assertTrusted(path: string): Promise<void> {
   const entry = await found(path, () => lstat(path));
   if (!entry?.isSymbolicLink()) return;
   const directory = await found(path, () => stat(dirname(resolve(path))));
