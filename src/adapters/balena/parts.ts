@@ -1,7 +1,7 @@
 /** Reads the parts of an image from a release's assets: the table `image.json`, and the addresses of the parts. */
 import { isCount } from "../../core/checks.ts";
 import type { ImagePart, ImageParts, ImageVariant } from "../../core/types.ts";
-import { isPartName, maxParts } from "../../core/upstream/part-list.ts";
+import { isImageParts, isPartName, maxParts } from "../../core/upstream/part-list.ts";
 import { PartsUnavailableError } from "../../core/upstream/parts-unavailable.ts";
 
 /** A file of a release, as the API names it. */
@@ -48,7 +48,10 @@ export function partsIn(
   const entries = entriesIn(contents);
   if (entries.length === 0 || entries.length > maxParts) throw nonsense(`it names ${entries.length} parts`);
   const byKey = new Map(assets.map((asset) => [asset.key, asset]));
-  return { parts: entries.map((entry) => partOf(entry, folder, byKey)) };
+  const made = { parts: entries.map((entry) => partOf(entry, folder, byKey)) };
+  if (!isImageParts(made))
+    throw nonsense("a name comes twice, a part is empty, or all of them are too large");
+  return made;
 }
 
 type Entry = Readonly<Record<string, unknown>>;
@@ -69,6 +72,7 @@ function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, Releas
     throw nonsense(`the length or checksum of ${filename} is no number`);
   const asset = assets.get(folder + filename);
   if (!asset) throw nonsense(`the release has no ${folder}${filename}`);
+  if (!isHttpUrl(asset.href)) throw nonsense(`the address of ${filename} is no http(s) URL`);
   if (asset.size !== undefined && asset.size !== zLen)
     throw nonsense(`${filename} has ${asset.size} bytes where ${zLen} are said`);
   return {
@@ -83,6 +87,11 @@ function partOf(entry: Entry, folder: string, assets: ReadonlyMap<string, Releas
 
 function nonsense(what: string): PartsUnavailableError {
   return new PartsUnavailableError(`The release's table of parts is not valid: ${what}`);
+}
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return /^https?:$/.test(url?.protocol ?? "") && url?.username === "" && url.password === "";
 }
 
 const isObject = (value: unknown): value is Entry =>

@@ -35,7 +35,8 @@ function isPart(value: unknown): value is ImagePart {
   const { name, url, encoding, wireBytes, bytes, crc32 } = value;
   if (!isPartName(name)) return false;
   if (typeof url !== "string" && !(url instanceof URL)) return false;
-  if (!isCount(wireBytes) || !isCount(bytes) || !isCount(crc32) || crc32 > 0xffffffff) return false;
+  if (!isCount(wireBytes) || wireBytes === 0 || !isCount(bytes) || !isCount(crc32) || crc32 > 0xffffffff)
+    return false;
   return encoding === "deflate-raw" || (encoding === "identity" && wireBytes === bytes);
 }
 

@@ -1,10 +1,12 @@
 // Lists of parts that make no sense, and parts that are not what their list says: each ends typed and bounded, and nothing is stored.
 import { afterEach, describe, expect, test } from "vitest";
 import { partsIn, partsPlace } from "../../../src/adapters/balena/parts.ts";
+import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import type { ImagePart } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { cut, deflated, managerOver, noise, serving } from "../../support/own-parts.ts";
-import type { TestManager } from "../../support/test-manager.ts";
+import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { createTestManager, type TestManager } from "../../support/test-manager.ts";
 
 const content = noise(700_000);
 const opened: TestManager[] = [];
@@ -99,11 +101,37 @@ describe("a part that is not what its list says", () => {
 
   test("and inflates without end is stopped where it should end", async () => {
     const { parts, files } = cut(content);
-    files.set("/part-3", deflated(new Uint8Array(512 * 1024 * 1024)));
+    files.set("/part-3", deflated(new Uint8Array(256 * 1024 * 1024)));
     const bomb = { ...parts[3]!, wireBytes: files.get("/part-3")!.length };
-    const { manager, events } = over([...parts.slice(0, 3), bomb, ...parts.slice(4)], files);
+    let inflatedBytes = 0;
+    const inflate = () => {
+      const { writable, readable } = new DecompressionStream("gzip");
+      const counted = readable.pipeThrough(
+        new TransformStream<Uint8Array, Uint8Array>({
+          transform(piece, controller) {
+            inflatedBytes += piece.length;
+            controller.enqueue(piece);
+          },
+        }),
+      );
+      return { writable: writable as WritableStream<Uint8Array>, readable: counted };
+    };
+    const list = { parts: [...parts.slice(0, 3), bomb, ...parts.slice(4)] };
+    const { manager, events } = managerOver(list, serving(files).fetch, { inflate });
+    opened.push({ manager } as TestManager);
     expect(await rejection(manager.prefetch("board", "1.0.0"))).toMatchObject({ code: "INTEGRITY" });
     expect(events.of("committed")).toEqual([]);
+    expect(inflatedBytes).toBeLessThan(content.length + 4 * 1024 * 1024); // twice what an inflater is ahead
+  });
+
+  test("but what its neighbour's list entry says is INTEGRITY", async () => {
+    const { parts, files } = cut(content);
+    const [second, third] = [parts[2]!, parts[3]!];
+    const exchanged = parts
+      .with(2, { ...second, crc32: third.crc32 })
+      .with(3, { ...third, crc32: second.crc32 });
+    const { manager } = over(exchanged, files);
+    expect(await rejection(manager.prefetch("board", "1.0.0"))).toMatchObject({ code: "INTEGRITY" });
   });
 });
 
@@ -134,7 +162,7 @@ describe("balena's table of contents", () => {
     });
   });
 
-  test.each([
+  test.each<[string, unknown, typeof assets?]>([
     ["null", null],
     ["a list", []],
     ["no image", {}],
@@ -146,7 +174,95 @@ describe("balena's table of contents", () => {
     ["a checksum below 0", table({ ...entry, crc: -1 })],
     ["a part that the release does not have", table({ ...entry, filename: "part-2.deflate" })],
     ["a length that is not the asset's", table({ ...entry, zLen: 6 })],
-  ])("with %s is UPSTREAM, which a cached copy stands in for", (_, contents) => {
-    expect(() => read(contents)).toThrow(expect.objectContaining({ code: "UPSTREAM", unavailable: true }));
+    ["a part that comes twice", table(entry, entry)],
+    ["a part of no bytes", table({ ...entry, zLen: 0 }), [{ ...assets[0]!, size: 0 }]],
+    ["more bytes than any image", table({ ...entry, len: 2 ** 51 })],
+    ["a million parts", { "resin.img": { parts: Array.from({ length: 1_000_000 }, () => entry) } }],
+    ...[
+      "file:///etc/passwd",
+      "ftp://files.example/1",
+      "http://user:secret@files.example/1",
+      "/1",
+      "javascript:1",
+    ].map((href): [string, unknown, typeof assets] => [
+      `an address such as ${href}`,
+      table(entry),
+      [{ ...assets[0]!, href }],
+    ]),
+  ])("with %s is UPSTREAM, which a cached copy stands in for", (_, contents, files = assets) => {
+    const failure = thrownBy(() => read(contents, files));
+    expect(failure).toMatchObject({ code: "UPSTREAM", unavailable: true });
+    expect(String(failure)).not.toContain("secret");
   });
 });
+
+describe("a release whose list lies", async () => {
+  const api = await sharedApi({ assets: true, imageBytes: 2 * 1024 * 1024 });
+
+  /** A source that is answered otherwise where a path is asked for. */
+  function answering(path: string, change: (response: Response) => Promise<Response>) {
+    const changed: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init);
+      return String(input).includes(path) ? change(response) : response;
+    };
+    const made = createTestManager(api, { source: balenaApiSource({ apiUrl: api.url, fetch: changed }) });
+    opened.push(made);
+    return made;
+  }
+  const json = (value: unknown) => new Response(JSON.stringify(value));
+
+  test.each<[string, string, (response: Response) => Promise<Response>]>([
+    [
+      "names parts that are not there",
+      "/image.json",
+      async () => json({ "a.img": { parts: [{ filename: "x", crc: 1, len: 1, zLen: 1 }] } }),
+    ],
+    ["is empty", "/image.json", async () => json({})],
+    ["is of another shape", "/image.json", async () => json([1, 2])],
+    [
+      "lacks an asset",
+      "/v7/release",
+      async (response) =>
+        new Response((await response.text()).replace("compressed/part-2.deflate", "compressed/gone")),
+    ],
+    [
+      "has an address of another scheme",
+      "/v7/release",
+      async (response) =>
+        new Response((await response.text()).replace(/"http:[^"]*part-1[^"]*"/, '"file:///etc/passwd"')),
+    ],
+  ])("%s: the image comes by /download", async (_, path, change) => {
+    const { manager } = answering(path, change);
+    const stream = await manager.get(slug, version);
+    expect((await collect(stream)).sha256).toBe(await api.image(slug, version).sha256);
+    expect(api.counters.downloads).toBe(1);
+    expect(await stream.committed()).toBeDefined();
+  });
+
+  test("has no end: only the start of it is read, and the image comes by /download", async () => {
+    let pulled = 0;
+    const { manager } = answering("/image.json", async () => {
+      const filler = new Uint8Array(1024 * 1024).fill(0x20);
+      return new Response(
+        new ReadableStream<Uint8Array>({
+          pull(controller) {
+            pulled += 1;
+            controller.enqueue(filler);
+          },
+        }),
+      );
+    });
+    const { sha256 } = await collect(await manager.get(slug, version));
+    expect(sha256).toBe(await api.image(slug, version).sha256);
+    expect(api.counters.downloads).toBe(1);
+    expect(pulled).toBeLessThan(200);
+  });
+});
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (failure) {
+    return failure;
+  }
+}
