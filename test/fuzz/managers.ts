@@ -33,7 +33,7 @@ const hashAtOnce: Hasher = async (bytes) => ({
 export function createManager(traits: ManagerTraits): ImageManager {
   const { storage, upstream, maxAgeMs = 0, staleIfErrorMs, maxBytes, memoryBytes, isPatient } = traits;
   return createImageManager({
-    source: balenaApiSource({ apiUrl: origin, fetch: upstream.fetch }),
+    source: balenaApiSource({ apiUrl: origin, fetch: upstream.fetch, configure: "upstream" }),
     fetch: upstream.fetch,
     ...{ storage, chunkBytes, maxBytes, memoryBytes },
     ...(traits.hashesAtOnce && { hash: hashAtOnce }),

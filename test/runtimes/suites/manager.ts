@@ -109,6 +109,15 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
     ok((await api.sha256(slug, version)) !== (await api.sha256(slug, version, { developmentMode: true })));
     equal((await api.counters()).transfers, 2);
   },
+  "a development image is made of the plain one, without a byte more": async ({ api, manager }) => {
+    const images = manager({ source: balenaApiSource({ apiUrl: api.url }) });
+    await images.prefetch(slug, version);
+    const image = await images.get(slug, version, { developmentMode: true });
+    const bytes = await bytesOf(image);
+    deepEqual([image.origin, image.edited, bytes.length], ["cache", "repeatable", api.imageBytes]);
+    ok(new TextDecoder("latin1").decode(bytes).includes('"developmentMode":true'));
+    equal((await api.counters()).transfers, 1);
+  },
   "a lost connection is resumed": async ({ api, events, manager }) => {
     await api.setFaults({ lose: { atPercent: 50, times: 1 } });
     const { sha256 } = await digestOf(await manager().get(slug, version));
