@@ -54,11 +54,20 @@ export function imageOf(chunks: number, chunkBytes: number, seed = 1): Uint8Arra
   return bytes;
 }
 
+const packedOf = new WeakMap<Uint8Array, Uint8Array<ArrayBuffer>>();
+
+/** Packed once: noise takes long. */
+function packed(content: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const known = packedOf.get(content) ?? gzip(content);
+  packedOf.set(content, known);
+  return known;
+}
+
 /** Serves it raw, so that its size is known ahead, or as a `.gz`, so that it is not. */
 export function upstreamOf(content: Uint8Array<ArrayBuffer>, isSizeKnown = true): ScriptedUpstream {
-  const packed = isSizeKnown ? undefined : gzip(content);
+  const body = () => (isSizeKnown ? content : packed(content)).slice();
   return scriptedUpstream({
-    respond: () => fileResponse(packed ?? content.slice(), { etag: '"a"' }),
+    respond: () => fileResponse(body(), { etag: '"a"' }),
     request: isSizeKnown ? { gzip: false } : {},
   });
 }

@@ -24,9 +24,9 @@ export async function use(): Promise<string | undefined> {
     "config.json": { hostname: "station-7" },
     "system-connections/office": wifiConnection({ ssid: "office" }),
   });
-  edit.length.toFixed();
   try {
-    const image: ImageStream = await images.get("raspberrypi4-64", "^6.0.0", { developmentMode: true });
+    const image: ImageStream = await images.get("raspberrypi4-64", "^6.0.0", { developmentMode: true, edit });
+    image.edited?.startsWith("new");
     for await (const bytes of image) bytes.byteLength.toFixed();
     return (await image.committed())?.etag;
   } catch (error) {
