@@ -19,7 +19,7 @@ const versionEvent = "balena-image-manager:resolved-version";
 /** Turns an image into a Node stream. Destroying it cancels the image. */
 export function imageReadable(image: ImageStream): ImageReadable {
   // The types of web streams of Node and of lib.dom are not compatible.
-  const readable = Readable.fromWeb(image as NodeReadableStream<Uint8Array>);
+  const readable = Readable.fromWeb(image as unknown as NodeReadableStream<Uint8Array>);
   announce(readable, image.version);
   return Object.assign(readable, { mime: image.mime });
 }
