@@ -1,17 +1,22 @@
-// Packs the built package once and installs it into a project of its own, where tests use it as anybody would.
+// Packs the built package once and installs it into two projects, where tests use it as anybody would; and installs the tools of these tests.
 import { execFile } from "node:child_process";
 import { access, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { ProvidedContext } from "vitest";
 import type { TestProject } from "vitest/node";
 import manifest from "../../package.json" with { type: "json" };
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** A project that has the package installed. */
+    /** A project that has the package and all its optional peers. */
     project: string;
+    /** A project that has what `npm install balena-image-manager` gives, and nothing else. */
+    bare: string;
+    /** The node_modules that has the compilers, the types of runtimes and the bundlers of `tools/package.json`. */
+    tools: string;
     /** The package's tarball. */
     tarball: string;
   }
@@ -24,11 +29,24 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Runs before all tests; what it returns runs after them. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  const project = await mkdtemp(join(tmpdir(), "package-test-"));
+  const base = await mkdtemp(join(tmpdir(), "package-test-"));
+  const [project, bare, tools] = [
+    join(base, "project"),
+    join(base, "bare"),
+    join(root, "test/package/tools"),
+  ];
+  await Promise.all([project, bare].map((directory) => mkdir(directory)));
   const tarball = await installPackage(project);
-  provide("project", project);
-  provide("tarball", tarball);
-  return () => rm(project, { recursive: true });
+  await writeFile(join(bare, "package.json"), JSON.stringify({ private: true }));
+  await npm(bare, "install", tarball);
+  await npm(tools, "ci", "--ignore-scripts");
+  for (const [name, value] of Object.entries({ project, bare, tarball, tools: join(tools, "node_modules") }))
+    provide(name as keyof ProvidedContext, value);
+  return () => rm(base, { recursive: true });
+}
+
+async function npm(cwd: string, ...args: string[]): Promise<void> {
+  await run("npm", [...args, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], { cwd });
 }
 
 /** Packs the package as it is built and installs it into an empty directory; returns the tarball. */

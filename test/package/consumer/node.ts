@@ -1,4 +1,4 @@
-// Compiled inside the project that has the package installed, as an ES module and as a CommonJS one; never run.
+// Compiled by every TypeScript in a project that has the package alone, as an ES module and as a CommonJS one; never run.
 import {
   createImageManager,
   type ImageEdit,
@@ -13,13 +13,22 @@ import {
 import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
 import { fsAdapter } from "balena-image-manager/adapters/fs";
 import { memoryAdapter } from "balena-image-manager/adapters/memory";
+import { redisAdapter } from "balena-image-manager/adapters/redis";
 import { bootFiles, wifiConnection } from "balena-image-manager/boot-files";
-import { nodeInflate } from "balena-image-manager/node";
+import { nodeHash, nodeInflate } from "balena-image-manager/node";
+import { get } from "balena-image-manager/v10";
 
 export async function use(): Promise<string | undefined> {
   const source: ImageSource = balenaSdkSource({ apiUrl: "https://api.balena-cloud.com" });
-  const stores: StoreDriver[] = [fsAdapter({ base: "./images" }), memoryAdapter()];
-  const images = createImageManager({ source, storage: stores[0]!, inflate: nodeInflate });
+  const redis = redisAdapter({ url: "redis://localhost", connection: { family: 6, tls: {} } });
+  const stores: StoreDriver[] = [fsAdapter({ base: "./images" }), memoryAdapter(), redis];
+  const images = createImageManager({
+    source,
+    storage: stores[0]!,
+    fetch,
+    inflate: nodeInflate,
+    hash: nodeHash,
+  });
   const edit: ImageEdit = bootFiles({
     "config.json": { hostname: "station-7" },
     "system-connections/office": wifiConnection({ ssid: "office" }),
@@ -28,6 +37,7 @@ export async function use(): Promise<string | undefined> {
     const image: ImageStream = await images.get("raspberrypi4-64", "^6.0.0", { developmentMode: true, edit });
     image.edited?.startsWith("new");
     for await (const bytes of image) bytes.byteLength.toFixed();
+    (await get("raspberrypi4-64")).on("end", () => new Response(image).body?.cancel());
     return (await image.committed())?.etag;
   } catch (error) {
     if (error instanceof VersionNotFoundError) return error.nearest;
