@@ -12,9 +12,8 @@ import type { Invocation, Values } from "./usage.ts";
 export interface Context extends Invocation, Pick<GetOptions, "onProgress"> {
   readonly images: ImageManager;
   readonly signal: AbortSignal;
-  /** Prints the facts as JSON, or the text. */
+  /** Print the result, as JSON or as the text, and a failure that does not end the command. */
   say(facts: unknown, text: string): void;
-  /** Prints a failure that does not end the command. */
   warn(what: string, cause: unknown): void;
 }
 

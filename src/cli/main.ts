@@ -32,11 +32,9 @@ function report(failure: unknown, isJson: boolean): void {
   const { message = `stopped by ${failure}`, code = null } = failure as NodeJS.ErrnoException;
   if (code === "EPIPE") return;
   const facts = { error: { code, message, exitCode: process.exitCode } };
-  const line = `balena-image-manager: ${oneLine(message)}${code === null ? "" : ` (${code})`}`;
-  process.stderr.write(`${isJson ? JSON.stringify(facts) : line}\n`);
+  const [words, suffix] = [message.replaceAll(/\s*\n\s*/g, " "), code === null ? "" : ` (${code})`];
+  process.stderr.write(`${isJson ? JSON.stringify(facts) : `balena-image-manager: ${words}${suffix}`}\n`);
 }
-
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, " ");
 
 async function run(invocation: Invocation, signal: AbortSignal): Promise<number> {
   const { command, values } = invocation;
@@ -54,13 +52,15 @@ async function withManager(invocation: Invocation, command: Run, signal: AbortSi
     if (json || text) process.stdout.write(`${json ? JSON.stringify(facts, null, 2) : text}\n`);
   };
   const warn = (what: string, cause: unknown) => {
-    if (!quiet) process.stderr.write(`${what}: ${oneLine(String((cause as Error)?.message ?? cause))}\n`);
+    if (!quiet) process.stderr.write(`${what}: ${(cause as Error)?.message ?? cause}\n`);
   };
+  let faults = 0; // one says enough
   const [source, storage] = [balenaApiSource(await loginFor(apiUrl)), openStore(store)];
   const images = createImageManager({
     ...{ source, storage, inflate: nodeInflate, hash: nodeHash },
     maxBytes: maxBytes === undefined ? undefined : bytesIn(maxBytes),
-    onEvent: (event) => event.type === "store-fault" && warn("The store failed", event.cause),
+    onEvent: (event) =>
+      event.type === "store-fault" && faults++ === 0 && warn("The store failed", event.cause),
   });
   try {
     return (await command({ ...invocation, images, signal, onProgress, say, warn })) ?? 0;
