@@ -11,6 +11,8 @@ import type { LineOptions, Traffic, UpstreamFacts, UpstreamOptions } from "./ups
 export interface Bench {
   readonly imageBytes: number;
   readonly linkBytesPerSecond: number;
+  /** Most that one connection gets, where connections are limited. */
+  readonly connectionBytesPerSecond: number;
   readonly rounds: number;
   /** Size of the largest image of the growth and memory parts. */
   readonly largeBytes: number;

@@ -7,7 +7,6 @@ import { atLeast, atMost, median, type Part, rounded } from "../report/part.ts";
 import type { LineOptions } from "../upstream.ts";
 
 const latencyMs = 20;
-const connectionBytesPerSecond = 10e6;
 
 /** What is compared over one line, with the side that is the measure. */
 interface Comparison {
@@ -18,7 +17,7 @@ interface Comparison {
 
 /** All of it. */
 export async function overParts(bench: Bench): Promise<Part> {
-  const { linkBytesPerSecond: bytesPerSecond, imageBytes } = bench;
+  const { linkBytesPerSecond: bytesPerSecond, connectionBytesPerSecond, imageBytes } = bench;
   const mbit = Math.round((bytesPerSecond * 8) / 1e6);
   const [one, four] = [{ connections: 1 }, { connections: 4 }];
   const comparisons: Comparison[] = [
@@ -28,7 +27,7 @@ export async function overParts(bench: Bench): Promise<Part> {
       sides: { "parts, 1 connection": one, "parts, 4 connections": four, "/download": { isWhole: true } },
     },
     {
-      title: "10 MB/s a connection",
+      title: `${connectionBytesPerSecond / 1e6} MB/s a connection`,
       line: { bytesPerSecond: 1e9, connectionBytesPerSecond, latencyMs },
       sides: { "parts, 1 connection": one, "parts, 4 connections": four },
     },
@@ -60,7 +59,7 @@ export async function overParts(bench: Bench): Promise<Part> {
     })),
     goals: [
       atLeast(
-        "four connections against one, 10 MB/s each",
+        `four connections against one, ${connectionBytesPerSecond / 1e6} MB/s each`,
         3,
         ratio(`${capped}: parts, 1 connection`, `${capped}: parts, 4 connections`),
       ),
