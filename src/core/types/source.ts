@@ -13,7 +13,10 @@ export interface ResolvedImage {
   readonly variant: Readonly<ImageVariant>;
   /** The file type to request: the variant's, or for a raw image the one that is best to download. */
   readonly fileType: ".img" | ".zip" | ".gz";
-  /** `true` if the answer must be an {@link ImageFile} of the whole file, because its parts could not be read. Default `false`. */
+  /**
+   * `true` if the answer must be an {@link ImageFile} of the whole file: its parts could not be had, or the source had none before. A source
+   * that has only parts throws an `UpstreamError`. Default `false`.
+   */
   readonly isWhole?: boolean | undefined;
   /**
    * `true` if the upstream has just been found to be away, or must not be asked (`only-if-cached`). `derive` should then answer with what it
@@ -65,7 +68,21 @@ export interface ImagePart {
   readonly crc32: number;
 }
 
-/** An image in parts. */
+/**
+ * An image in parts. A source may answer with them if the requested `fileType` is `.gz`. They make the raw image, or the `.gz` file if the
+ * variant names that. The manager proves each part by its length and CRC-32, goes on within a part after a break, and knows the exact size
+ * before the first byte.
+ *
+ * @example
+ * ```ts
+ * import type { ImageParts } from "balena-image-manager";
+ *
+ * const url = "https://files.example.com/disk.deflate";
+ * const sizes = { wireBytes: 4168, bytes: 4194304, crc32: 4286977720 };
+ * const answer: ImageParts = { parts: [{ name: "disk.deflate", url, encoding: "deflate-raw", ...sizes }] };
+ * console.log(answer.parts.length);
+ * ```
+ */
 export interface ImageParts {
   /** All parts, in the order of the image. Together they cover the whole image. At most 4,096. */
   readonly parts: readonly ImagePart[];
@@ -135,7 +152,10 @@ export interface ImageSource {
    * downloaded as it is. Default: no image follows from another.
    */
   derive?(image: ResolvedImage): Promise<DerivedImage | undefined>;
-  /** Says how to download an image. The manager calls it again for every attempt, so that each attempt has a current token. */
+  /**
+   * Says how to download an image: as one file, or in parts. The manager calls it again for every attempt, so that each attempt has a current
+   * token and addresses that have not expired.
+   */
   request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
   /**
    * Resolves with a fleet's `config.json` for an image. It can be laid over any number of plain images. The manager never calls it.
