@@ -1,5 +1,7 @@
 /** Checks the options of `createImageManager` and fills in the defaults. */
+
 import { bounds } from "./bounds.ts";
+import { randomBytes, wallMs } from "./clock.ts";
 import { webHash } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { LeaseTimes } from "./sharing/lease.ts";
@@ -11,7 +13,7 @@ const MiB = 1024 * 1024;
 export function checkedOptions(options: ImageManagerOptions) {
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("createImageManager needs options: an object with source and storage");
-  const { freshness = {}, retry = {}, now = Date.now, inflate, hash, onEvent } = options;
+  const { freshness = {}, retry = {}, now = wallMs, inflate, hash, onEvent } = options;
   assertFunctions({ now, inflate, hash, onEvent, fetch: options.fetch });
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
   const { sha256 = false } = options;
@@ -92,7 +94,7 @@ function checkedPrefix(prefix: unknown = "balena-images"): string {
 /** The random one is made when it is needed: workerd has no random numbers before a request. */
 function checkedEditKey(key: unknown): () => Uint8Array<ArrayBuffer> {
   let bytes: Uint8Array<ArrayBuffer> | undefined;
-  if (key === undefined) return () => (bytes ??= crypto.getRandomValues(new Uint8Array(32)));
+  if (key === undefined) return () => (bytes ??= randomBytes(32));
   const isKey = typeof key === "string" || key instanceof Uint8Array;
   if (isKey && key.length >= bounds.leastEditKeyBytes && key.length <= bounds.editKeyBytes) {
     const own = typeof key === "string" ? new TextEncoder().encode(key) : new Uint8Array(key);

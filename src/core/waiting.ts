@@ -1,5 +1,7 @@
 /** Waits for work or for time. An abort ends each wait at once. */
+
 import { bounds } from "./bounds.ts";
+import { monotonicMs, startTimer, stopTimer, type Timer } from "./clock.ts";
 
 /** Rejects with the signal's reason as soon as it is aborted, whether or not the work can be stopped. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
@@ -22,10 +24,10 @@ export function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const stop = () => {
-      clearTimeout(timer);
+      stopTimer(timer);
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       signal?.removeEventListener("abort", stop);
       resolve();
     }, delayMs);
@@ -45,17 +47,17 @@ export async function withinTime<T>(
   limitMs: number | (() => number),
   onLate: () => unknown,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
     let dueMs = 0;
     const watch = (ms: number) => {
       const delayMs = Math.min(Math.ceil(ms), bounds.timerMs);
-      dueMs = performance.now() + delayMs;
-      timer = setTimeout(look, delayMs);
+      dueMs = monotonicMs() + delayMs;
+      timer = startTimer(look, delayMs);
     };
     const look = () => {
       // While this process was too busy to look, an answer may have come: that time is not the work's.
-      const lostMs = performance.now() - dueMs;
+      const lostMs = monotonicMs() - dueMs;
       const left = Math.max(typeof limitMs === "number" ? 0 : limitMs(), lostMs > busyMs ? lostMs : 0);
       if (left > 0) watch(left);
       else reject(onLate());
@@ -65,6 +67,6 @@ export async function withinTime<T>(
   try {
     return await Promise.race([call(), late]);
   } finally {
-    clearTimeout(timer);
+    stopTimer(timer);
   }
 }

@@ -1,4 +1,5 @@
 /** The three forms of an HTTP date (RFC 9110, section 5.6.7). `Date.parse` takes much more, and one of them as local time. */
+import { wallMs } from "../clock.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const month = `(?<month>${months.join("|")})`;
@@ -25,7 +26,7 @@ const numbers = (...texts: [string, string, string, string]) =>
 /** Two digits more than 50 years ahead mean the past. */
 function fullYear(digits: string): number {
   if (digits.length === 4) return Number(digits);
-  const thisYear = new Date().getUTCFullYear();
+  const thisYear = new Date(wallMs()).getUTCFullYear();
   const year = thisYear - (thisYear % 100) + Number(digits);
   return year > thisYear + 50 ? year - 100 : year;
 }

@@ -1,4 +1,5 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
+import { random } from "../clock.ts";
 import type { ManagerContext } from "../context.ts";
 import { type EditedImage, type Edits, editImage, editsOf } from "../delivery/edits/edit-image.ts";
 import { findImage, type Way } from "../delivery/find-way.ts";
@@ -34,7 +35,7 @@ export async function get(
     } catch (failure) {
       const isWorthAnother = mayBeEdited && failure instanceof ImageChangedError && count < maxEditedGets;
       if (!isWorthAnother) throw failure;
-      await sleep(retryDelayMs(context.retry, count, failure, Math.random()), request.signal);
+      await sleep(retryDelayMs(context.retry, count, failure, random()), request.signal);
     }
   }
 }

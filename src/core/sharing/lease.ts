@@ -6,6 +6,7 @@
  */
 
 import { isCount, isName, isOptional, isRecord, isTime } from "../checks.ts";
+import { monotonicMs } from "../clock.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { decodeJson, encodeJson } from "../store/json.ts";
 import { leaseKey } from "../store/keys.ts";
@@ -100,7 +101,7 @@ export function createContest(
 ): Contest {
   const isStalled = (epoch: number, record: LeaseRecord): boolean => {
     if (isRetired(record.owner)) return true;
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     const seen = lookedAt(seenLeases.get(id), epoch, record, nowMs);
     seenLeases.set(id, seen);
     const quietMs = Math.min(maxQuietMs, record.quietMs ?? maxQuietMs);
@@ -109,7 +110,7 @@ export function createContest(
 
   return {
     async contend() {
-      const startedMs = performance.now();
+      const startedMs = monotonicMs();
       for (;;) {
         const { leases, last, journals, ...before } = await findEpochs(store, id);
         const current = leases.at(-1);
@@ -124,7 +125,7 @@ export function createContest(
         if (result === "unsupported") return alone;
         if (result === "exists") {
           // Another process was faster, and the next look finds it. If a read never shows it, we continue unshared.
-          if (performance.now() - startedMs > times.ttlMs) return alone;
+          if (monotonicMs() - startedMs > times.ttlMs) return alone;
           await sleep(times.pollMs, signal);
           continue;
         }

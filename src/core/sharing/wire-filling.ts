@@ -1,4 +1,5 @@
 /** The piece of a part's compressed bytes that is being filled. It is due when it is full, or when its bytes have waited for long. */
+import { monotonicMs } from "../clock.ts";
 
 /** Large pieces cost few requests. A kill costs the one that is being filled and the one that is being written. */
 const maxPieceBytes = 4 * 1024 * 1024;
@@ -33,7 +34,7 @@ export function createFilling(
   partStartedMs: number,
 ): Filling {
   const buffer = new Uint8Array(heldBytes);
-  const startedMs = performance.now();
+  const startedMs = monotonicMs();
   let filledBytes = 0;
   return {
     part,
@@ -50,7 +51,7 @@ export function createFilling(
       return taken.length;
     },
     isDue() {
-      const nowMs = performance.now();
+      const nowMs = monotonicMs();
       const ageMs = Math.max(maxAgeMs, (nowMs - partStartedMs) * maxAgeShare);
       return filledBytes === buffer.length || nowMs - startedMs >= ageMs;
     },

@@ -2,6 +2,7 @@
  * Keeps the compressed bytes of parts as they come over the wire, in pieces, until the chunks that are made of them are in the journal.
  * A piece is hashed, named by the journal, then written. That is done one piece at a time, so a kill costs no more than the bytes of two.
  */
+import { monotonicMs } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import type { MemoryAccount, MemoryBudget } from "../memory/budget.ts";
 import { detachIfWhole } from "../memory/free.ts";
@@ -153,7 +154,7 @@ export class WirePieces implements WireKeep {
   async #fillingAt(part: number, etag: string, offset: number): Promise<Filling | undefined> {
     if (this.#filling?.part === part) return this.#filling;
     this.#letGo(); // the end of another part: it is not much
-    if (this.#current?.part !== part) this.#current = { part, startedMs: performance.now() };
+    if (this.#current?.part !== part) this.#current = { part, startedMs: monotonicMs() };
     const size = fillingBytes(this.#parts[part]!.wireBytes - offset, this.#options.chunkBytes);
     if (size <= 0) return undefined;
     // While one piece is on its way to the store, there may be no memory for another.

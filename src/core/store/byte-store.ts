@@ -1,4 +1,5 @@
 /** Reads and writes bytes with any unstorage driver or storage. It has one prefix, one kind of error, and a time limit for every call. */
+import { monotonicMs } from "../clock.ts";
 import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
@@ -96,8 +97,8 @@ export function createByteStore(
       unwanted?: AbortSignal,
     ): Promise<T> => {
       if (manner === "unless-hung") recess.assertNone(operation);
-      const startedMs = performance.now();
-      const tookMs = () => performance.now() - startedMs;
+      const startedMs = monotonicMs();
+      const tookMs = () => monotonicMs() - startedMs;
       const paced = pace.start(bytes);
       let isLate = false;
       const onLate = () => {

@@ -2,6 +2,7 @@
  * Tells a slow store from one that hangs. It measures the rate of large values. From the rate follow the time limit of a value, and how
  * many values may be requested at the same time. On a slow line, many chunks that are requested together are all late.
  */
+import { monotonicMs } from "../clock.ts";
 
 /** How large values come and go, lately. One for both ways: they may share a line. */
 export interface Pace {
@@ -44,7 +45,7 @@ export function createPace(tellsProgress: boolean): Pace {
 
   /** Measures from one arrival to the next. So the number of requested values does not matter, and values that hang do not count. */
   const measure = (bytes: number, startedMs: number) => {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     measured.bytes += bytes;
     measured.ms += nowMs - Math.max(startedMs, arrivedMs);
     arrivedMs = nowMs;
@@ -61,19 +62,19 @@ export function createPace(tellsProgress: boolean): Pace {
       return rate === undefined ? underWay < firstCalls : bytesUnderWay + bytes <= rate * aheadMs;
     },
     start(bytes) {
-      const startedMs = performance.now();
+      const startedMs = monotonicMs();
       let ownMs = startedMs;
       let isOver = false;
       underWay += bytes > 0 ? 1 : 0;
       bytesUnderWay += bytes;
-      const silentMs = () => performance.now() - Math.max(startedMs, progressMs);
+      const silentMs = () => monotonicMs() - Math.max(startedMs, progressMs);
       return {
         progressed() {
-          ownMs = progressMs = performance.now();
+          ownMs = progressMs = monotonicMs();
         },
         leftMs(timeoutMs) {
           const mayTakeMs = Math.max(timeoutMs, (slack * bytesUnderWay) / (bytesPerMs() ?? firstBytesPerMs));
-          const ownLeftMs = mayTakeMs - (performance.now() - ownMs);
+          const ownLeftMs = mayTakeMs - (monotonicMs() - ownMs);
           return tellsProgress ? Math.min(timeoutMs - silentMs(), ownLeftMs) : ownLeftMs;
         },
         isAllSilent: (timeoutMs) => silentMs() >= timeoutMs,

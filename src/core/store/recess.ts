@@ -2,6 +2,7 @@
  * Avoids a store that did not answer in time, for a growing time. So a store that hangs delays one get, but not the gets after it.
  * Meanwhile a background call tests whether the store answers again. Only one such call runs at a time, and nobody waits for it.
  */
+import { monotonicMs } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 
 /** What a store can be asked. */
@@ -70,21 +71,21 @@ export function createRecess(options: RecessOptions): Recess {
 
   const end = (part: Part, { operation, begunMs, delayMs }: Pause) => {
     pauses.delete(part);
-    lastPauses.set(part, { delayMs, endedMs: performance.now() });
-    options.onBack(operation, performance.now() - begunMs);
+    lastPauses.set(part, { delayMs, endedMs: monotonicMs() });
+    options.onBack(operation, monotonicMs() - begunMs);
   };
 
   const prolong = (pause: Pause) => {
     pause.trialMs = undefined;
     pause.delayMs = Math.min(2 * pause.delayMs, longestMs);
-    pause.untilMs = performance.now() + pause.delayMs;
+    pause.untilMs = monotonicMs() + pause.delayMs;
   };
 
   const tryOut = (part: Part, pause: Pause) => {
-    const startedMs = performance.now();
+    const startedMs = monotonicMs();
     pause.trialMs = startedMs;
     const settled = () => {
-      const isInTime = performance.now() - startedMs <= options.timeoutMs;
+      const isInTime = monotonicMs() - startedMs <= options.timeoutMs;
       if (isInTime && pauses.get(part) === pause && pause.trialMs === startedMs) end(part, pause);
     };
     // An answer that is a fault is an answer: the store does not hang.
@@ -93,7 +94,7 @@ export function createRecess(options: RecessOptions): Recess {
 
   /** There is no timer: each call checks whether it is time. */
   const lookAfter = (part: Part, pause: Pause) => {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     if (pause.trialMs !== undefined) {
       if (nowMs - pause.trialMs > options.timeoutMs) prolong(pause);
     } else if (nowMs >= pause.untilMs) tryOut(part, pause);
@@ -119,9 +120,9 @@ export function createRecess(options: RecessOptions): Recess {
       const part = partOf[operation];
       if (pauses.has(part)) return;
       const last = lastPauses.get(part);
-      const isSoon = last && performance.now() - last.endedMs < 10 * last.delayMs;
+      const isSoon = last && monotonicMs() - last.endedMs < 10 * last.delayMs;
       const delayMs = isSoon ? Math.min(2 * last.delayMs, longestMs) : options.timeoutMs;
-      const begunMs = performance.now();
+      const begunMs = monotonicMs();
       pauses.set(part, { operation, begunMs, delayMs, untilMs: begunMs + delayMs, trialMs: undefined });
     },
     answered(operation, startedMs) {

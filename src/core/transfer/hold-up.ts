@@ -2,6 +2,7 @@
  * Limits how long a slow store may delay a download. Some delay is worth a copy for the next get. A store that is less than half as fast
  * as the upstream is not worth it.
  */
+import { monotonicMs, startInterval, stopTimer } from "../clock.ts";
 
 /** Counts the time that is lost to the store. */
 export interface HoldUp {
@@ -21,20 +22,20 @@ export function createHoldUp(limitMs: number, isHolding: () => boolean, giveUp: 
   let heldMs = 0;
   return {
     async during(room) {
-      let seenMs = performance.now();
+      let seenMs = monotonicMs();
       startedMs ??= seenMs;
       const begunMs = startedMs;
       const look = () => {
-        const nowMs = performance.now();
+        const nowMs = monotonicMs();
         if (isHolding()) heldMs += nowMs - seenMs;
         seenMs = nowMs;
         if (heldMs >= limitMs && 2 * heldMs > nowMs - begunMs) giveUp();
       };
-      const timer = setInterval(look, Math.min(lookEveryMs, limitMs));
+      const timer = startInterval(look, Math.min(lookEveryMs, limitMs));
       try {
         return await room;
       } finally {
-        clearInterval(timer);
+        stopTimer(timer);
       }
     },
   };

@@ -1,4 +1,5 @@
 /** Ends an inflater early without a crash of the process. */
+import { startTimer } from "../clock.ts";
 
 /**
  * Ends both sides of an inflater. Node 22 and 24 die of "Controller is already closed" if the readable side of a
@@ -10,5 +11,5 @@ export function leaveInflater(
   reader: ReadableStreamDefaultReader,
 ): void {
   writer.abort().catch(() => undefined);
-  setTimeout(() => reader.cancel().catch(() => undefined), 0);
+  startTimer(() => reader.cancel().catch(() => undefined), 0);
 }

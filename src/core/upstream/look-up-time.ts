@@ -1,4 +1,5 @@
 /** The time limit of look-ups: a time without a byte, and six times that in total. */
+import { startTimer, stopTimer } from "../clock.ts";
 import { UpstreamError } from "../errors.ts";
 import type { SourceOptions } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
@@ -27,11 +28,11 @@ export async function withinIdleTime<T>(
   const late = new AbortController();
   const give = (what: string, ms: number) => () =>
     late.abort(new UpstreamError(`The upstream ${what} within ${ms} ms`));
-  let idle = setTimeout(give("did not answer a look-up", idleMs), idleMs);
-  const whole = setTimeout(give("did not finish a look-up", wholeMs), wholeMs);
+  let idle = startTimer(give("did not answer a look-up", idleMs), idleMs);
+  const whole = startTimer(give("did not finish a look-up", wholeMs), wholeMs);
   const onBytes = () => {
-    clearTimeout(idle);
-    if (!isOver) idle = setTimeout(give("did not go on with a look-up", idleMs), idleMs);
+    stopTimer(idle);
+    if (!isOver) idle = startTimer(give("did not go on with a look-up", idleMs), idleMs);
   };
   let isOver = false;
   const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
@@ -39,7 +40,7 @@ export async function withinIdleTime<T>(
     return await unlessAborted(either, () => run({ signal: either, onBytes }));
   } finally {
     isOver = true;
-    clearTimeout(idle);
-    clearTimeout(whole);
+    stopTimer(idle);
+    stopTimer(whole);
   }
 }

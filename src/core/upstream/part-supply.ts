@@ -1,4 +1,5 @@
 /** Opens an image's parts one by one, at the addresses that the source gives. The next part is requested early. */
+import { startTimer, stopTimer, type Timer } from "../clock.ts";
 import { ImageChangedError, isImageManagerError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { ImageFile, ImagePart, ImageParts } from "../types.ts";
@@ -20,7 +21,7 @@ export class PartSupply implements PartOpener {
   readonly #job: DownloadJob;
   #parts: readonly FilePart[];
   readonly #ahead = new Map<number, Promise<UpstreamFile>>();
-  readonly #leaving = new Set<ReturnType<typeof setTimeout>>();
+  readonly #leaving = new Set<Timer>();
   #mayRange = true;
 
   /** `validators`: those of the parts. */
@@ -70,7 +71,7 @@ export class PartSupply implements PartOpener {
 
   /** Lets go of a connection that nobody has read from for as long as one may be silent: its part is asked for again. */
   #leaveLater(index: number, opening: Promise<UpstreamFile>): void {
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       this.#leaving.delete(timer);
       if (this.#ahead.get(index) !== opening) return;
       this.#ahead.delete(index);
@@ -85,7 +86,7 @@ export class PartSupply implements PartOpener {
 
   /** Lets go of what was asked for early. */
   close(): void {
-    for (const timer of this.#leaving) clearTimeout(timer);
+    for (const timer of this.#leaving) stopTimer(timer);
     for (const opening of this.#ahead.values()) leave(opening);
     this.#ahead.clear();
   }

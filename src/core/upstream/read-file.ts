@@ -1,4 +1,5 @@
 /** Reads the bytes of one upstream file. After a break it continues if the rest provably belongs to the same file. */
+import { monotonicMs, startTimer, stopTimer, type Timer } from "../clock.ts";
 import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
@@ -151,20 +152,20 @@ export function connectionLost(request: ImageFile, cause: unknown): UpstreamErro
 function watchIdle(timeoutMs: number, onIdle: () => void) {
   let pendingSince: number | undefined;
   let isIdle = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer | undefined;
   const look = () => {
     timer = undefined;
     // Nobody may ever read on: a timer that went on for itself would keep the process alive.
     if (pendingSince === undefined) return;
-    const waitedMs = performance.now() - pendingSince;
+    const waitedMs = monotonicMs() - pendingSince;
     isIdle = waitedMs >= timeoutMs;
     if (isIdle) onIdle();
-    else timer = setTimeout(look, timeoutMs - waitedMs);
+    else timer = startTimer(look, timeoutMs - waitedMs);
   };
   return {
     begin() {
-      pendingSince = performance.now();
-      timer ??= setTimeout(look, timeoutMs);
+      pendingSince = monotonicMs();
+      timer ??= startTimer(look, timeoutMs);
     },
     /** @throws {UpstreamError} `UPSTREAM` if the read took too long. */
     end() {
@@ -173,7 +174,7 @@ function watchIdle(timeoutMs: number, onIdle: () => void) {
     },
     close() {
       pendingSince = undefined;
-      clearTimeout(timer);
+      stopTimer(timer);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** When and how long to wait before trying again: back-off with jitter, Retry-After, failures counted without progress. */
+import { monotonicMs, random } from "../clock.ts";
 import {
   isImageManagerError,
   isUpstreamUnavailable,
@@ -38,9 +39,9 @@ export function createRetries(policy: RetryPolicy): Retries {
       // The code that reads a file and the code that asks for it again share the count, and the failure passes both.
       if (!isRetryable(failure) || failure === givenUp) throw failure;
       failures += 1;
-      if (failures === 1) firstFailedMs = performance.now();
+      if (failures === 1) firstFailedMs = monotonicMs();
       if (failures >= policy.attempts) {
-        givenUp = afterTries(failure, failures, performance.now() - firstFailedMs);
+        givenUp = afterTries(failure, failures, monotonicMs() - firstFailedMs);
         throw givenUp;
       }
       await pauseBeforeRetry(policy, failures, failure, signal);
@@ -55,7 +56,7 @@ export function pauseBeforeRetry(
   failure: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  return sleep(retryDelayMs(policy, failures, failure, Math.random()), signal);
+  return sleep(retryDelayMs(policy, failures, failure, random()), signal);
 }
 
 /** The failure, with word of how often and how long it was tried. */
