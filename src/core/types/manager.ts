@@ -140,7 +140,8 @@ export interface ImageManager {
   prune(limits?: PruneLimits): Promise<PruneReport>;
   /**
    * Reads every stored chunk once. It reports damaged images, manifests that can't be read, and chunks that nothing needs. With `repair`,
-   * damaged chunks are downloaded again.
+   * damaged chunks are downloaded again. With the manager's option `sha256`, it also reads each sound image in order, and notes its SHA-256
+   * if that was missing or wrong.
    *
    * @throws `INVALID_ARGUMENT`, `STORE`, and `LISTING_INCOMPLETE` if the store does not list completely.
    * @example
