@@ -3,8 +3,12 @@
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
+import { sleep } from "../waiting.ts";
 import type { Lease } from "./lease.ts";
 import type { WirePieces } from "./wire-pieces.ts";
+
+/** How soon is soon enough for a piece to wait for the next chunk. */
+const joinMs = 50;
 
 /** A journal that is being written. */
 export interface KeptJournal {
@@ -71,7 +75,9 @@ export function keepJournal(
     await removeJournals(store, id, previous, pieces.keys); // ours has by now what they had
     for (let isEnd = false; ; ) {
       const more = isEnd ? [] : [window.storedBeyond(written)];
-      const what = await Promise.race([...more, pieces.news.arrival, stopping.promise]);
+      const news = pieces.news.arrival.then(() => "news" as const);
+      let what = await Promise.race([...more, news, stopping.promise]);
+      if (what === "news" && !isEnd) what = await soon(Promise.race([...more, stopping.promise]));
       if (what === "stop") return;
       isEnd = wholeStoredChunks(window) <= written && !pieces.news.isAny; // a short chunk: the end
       if (!isEnd) await append();
@@ -96,6 +102,20 @@ export function keepJournal(
       if (!isFaulty && (wholeStoredChunks(window) > written || pieces.news.isAny)) await append().catch(fail);
     },
   };
+}
+
+/** A piece waits for the next chunk, if that comes soon: one segment for both. */
+async function soon<T>(coming: Promise<T>): Promise<T | undefined> {
+  const waiting = new AbortController();
+  const late = sleep(joinMs, waiting.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([coming, late]);
+  } finally {
+    waiting.abort();
+  }
 }
 
 /** The last, short chunk is the manifest's to tell. */

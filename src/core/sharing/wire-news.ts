@@ -9,11 +9,12 @@ export class PendingNews {
   readonly #waiting = new Map<WirePiece, (isNamed: boolean) => void>();
   #isAbandoned = false;
 
+  /** Whether a piece wants to be named. */
   get isAny(): boolean {
-    return this.#dropped.length + this.#pieces.length > 0;
+    return this.#pieces.length > 0;
   }
 
-  /** Settles when there is something to say. */
+  /** Settles when a piece wants to be named. */
   get arrival(): Promise<void> {
     return this.#arrival.promise;
   }
@@ -34,12 +35,11 @@ export class PendingNews {
     return promise;
   }
 
-  /** All pieces of a part are gone. */
+  /** All pieces of a part are gone. That can wait for a segment that is written anyway. */
   drop(part: number): void {
     for (const piece of this.#pieces) if (piece.part === part) this.#settle(piece, false);
     this.#pieces = this.#pieces.filter((piece) => piece.part !== part);
     this.#dropped.push(part);
-    this.#arrival.resolve();
   }
 
   /** So many parts, from the first on, have passed their check. That can wait for a segment that is written anyway. */
@@ -50,7 +50,7 @@ export class PendingNews {
   /** For the next segment. */
   take(): WireNews | undefined {
     const [dropped, pieces, provenParts] = [this.#dropped, this.#pieces, this.#provenParts];
-    if (!this.isAny && provenParts === undefined) return undefined;
+    if (dropped.length + pieces.length === 0 && provenParts === undefined) return undefined;
     [this.#dropped, this.#pieces, this.#provenParts] = [[], [], undefined];
     this.#arrival = Promise.withResolvers();
     return { dropped, pieces, ...(provenParts !== undefined && { provenParts }) };

@@ -115,9 +115,10 @@ async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncG
   const { etag } = file.response.validators;
   task.etag = etag;
   for await (const piece of readInRanges({ job, supply, index }, file, context)) {
-    if (isStrongEtag(etag)) await job.wire?.take(index, etag, offset, piece);
+    const taking = isStrongEtag(etag) ? job.wire?.take(index, etag, offset, piece) : undefined;
     offset += piece.length;
-    yield piece;
+    yield piece; // it is inflated while it is kept
+    await taking;
   }
 }
 
