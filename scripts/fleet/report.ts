@@ -21,7 +21,7 @@ export function fleetReportLines(report: FleetReport): string[] {
     `Development after that:  ${traffic(development)}`,
     `Laid over each image:    ${grouped(median(spanBytes))} bytes, at most ${grouped(Math.max(...spanBytes))}`,
     `Seconds for each:        ${edited.toFixed(3)}, and ${plain.toFixed(3)} for the plain cached image (${(edited / plain).toFixed(2)} times)`,
-    `Memory:                  ${megabytes(peakBytes)} MB at most, ${megabytes(startBytes)} MB before the first get`,
+    `Memory:                  ${megabytes(peakBytes)} MB at most, ${megabytes(startBytes)} MB before them; the API's part is in it`,
     `Read back by balena's own reader: ${wrong.length === 0 ? "all as asked for" : `WRONG: ${wrong.join(", ")}`}`,
     `Secrets in ${grouped(secrets.files)} stored files (${grouped(secrets.bytes)} bytes), ${grouped(secrets.told)} events and errors: ${secrets.found.length === 0 ? "none" : secrets.found.join(", ")}`,
   ];

@@ -47,30 +47,32 @@ export async function runFleet({ api, base, count, onImage }: FleetOptions) {
     freshness: { maxAgeMs: 3_600_000 },
     onEvent: (event) => told.push(event),
   });
-  const memory = watchMemory();
   const first = await trafficOf(api, () => drain(images, {}));
   const plainSeconds = [await secondsOf(() => drain(images, {}))];
   const editedSeconds: number[] = [];
   const spanBytes: number[] = [];
-  const wrong: number[] = [];
+  const memory = watchMemory();
   const fleet = await trafficOf(api, async () => {
     for (let index = 0; index < count; index++) {
       spans.length = 0;
       const image = fleetImage(index, (edit) => counting(edit, (bytes) => spans.push(bytes)));
       editedSeconds.push(await secondsOf(() => drain(images, image.options)));
       spanBytes.push(spans.reduce((sum, bytes) => sum + bytes, 0));
-      if (index % Math.ceil(count / 10) === 0 && !(await isRight(images, index, apiKeys))) wrong.push(index);
       if (index % 10 === 0) plainSeconds.push(await secondsOf(() => drain(images, {})));
       onImage?.(index + 1);
     }
   });
+  const usedMemory = memory.stop();
+  const wrong: number[] = [];
+  for (let index = 0; index < count; index += Math.ceil(count / 10))
+    if (!(await isRight(images, index, apiKeys))) wrong.push(index);
   const development = await trafficOf(api, () => drain(images, { developmentMode: true }));
   told.push(...(await failures(images)));
   const secrets = await searchSecrets({ base, told, token: api.token, apiKeys });
   return {
     ...{ first, fleet, development, plainSeconds, editedSeconds, spanBytes, wrong, secrets },
     keys: apiKeys.size,
-    memory: memory.stop(),
+    memory: usedMemory,
   };
 }
 
@@ -151,7 +153,7 @@ function keepingKeys(apiKeys: Set<string>): typeof fetch {
   };
 }
 
-/** The largest memory of the process, above what it had at the start. */
+/** The largest memory of the process, and what it had at the start. The loopback API is part of it. */
 function watchMemory() {
   const start = process.memoryUsage.rss();
   let peak = start;

@@ -21,6 +21,7 @@ import { nginxSlices } from "./clients/nginx-slices.ts";
 import { wget } from "./clients/wget.ts";
 import { type Comparison, compareWithEtcher, comparisonTable } from "./etcher/compare.ts";
 import { type Judged, judgeDerivedImages, judgedTable } from "./etcher/derived/compare.ts";
+import { judgeRandomFiles } from "./etcher/derived/random-files.ts";
 import type { Checks } from "./run/check.ts";
 import { testColumn } from "./run/column.ts";
 import { requirements } from "./run/requirements.ts";
@@ -45,7 +46,7 @@ const matrix = new Map(runtimes.map(({ name }) => [name, [] as Result[]]));
 
 const comparisons: Comparison[] = withEtcher ? await compareWithEtcher() : [];
 if (withEtcher) console.log(`The loopback API and balena's code\n${comparisonTable(comparisons)}\n`);
-const judged: Judged[] = withEtcher ? await judgeDerivedImages() : [];
+const judged: Judged[] = withEtcher ? [...(await judgeDerivedImages()), ...(await judgeRandomFiles(1))] : [];
 if (withEtcher) console.log(`Derived images and balena's code\n${judgedTable(judged)}\n`);
 const different =
   comparisons.filter(({ isEqual }) => !isEqual).length +

@@ -105,7 +105,8 @@ function changeableSectors(disk: Disk, place: Place): number[] {
   return sectors.map((sector) => disk.boot.start / sectorBytes + sector);
 }
 
-function fsckFaults(directory: string, { boot }: Disk, ours: Buffer): string[] {
+/** What fsck.vfat complains of. */
+export function fsckFaults(directory: string, { boot }: Pick<Disk, "boot">, ours: Buffer): string[] {
   const file = join(directory, "checked.img");
   writeFileSync(file, ours.subarray(boot.start, boot.end));
   const { status, stdout, stderr } = spawnSync("/usr/sbin/fsck.vfat", ["-n", "-v", file]);

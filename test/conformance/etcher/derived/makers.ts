@@ -87,7 +87,8 @@ async function replaced(disk: Disk, sent: object) {
   return { replaced: image };
 }
 
-async function edited(disk: Disk, edit: ImageEdit) {
+/** The disk with an edit laid over it. */
+export async function edited(disk: Disk, edit: ImageEdit) {
   const read = async (start: number, end: number) => new Uint8Array(disk.bytes.subarray(start, end));
   const { signal } = new AbortController();
   const spans = await edit({ size: disk.bytes.length, signal, read });
