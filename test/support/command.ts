@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 /** Its source, which Node runs as it is. */
 export const binPath = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
 
+/** Compiling the sources is most of what a process does: those after the first need not. */
+const compiled = fileURLToPath(new URL("../../node_modules/.cache/command", import.meta.url));
+
 /** Where a command runs. */
 export interface CommandPlace {
   readonly cwd: string;
@@ -22,7 +25,13 @@ export interface CommandEnd {
 
 /** Starts it. `end` resolves when it has ended and all its output is there. */
 export function startCommand(args: readonly string[], { cwd, env, stdout = "pipe" }: CommandPlace) {
-  const own = { PATH: process.env["PATH"] ?? "", HOME: cwd, USERPROFILE: cwd, ...env };
+  const own = {
+    NODE_COMPILE_CACHE: compiled,
+    PATH: process.env["PATH"] ?? "",
+    HOME: cwd,
+    USERPROFILE: cwd,
+    ...env,
+  };
   const options: SpawnOptions = { cwd, env: own, stdio: ["ignore", stdout, "pipe"] };
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", binPath, ...args], options);
   const pieces: Buffer[] = [];
