@@ -32,14 +32,20 @@ export async function resumeParts(
   const { index, start } = partAt(list, chunks * chunkBytes);
   const mark = await markAt(start, journal, context);
   const kept = keptFrom(index, journal.wire, list);
-  if (!mark || (chunks === 0 && kept.size === 0)) {
+  // Chunks of a part of which nothing is kept are right only if the whole part is: nobody is to read them before.
+  const usable = kept.has(index) ? chunks : Math.min(chunks, mark?.chunk ?? 0);
+  if (!mark || (usable === 0 && kept.size === 0)) {
     opened.parts.supply.close();
     return undefined;
   }
-  for (let chunk = 0; chunk < chunks; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
+  for (let chunk = 0; chunk < usable; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
   pieces.inherit(kept, Math.min(journal.provenParts, index));
   const parts: OpenedParts = { ...opened.parts, mark };
-  return { ...opened, response: { ...opened.response, fromByte: chunks * chunkBytes }, parts };
+  return {
+    ...opened,
+    response: { ...opened.response, fromByte: kept.has(index) ? chunks * chunkBytes : start },
+    parts,
+  };
 }
 
 async function wholeOrNothing(opened: UpstreamFile): Promise<UpstreamFile | undefined> {

@@ -29,7 +29,8 @@ export async function downloadParts(
 ): Promise<DownloadResult> {
   const { supply, first, mark } = opened.parts;
   const { index } = partAt(supply.parts, opened.response.fromByte ?? 0);
-  if (mark) await sink.rewind(mark, "compare");
+  // What is kept of the part makes its chunks again. Without it nothing says that they are right before all of the part has come.
+  if (mark) await sink.rewind(mark, job.wire?.kept(index) ? "compare" : "replace");
   else sink.begin(0);
   try {
     let early = first;
