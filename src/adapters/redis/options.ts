@@ -89,7 +89,14 @@ export interface RedisConnection {
   /** Options of TLS, as `tls.connect` of Node takes them. */
   tls?: object | undefined;
   /** Addresses of the sentinels that know the server. */
-  sentinels?: { host?: string | undefined; port?: number }[] | undefined;
+  sentinels?:
+    | {
+        /** Host name or address. */
+        host?: string | undefined;
+        /** Default 26379. */
+        port?: number;
+      }[]
+    | undefined;
   /** Password of the sentinels. */
   sentinelPassword?: string | undefined;
   /** Name of the group that the sentinels watch. */
