@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type R2BucketBinding, r2Adapter } from "../../src/adapters/cloudflare-r2/index.ts";
 import { redisAdapter } from "../../src/adapters/redis/index.ts";
 import { s3Adapter } from "../../src/adapters/s3/index.ts";
-import { type KeyPage, keysOfPages } from "../../src/adapters/values.ts";
+import { type KeyPage, keysOfPages } from "../../src/adapters/store-values.ts";
 import type { StoreDriver } from "../../src/core/index.ts";
 
 /** Pages by their cursors; the first one is `start`. Asked without end, it fails the test instead of hanging. */

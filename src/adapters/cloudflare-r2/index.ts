@@ -4,7 +4,14 @@
  * @module balena-image-manager/adapters/cloudflare-r2
  */
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf, withinBound } from "../values.ts";
+import {
+  assertNotEverything,
+  bytesOf,
+  keyPrefixer,
+  prefixOfLevel,
+  textOf,
+  withinBound,
+} from "../store-values.ts";
 import type { R2BucketBinding } from "./bucket.ts";
 import { listObjects } from "./list.ts";
 import { checkedOptions, type R2AdapterOptions } from "./options.ts";

@@ -1,5 +1,5 @@
 /** Lists the objects under a prefix, page by page. */
-import { type KeyPage, keysOfPages } from "../values.ts";
+import { type KeyPage, keysOfPages } from "../store-values.ts";
 import type { R2BucketBinding } from "./bucket.ts";
 import { outwait } from "./retry.ts";
 

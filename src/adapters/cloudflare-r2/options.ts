@@ -1,5 +1,5 @@
 /** Checks the options of `r2Adapter` and fills in the defaults. */
-import { checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
+import { checkedKeyPrefix, checkedObject, requireOption } from "../store-values.ts";
 import type { R2BucketBinding } from "./bucket.ts";
 
 /** Options of {@link r2Adapter}. */

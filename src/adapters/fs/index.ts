@@ -6,7 +6,7 @@
 import { dirname, join } from "node:path";
 import { eachOf } from "../../core/each.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
+import { bytesOf, prefixOfLevel, textOf } from "../store-values.ts";
 import { pathOfKey, temporaryDirectoryName } from "./file-name.ts";
 import { createLimit } from "./limit.ts";
 import { createLinkGuard } from "./links.ts";

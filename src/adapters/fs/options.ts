@@ -1,6 +1,6 @@
 /** Checks the options of `fsAdapter` and fills in the defaults. */
 import { resolve } from "node:path";
-import { checkedInteger, checkedObject, requireOption } from "../values.ts";
+import { checkedInteger, checkedObject, requireOption } from "../store-values.ts";
 
 /** Options of {@link fsAdapter}. */
 export interface FsAdapterOptions {

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import type { StoreReadOptions } from "../../core/types.ts";
-import { withinBound } from "../values.ts";
+import { withinBound } from "../store-values.ts";
 import { valueOn } from "./failure.ts";
 import type { AssertNoLink } from "./links.ts";
 import { outwaitWindows } from "./retry.ts";

@@ -4,7 +4,7 @@
  * @module balena-image-manager/adapters/memory
  */
 import type { CreateResult, StoreDriver } from "../../core/types.ts";
-import { bytesOf, prefixOfLevel, textOf } from "../values.ts";
+import { bytesOf, prefixOfLevel, textOf } from "../store-values.ts";
 import { checkedOptions, type MemoryAdapterOptions } from "./options.ts";
 
 export type { MemoryAdapterOptions };

@@ -1,5 +1,5 @@
 /** Checks the options of `memoryAdapter` and fills in the defaults. */
-import { checkedInteger, checkedObject } from "../values.ts";
+import { checkedInteger, checkedObject } from "../store-values.ts";
 
 /** Options of {@link memoryAdapter}. */
 export interface MemoryAdapterOptions {

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { eachOf } from "../../core/each.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../values.ts";
+import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../store-values.ts";
 import { createConnection } from "./connection.ts";
 import { lifetimeMs } from "./expiry.ts";
 import { listKeys } from "./list.ts";

@@ -1,5 +1,5 @@
 /** Lists keys by SCAN, which never blocks the server for long. */
-import { keysOfPages } from "../values.ts";
+import { keysOfPages } from "../store-values.ts";
 import type { RedisClient } from "./client.ts";
 import { mastersOf } from "./cluster.ts";
 

@@ -1,5 +1,5 @@
 /** Checks the options of `redisAdapter` and fills in the defaults. */
-import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
+import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../store-values.ts";
 import type { RedisClient } from "./client.ts";
 
 const KiB = 1024;

@@ -5,7 +5,7 @@
  */
 import { bounds } from "../../core/bounds.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { assertNotEverything, bytesOf, prefixOfLevel, textOf, withinBound } from "../values.ts";
+import { assertNotEverything, bytesOf, prefixOfLevel, textOf, withinBound } from "../store-values.ts";
 import { createS3Client, type S3Client } from "./client.ts";
 import { createObjectCreator } from "./create.ts";
 import { deleteObject, deleteObjects } from "./delete.ts";

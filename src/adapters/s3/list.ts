@@ -1,6 +1,6 @@
 /** Lists the objects under a prefix, page by page. */
 import { bounds } from "../../core/bounds.ts";
-import { type KeyPage, keysOfPages } from "../values.ts";
+import { type KeyPage, keysOfPages } from "../store-values.ts";
 import type { S3Client } from "./client.ts";
 import { bodyTextOf, malformedAnswer } from "./failure.ts";
 import { elementOf, elementsOf, isWhole } from "./xml.ts";

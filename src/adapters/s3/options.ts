@@ -1,6 +1,6 @@
 /** Checks the options of `s3Adapter` and fills in the defaults. */
 import { InvalidArgumentError } from "../../core/errors.ts";
-import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../values.ts";
+import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../store-values.ts";
 import { hasSteps } from "./object-name.ts";
 
 /** A timer of 2^31 ms or more fires at once. */

@@ -4,11 +4,10 @@ import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
-
+import { createCircuitBreaker, type StoreOperation } from "./circuit-breaker.ts";
 import { createDriverCalls } from "./driver-calls.ts";
 import { isImageBytesKey, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
-import { createRecess, type StoreOperation } from "./recess.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix. Failures are `STORE` errors. */
 export interface ByteStore {
@@ -86,7 +85,7 @@ export function createByteStore(
     await (operation === "write" ? calls.write : calls.create)(probeKey, new Uint8Array(1));
     return calls.remove(probeKey);
   };
-  const recess = createRecess({ timeoutMs: storeTimeoutMs, probe, onBack });
+  const circuit = createCircuitBreaker({ timeoutMs: storeTimeoutMs, probe, onBack });
 
   const asked = (manner: Manner): ByteStore => {
     const limitMs = manner === "patiently" ? timeoutMs : storeTimeoutMs;
@@ -96,7 +95,7 @@ export function createByteStore(
       bytes = 0,
       unwanted?: AbortSignal,
     ): Promise<T> => {
-      if (manner === "unless-hung") recess.assertNone(operation);
+      if (manner === "unless-hung") circuit.assertClosed(operation);
       const startedMs = monotonicMs();
       const tookMs = () => monotonicMs() - startedMs;
       const paced = pace.start(bytes);
@@ -104,7 +103,7 @@ export function createByteStore(
       const onLate = () => {
         isLate = true;
         // Of several chunks one may have a dead connection of its own.
-        if (bytes === 0 || paced.isAllSilent(limitMs)) recess.begin(operation);
+        if (bytes === 0 || paced.isAllSilent(limitMs)) circuit.trip(operation);
         return new StoreError(`The store did not finish a ${operation} within ${Math.round(tookMs())} ms`);
       };
       try {
@@ -122,7 +121,7 @@ export function createByteStore(
         const isAnswered = !isLate && !unwanted?.aborted;
         if (isAnswered) paced.progressed();
         paced.end(0);
-        if (isAnswered && (bytes > 0 || tookMs() <= storeTimeoutMs)) recess.answered(operation, startedMs);
+        if (isAnswered && (bytes > 0 || tookMs() <= storeTimeoutMs)) circuit.answered(operation, startedMs);
       }
     };
 
@@ -133,7 +132,7 @@ export function createByteStore(
       hasRoomToRead: pace.hasRoomFor,
       asked,
       get isLeftAlone() {
-        return recess.isOn;
+        return circuit.isOpen;
       },
       async read(key, maxBytes = maxBytesUnder(key), signal = undefined) {
         const isLarge = isImageBytesKey(key);

@@ -1,5 +1,5 @@
 /**
- * Avoids a store that did not answer in time, for a growing time. So a store that hangs delays one get, but not the gets after it.
+ * A circuit breaker: it avoids a store that did not answer in time, for a growing time. So a store that hangs delays one get, but not the gets after it.
  * Meanwhile a background call tests whether the store answers again. Only one such call runs at a time, and nobody waits for it.
  */
 import { monotonicMs } from "../clock.ts";
@@ -9,19 +9,19 @@ import { StoreError } from "../errors.ts";
 export type StoreOperation = "read" | "write" | "remove" | "create" | "list";
 
 /** Says when a store is not to be asked. */
-export interface Recess {
+export interface CircuitBreaker {
   /** @throws {StoreError} `STORE` if the store is left alone. */
-  assertNone(operation: StoreOperation): void;
+  assertClosed(operation: StoreOperation): void;
   /** Whether nothing is read at present. */
-  readonly isOn: boolean;
+  readonly isOpen: boolean;
   /** A call was not answered in time. */
-  begin(operation: StoreOperation): void;
+  trip(operation: StoreOperation): void;
   /** A call that began then was answered in time. */
   answered(operation: StoreOperation, startedMs: number): void;
 }
 
 /** How to ask, and what to call. */
-export interface RecessOptions {
+export interface CircuitBreakerOptions {
   /** How long an answer may take; and the first while. */
   readonly timeoutMs: number;
   /** Asks for a trial. */
@@ -65,7 +65,7 @@ interface Pause {
 }
 
 /** Makes one. */
-export function createRecess(options: RecessOptions): Recess {
+export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
   const pauses = new Map<Part, Pause>();
   const lastPauses = new Map<Part, { delayMs: number; endedMs: number }>();
 
@@ -101,10 +101,10 @@ export function createRecess(options: RecessOptions): Recess {
   };
 
   return {
-    get isOn() {
+    get isOpen() {
       return pauses.has("reading");
     },
-    assertNone(operation) {
+    assertClosed(operation) {
       for (const part of neededFor[partOf[operation]]) {
         const pause = pauses.get(part);
         if (!pause) continue;
@@ -116,7 +116,7 @@ export function createRecess(options: RecessOptions): Recess {
         throw failure;
       }
     },
-    begin(operation) {
+    trip(operation) {
       const part = partOf[operation];
       if (pauses.has(part)) return;
       const last = lastPauses.get(part);
