@@ -17,7 +17,7 @@ export interface Bucket {
   /** Names of all objects, sorted. */
   names(): Promise<string[]>;
   read(name: string): Promise<Uint8Array>;
-  write(name: string, body: string): Promise<void>;
+  write(name: string, body: string | Uint8Array): Promise<void>;
 }
 
 /** Makes a bucket. Servers of the tests forget everything when they stop, so nothing deletes it. */
