@@ -1,0 +1,156 @@
+// The processes of a run, each with a manager, a client of the store and two callers; and what must hold of all that they store and tell.
+import { hash } from "node:crypto";
+import { createImageManager, type ImageManager } from "../../src/core/index.ts";
+import type { Hasher } from "../../src/core/types.ts";
+import type { Random } from "../soak/random.ts";
+import { createContent } from "./content.ts";
+import { type Profile, profileOf } from "./profile.ts";
+import { callUntil, type Scene } from "./readers.ts";
+import { wordsOf } from "./secrets.ts";
+import { SimulatedStore, short } from "./store.ts";
+import { SimulatedUpstream, secret } from "./upstream.ts";
+import type { SimulatedProcess, World } from "./world.ts";
+
+/** How long everything may go wrong. */
+export const faultyMs = 15_000;
+/** Beyond every time limit of the library, as they are set here. */
+export const longestMs = 30 * 60_000;
+export const lease = { heartbeatMs: 500, ttlMs: 2_500, pollMs: 200 };
+
+/** A process that lives. */
+export interface Member {
+  readonly process: SimulatedProcess;
+  readonly manager: ImageManager;
+}
+
+/** A call, and where it is made. */
+export interface Call<T> {
+  readonly process: SimulatedProcess;
+  run(): Promise<T>;
+}
+
+export class Cluster {
+  readonly profile: Profile;
+  readonly world: World;
+  readonly store: SimulatedStore;
+  readonly upstream: SimulatedUpstream;
+  readonly scene: Scene;
+  readonly revision: ReturnType<typeof createContent>;
+  members: Member[] = [];
+  /** Calls that have to end, and where they were made. */
+  readonly pending = new Map<Promise<unknown>, SimulatedProcess>();
+  readonly #random: Random;
+  #count = 0;
+
+  constructor(world: World) {
+    this.world = world;
+    this.#random = world.random("run");
+    this.profile = profileOf(world.random("profile"));
+    world.note(`profile ${JSON.stringify(this.profile)}`);
+    this.revision = createContent(world.random("content"));
+    this.store = new SimulatedStore(world, this.profile.store, (key, bytes) => this.onWrite(key, bytes));
+    this.upstream = new SimulatedUpstream(world, this.profile);
+    this.scene = { world, upstream: this.upstream, hasUpkeep: this.profile.hasUpkeep };
+  }
+
+  addVersion(name: string): void {
+    this.upstream.add(name, this.revision(`${name}-r1`, this.world.wallMs - 60_000));
+  }
+
+  start(): Member {
+    const { profile } = this;
+    const process: SimulatedProcess = { name: `p${++this.#count}`, state: "running", skewMs: 0 };
+    if (profile.hasWrongClocks) process.skewMs = this.#random.int(-600_000, 600_000);
+    const manager = createImageManager({
+      source: this.upstream.source(process),
+      storage: this.store.client(process),
+      fetch: this.upstream.fetch(process),
+      chunkBytes: 256 * 1024,
+      memoryBytes: 2 * 1024 * 1024,
+      maxBytes: profile.maxBytes,
+      hash: hashNow,
+      lease,
+      retry: { attempts: 4, minDelayMs: 100, maxDelayMs: 2_000, idleTimeoutMs: 4_000 },
+      lookUpTimeoutMs: 2_000,
+      storeTimeoutMs: 1_000,
+      onEvent: (event) => {
+        this.world.note(`event ${event.type}${"image" in event ? ` ${short(event.image)}` : ""}`);
+        const told = JSON.stringify(event) + ("cause" in event ? wordsOf(event.cause) : "");
+        if (told.includes(secret)) this.world.violate(`the event ${event.type} tells a secret`);
+      },
+    });
+    const member = { process, manager };
+    this.members.push(member);
+    for (let caller = 0; caller < 2; caller++) {
+      const random = this.world.random(`${process.name}/${caller}`);
+      this.within(process, () => callUntil(this.scene, manager, random, faultyMs));
+    }
+    return member;
+  }
+
+  /** Runs something in a process, and remembers that it has to end. */
+  within<T>(process: SimulatedProcess, run: () => Promise<T>): Promise<T> {
+    const done = new Promise<T>((resolve, reject) => {
+      this.world.after(0, process, () => run().then(resolve, reject));
+    });
+    const seen = done.catch((failure) => this.world.violate(`a caller failed: ${failure?.stack}`));
+    this.pending.set(seen, process);
+    void seen.then(() => this.pending.delete(seen));
+    return done;
+  }
+
+  kill(process: SimulatedProcess): void {
+    process.state = "killed";
+    this.world.note(`kills ${process.name}`);
+    this.members = this.members.filter((member) => member.process !== process);
+    for (const [call, caller] of this.pending) if (caller === process) this.pending.delete(call);
+    this.start();
+  }
+
+  /** Runs a call in a process to its end. */
+  async call<T>(process: SimulatedProcess, what: string, run: () => Promise<T>): Promise<T | undefined> {
+    const [result] = await this.calls([{ process, run }], what);
+    return result;
+  }
+
+  /** Runs calls at once, each to its end. */
+  async calls<T>(calls: readonly Call<T>[], what: string): Promise<(T | undefined)[]> {
+    const results = new Map<number, T | undefined>();
+    const attempt = async (run: () => Promise<T>) => {
+      try {
+        return await run();
+      } catch (failure) {
+        this.world.violate(`${what} fails although nothing goes wrong: ${(failure as Error)?.stack}`);
+        return undefined;
+      }
+    };
+    for (const [index, { process, run }] of calls.entries())
+      void this.within(process, async () => results.set(index, await attempt(run)));
+    if (!(await this.world.runUntil(() => results.size === calls.length, longestMs)))
+      this.world.violate(`${what} never ends`);
+    this.world.note(`${what}: done`);
+    return calls.map((_, index) => results.get(index));
+  }
+
+  /** Whether nothing is deleted but by transfers that take turns. Without a lease, one may delete what another one has written too. */
+  get #isStrict(): boolean {
+    const { hasUpkeep, maxBytes, store } = this.profile;
+    return !hasUpkeep && maxBytes === undefined && store.fails + store.losesAnswer + store.hangs === 0;
+  }
+
+  /** A manifest is written last. While nothing is deleted, damaged or lost, all of its chunks are there by then. */
+  private onWrite(key: string, bytes: Uint8Array): void {
+    if (key.includes(":chunks:")) return;
+    const text = new TextDecoder().decode(bytes);
+    if (text.includes(secret)) this.world.violate(`${short(key)} holds a secret`);
+    if (!key.includes(":images:") || !this.#isStrict) return;
+    const { chunks } = JSON.parse(text) as { chunks: (string | null)[] };
+    const isThere = (digest: string) =>
+      this.store.values.has(`balena-images:v1:chunks:${digest.slice(0, 2)}:${digest}`);
+    const missing = chunks.filter((digest) => digest !== null && !isThere(digest));
+    if (missing.length > 0)
+      this.world.violate(`${short(key)} is committed, but ${missing.length} chunks are missing`);
+  }
+}
+
+const hashNow: Hasher = async (bytes) => ({ sha256: hash("sha256", bytes, "hex"), bytes });

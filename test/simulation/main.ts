@@ -1,0 +1,53 @@
+// `npm run simulate -- --seed N` shows one run; `--seeds N`, `--minutes M` or both (what comes first) run many, from `--from` on, or to the first failures (`--first 1`).
+import { parseArgs } from "node:util";
+import { type Result, simulate } from "./simulate.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    minutes: { type: "string" },
+    from: { type: "string", default: "1" },
+    first: { type: "string", default: "Infinity" },
+  },
+});
+
+if (values.seed === undefined) await many();
+else await one(Number(values.seed));
+
+async function one(seed: number): Promise<void> {
+  const result = await simulate(seed);
+  console.log(result.trace.join("\n"));
+  const again = await simulate(seed);
+  const isSame = again.fingerprint === result.fingerprint;
+  console.log(`seed ${seed}: ${result.decisions} decisions, fingerprint ${result.fingerprint.slice(0, 16)}`);
+  if (!isSame) console.log(differenceOf(result, again));
+  for (const violation of result.violations) console.log(`VIOLATION: ${violation}`);
+  process.exitCode = isSame && result.violations.length === 0 ? 0 : 1;
+}
+
+function differenceOf(first: Result, second: Result): string {
+  const at = first.trace.findIndex((line, index) => line !== second.trace[index]);
+  return `a second run differs at line ${at}:\n  ${first.trace[at]}\n  ${second.trace[at]}`;
+}
+
+async function many(): Promise<void> {
+  const started = performance.now();
+  const elapsedMs = () => performance.now() - started;
+  const limitMs = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
+  const seeds = Number(values.seeds ?? (values.minutes === undefined ? 200 : Number.POSITIVE_INFINITY));
+  let [passed, failed, decisions] = [0, 0, 0];
+  const isOver = () => passed + failed >= seeds || failed >= Number(values.first) || elapsedMs() >= limitMs;
+  for (let seed = Number(values.from); !isOver(); seed++) {
+    const result = await simulate(seed);
+    decisions += result.decisions;
+    if (result.violations.length === 0) passed += 1;
+    else {
+      failed += 1;
+      console.log(`seed ${seed}: ${result.violations.join("\n  ")}`);
+    }
+  }
+  console.log(`${decisions} decisions in ${(elapsedMs() / 1000).toFixed(1)} s`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}

@@ -1,0 +1,104 @@
+// What goes wrong in a run, and how often. Each fault is absent from about half of the seeds, so that it can't hide the others.
+import type { Random } from "../soak/random.ts";
+
+/** The kinds of a run. */
+export interface Profile {
+  readonly processes: number;
+  readonly versions: number;
+  readonly isInParts: boolean;
+  readonly validators: "strong" | "weak" | "date" | "none";
+  readonly hasRanges: boolean;
+  readonly store: {
+    readonly latencyMs: number;
+    /** Rejects without an effect. */
+    readonly fails: number;
+    /** Takes effect, and rejects. */
+    readonly losesAnswer: number;
+    /** Never answers; takes effect or does not. */
+    readonly hangs: number;
+    readonly isSlow: number;
+    /** A listing shows some keys as they are at its beginning, the others as they are at its end. */
+    readonly listsInPieces: boolean;
+    /** Damages a value as it is written: a chunk, of which one byte changes or the end is missing. */
+    readonly damages: number;
+  };
+  readonly upstream: {
+    readonly refuses: number;
+    readonly breaks: number;
+    readonly stalls: number;
+    readonly changes: boolean;
+    readonly withdraws: boolean;
+    /** Answers a range with something else. */
+    readonly answersWrongly: number;
+  };
+  readonly kills: boolean;
+  readonly pauses: boolean;
+  readonly hasWrongClocks: boolean;
+  /** remove, prune and cleanCache run beside gets. */
+  readonly hasUpkeep: boolean;
+  readonly maxBytes: number | undefined;
+}
+
+/** Chooses them. */
+export function profileOf(random: Random): Profile {
+  const maybe = (most: number) => (random.chance(0.5) ? random.next() * most : 0);
+  const isLikely = () => random.chance(0.5);
+  return {
+    processes: random.int(2, 5),
+    versions: random.int(1, 3),
+    isInParts: random.chance(0.4),
+    validators: random.weighted([
+      [5, "strong"],
+      [1, "weak"],
+      [1, "date"],
+      [1, "none"],
+    ] as const),
+    hasRanges: random.chance(0.8),
+    store: {
+      latencyMs: random.pick([1, 5, 40]),
+      fails: maybe(0.08),
+      losesAnswer: maybe(0.08),
+      hangs: maybe(0.02),
+      isSlow: maybe(0.05),
+      listsInPieces: isLikely(),
+      damages: maybe(0.05),
+    },
+    upstream: {
+      refuses: maybe(0.2),
+      breaks: maybe(0.15),
+      stalls: maybe(0.05),
+      changes: isLikely(),
+      withdraws: random.chance(0.3),
+      answersWrongly: maybe(0.2),
+    },
+    kills: isLikely(),
+    pauses: isLikely(),
+    hasWrongClocks: random.chance(0.3),
+    hasUpkeep: isLikely(),
+    maxBytes: random.chance(0.2) ? 3 * 1024 * 1024 : undefined,
+  };
+}
+
+/** The same world once nothing goes wrong any more. */
+export function quiet(profile: Profile): Profile {
+  return {
+    ...profile,
+    store: {
+      ...profile.store,
+      fails: 0,
+      losesAnswer: 0,
+      hangs: 0,
+      isSlow: 0,
+      listsInPieces: false,
+      damages: 0,
+    },
+    upstream: {
+      refuses: 0,
+      breaks: 0,
+      stalls: 0,
+      changes: false,
+      withdraws: false,
+      answersWrongly: 0,
+    },
+  };
+}

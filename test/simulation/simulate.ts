@@ -1,0 +1,58 @@
+// One run: some time in which everything may go wrong, then a quiet time in which everything has to come right.
+import { createHash } from "node:crypto";
+import { replaceClock } from "../../src/core/clock.ts";
+import { Cluster, faultyMs } from "./cluster.ts";
+import { planFaults } from "./faults.ts";
+import type { Profile } from "./profile.ts";
+import { checkQuietly } from "./quiet.ts";
+import { World } from "./world.ts";
+
+/** What came of a seed. */
+export interface Result {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+  /** SHA-256 of the trace. */
+  readonly fingerprint: string;
+  readonly decisions: number;
+  readonly profile: Profile;
+}
+
+/** Runs a seed. Only one runs at a time. */
+export async function simulate(seed: number): Promise<Result> {
+  const world = new World(seed);
+  const restore = [replaceClock(world.clock()), hashAtOnce(), watchRejections(world)];
+  try {
+    const cluster = new Cluster(world);
+    for (let index = 1; index <= cluster.profile.versions; index++) cluster.addVersion(`${index}.0.0`);
+    for (let index = 0; index < cluster.profile.processes; index++) cluster.start();
+    planFaults(cluster);
+    await world.runUntil(() => false, faultyMs);
+    await checkQuietly(cluster);
+    const fingerprint = createHash("sha256").update(world.trace.join("\n")).digest("hex");
+    const { violations, trace, decisions } = world;
+    return { seed, violations, trace, fingerprint, decisions, profile: cluster.profile };
+  } finally {
+    for (const undo of restore) undo();
+  }
+}
+
+/** The platform hashes in other threads: when it is done can't be repeated. */
+function hashAtOnce(): () => void {
+  const { subtle } = crypto;
+  const digest = async (_name: unknown, bytes: BufferSource) =>
+    Uint8Array.from(
+      createHash("sha256")
+        .update(bytes as Uint8Array)
+        .digest(),
+    ).buffer;
+  Object.defineProperty(subtle, "digest", { value: digest, configurable: true });
+  return () => Reflect.deleteProperty(subtle, "digest");
+}
+
+function watchRejections(world: World): () => void {
+  const onRejection = (failure: unknown) =>
+    world.violate(`a rejection is handled by nobody: ${(failure as Error)?.stack}`);
+  process.on("unhandledRejection", onRejection);
+  return () => process.off("unhandledRejection", onRejection);
+}

@@ -1,0 +1,124 @@
+// One store, and a client of it for each process. A call takes effect some time after it is made, and is answered some time after that.
+import type { StoreDriver } from "../../src/core/types.ts";
+import type { Random } from "../soak/random.ts";
+import type { Profile } from "./profile.ts";
+import type { SimulatedProcess, World } from "./world.ts";
+
+type Fate = "answers" | "fails" | "loses its answer" | "hangs" | "hangs after it";
+
+/** A value is about to be kept. */
+export type WriteListener = (key: string, bytes: Uint8Array) => void;
+
+export class SimulatedStore {
+  readonly values = new Map<string, Uint8Array>();
+  profile: Profile["store"];
+  /** Until then it answers nobody. */
+  downUntilMs = 0;
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #onWrite: WriteListener;
+
+  constructor(world: World, profile: Profile["store"], onWrite: WriteListener) {
+    this.#world = world;
+    this.#random = world.random("store");
+    this.profile = profile;
+    this.#onWrite = onWrite;
+  }
+
+  client(process: SimulatedProcess): StoreDriver {
+    const { values } = this;
+    const call = <T>(what: string, effect: () => T) => this.#call(process, what, effect);
+    const write = (key: string, bytes: Uint8Array) => this.#write(key, bytes);
+    return {
+      name: "simulated",
+      capabilities: { completeListing: true },
+      hasItem: (key) => call(`has ${key}`, () => values.has(key)),
+      getItem: () => null,
+      getItemRaw: (key, { maxBytes = Number.POSITIVE_INFINITY }) =>
+        call(`read ${key}`, () => {
+          const bytes = values.get(key);
+          return bytes && bytes.length <= maxBytes ? new Uint8Array(bytes) : null;
+        }),
+      setItem: () => undefined,
+      setItemRaw: (key, value) => call(`write ${key}`, () => write(key, value as Uint8Array)),
+      removeItem: (key) => call(`remove ${key}`, () => void values.delete(key)),
+      getKeys: (base = "") => this.#list(process, base),
+      createIfAbsent: (key, bytes) =>
+        call(`create ${key}`, () => {
+          if (values.has(key)) return "exists";
+          write(key, bytes);
+          return "created";
+        }),
+    };
+  }
+
+  #write(key: string, bytes: Uint8Array): void {
+    this.#onWrite(key, bytes);
+    const isDamaged = key.includes(":chunks:") && this.#random.chance(this.profile.damages);
+    this.values.set(key, isDamaged ? this.#damaged(bytes) : new Uint8Array(bytes));
+    if (isDamaged) this.#world.note(`store: damages ${key}`);
+  }
+
+  #damaged(bytes: Uint8Array): Uint8Array {
+    if (this.#random.chance(0.5)) return bytes.slice(0, this.#random.int(1, bytes.length - 1));
+    const damaged = new Uint8Array(bytes);
+    damaged[this.#random.int(0, bytes.length - 1)]! ^= 0x40;
+    return damaged;
+  }
+
+  #list(process: SimulatedProcess, base: string): Promise<string[]> {
+    const keys = () => [...this.values.keys()].filter((key) => key.startsWith(base)).sort();
+    if (!this.profile.listsInPieces) return this.#call(process, `list ${base}`, keys);
+    return new Promise((resolve, reject) => {
+      const first = keys();
+      const rest = this.#call(process, `list ${base}`, () => {
+        const last = keys();
+        const middle = first[Math.floor(first.length / 2)];
+        if (middle === undefined) return last;
+        return [...first.filter((key) => key < middle), ...last.filter((key) => key >= middle)];
+      });
+      rest.then(resolve, reject);
+    });
+  }
+
+  #call<T>(process: SimulatedProcess, what: string, effect: () => T): Promise<T> {
+    const fate = this.#fate();
+    const [there, back] = [this.#latencyMs(), this.#latencyMs()];
+    return new Promise<T>((resolve, reject) => {
+      const answer = (run: () => void) => this.#world.after(back, process, run);
+      const fail = () => reject(Object.assign(new Error(`The store ${fate} at ${what}`), { code: "EIO" }));
+      this.#world.after(there, undefined, () => {
+        this.#world.note(`store: ${process.name} ${short(what)}${fate === "answers" ? "" : ` (${fate})`}`);
+        if (fate === "hangs") return;
+        if (fate === "fails") return void answer(fail);
+        let result: T;
+        try {
+          result = effect();
+        } catch (failure) {
+          return void answer(() => reject(failure));
+        }
+        if (fate === "loses its answer") answer(fail);
+        else if (fate === "answers") answer(() => resolve(result));
+      });
+    });
+  }
+
+  #fate(): Fate {
+    const { fails, losesAnswer, hangs } = this.profile;
+    const random = this.#random.next();
+    if (this.#world.nowMs < this.downUntilMs) return random < 0.5 ? "fails" : "hangs";
+    if (random < fails) return "fails";
+    if (random < fails + losesAnswer) return "loses its answer";
+    if (random < fails + losesAnswer + hangs) return this.#random.chance(0.5) ? "hangs" : "hangs after it";
+    return "answers";
+  }
+
+  #latencyMs(): number {
+    const { latencyMs, isSlow } = this.profile;
+    return this.#random.next() * (this.#random.chance(isSlow) ? 3_000 : latencyMs);
+  }
+}
+
+/** Digests and identities are long; their beginnings tell enough. */
+export const short = (text: string): string =>
+  text.replace(/[0-9a-f]{32,64}/g, (hex) => hex.slice(0, 6)).replaceAll("balena-images:v1:", "");

@@ -1,0 +1,174 @@
+// Virtual time in one thread. One event runs at a time, and all that it sets off runs before the next one: the same seed gives the same run.
+import type { Clock, Timer } from "../../src/core/clock.ts";
+import { createRandom, type Random } from "../soak/random.ts";
+
+/** A process: what runs in it stands still while it is paused, and never runs again once it is killed. */
+export interface SimulatedProcess {
+  readonly name: string;
+  state: "running" | "paused" | "killed";
+  /** How wrong its wall clock is. */
+  skewMs: number;
+}
+
+interface Event {
+  readonly atMs: number;
+  readonly order: number;
+  readonly process: SimulatedProcess | undefined;
+  isStopped: boolean;
+  run(): void;
+}
+
+const epochMs = Date.UTC(2026, 0, 1);
+
+/** Time, chance, processes, and what happened. */
+export class World {
+  readonly seed: number;
+  readonly trace: string[] = [];
+  readonly violations: string[] = [];
+  /** Events that have run. */
+  decisions = 0;
+  nowMs = 0;
+  current: SimulatedProcess | undefined;
+  readonly #events: Event[] = [];
+  readonly #held = new Map<SimulatedProcess, Event[]>();
+  readonly #chance: Random;
+  #order = 0;
+  #names = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.#chance = createRandom(seed, "core");
+  }
+
+  get wallMs(): number {
+    return epochMs + Math.floor(this.nowMs);
+  }
+
+  random(name: string): Random {
+    return createRandom(this.seed, name);
+  }
+
+  note(what: string): void {
+    const who = this.current ? this.current.name : "-";
+    this.trace.push(`${(this.nowMs / 1000).toFixed(3).padStart(9)} ${who.padEnd(4)} ${what}`);
+  }
+
+  violate(what: string): void {
+    this.violations.push(what);
+    this.note(`VIOLATION: ${what}`);
+  }
+
+  /** Runs something later: in a process, or outside of all. */
+  after(delayMs: number, process: SimulatedProcess | undefined, run: () => void): Event {
+    const event = {
+      atMs: this.nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      process,
+      isStopped: false,
+      run,
+    };
+    push(this.#events, event);
+    return event;
+  }
+
+  /** Waits within the process that calls. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.after(delayMs, this.current, resolve));
+  }
+
+  resume(process: SimulatedProcess): void {
+    if (process.state === "paused") process.state = "running";
+    for (const event of this.#held.get(process) ?? []) {
+      if (!event.isStopped) this.after(0, process, event.run);
+    }
+    this.#held.delete(process);
+  }
+
+  /** Runs events until the condition holds (`true`), or the time is over or nothing is left (`false`). */
+  async runUntil(isDone: () => boolean, limitMs: number): Promise<boolean> {
+    const endMs = this.nowMs + limitMs;
+    for (;;) {
+      await settled();
+      if (isDone()) return true;
+      const event = this.#events[0];
+      if (!event || event.atMs > endMs) {
+        this.nowMs = endMs;
+        return false;
+      }
+      pop(this.#events);
+      this.#run(event);
+    }
+  }
+
+  #run(event: Event): void {
+    this.nowMs = Math.max(this.nowMs, event.atMs);
+    const { process } = event;
+    if (event.isStopped || process?.state === "killed") return;
+    if (process?.state === "paused") {
+      this.#held.set(process, [...(this.#held.get(process) ?? []), event]);
+      return;
+    }
+    this.decisions += 1;
+    this.current = process;
+    event.run();
+  }
+
+  /** What the core takes for the platform. */
+  clock(): Clock {
+    const later = (run: () => void, delayMs: number, isAgain: boolean): Timer => {
+      const process = this.current;
+      // A timer is never early, and always a little late.
+      const arm = () => this.after(delayMs + this.#chance.next() * 2, process, fire);
+      const timer = { event: undefined as Event | undefined };
+      const fire = () => {
+        if (isAgain) timer.event = arm();
+        run();
+      };
+      timer.event = arm();
+      return timer as never;
+    };
+    return {
+      wallMs: () => this.wallMs + (this.current?.skewMs ?? 0),
+      monotonicMs: () => this.nowMs,
+      startTimer: (run, delayMs) => later(run, delayMs, false),
+      startInterval: (run, everyMs) => later(run, everyMs, true),
+      stopTimer: (timer) => {
+        const { event } = (timer ?? {}) as { event?: Event };
+        if (event) event.isStopped = true;
+      },
+      random: () => this.#chance.next(),
+      randomBytes: (length) => Uint8Array.from({ length }, () => this.#chance.int(0, 255)),
+      randomName: () => `name-${this.#names++}`,
+      processName: () => this.current?.name ?? "outside",
+    };
+  }
+}
+
+/** All that an event has set off has run: promises before the next task. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+const isBefore = (a: Event, b: Event) => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+
+function push(heap: Event[], event: Event): void {
+  let at = heap.push(event) - 1;
+  while (at > 0) {
+    const above = (at - 1) >> 1;
+    if (!isBefore(heap[at]!, heap[above]!)) return;
+    [heap[at], heap[above]] = [heap[above]!, heap[at]!];
+    at = above;
+  }
+}
+
+function pop(heap: Event[]): void {
+  const last = heap.pop()!;
+  if (heap.length === 0) return;
+  heap[0] = last;
+  for (let at = 0; ; ) {
+    let least = at;
+    for (const below of [2 * at + 1, 2 * at + 2])
+      if (below < heap.length && isBefore(heap[below]!, heap[least]!)) least = below;
+    if (least === at) return;
+    [heap[at], heap[least]] = [heap[least]!, heap[at]!];
+    at = least;
+  }
+}
