@@ -59,7 +59,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     hash: hash ?? webHash,
     createSha256: sha256 ? hash?.createSha256 : undefined,
     editKey: checkedEditKey(options.editKey),
-    now,
+    now: () => Math.floor(now()), // a stored time is a whole number
     // workerd refuses the global `fetch` if it is called as a method of another object.
     fetch: options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args)),
     onEvent,

@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { createImageManager } from "../../src/core/index.ts";
+import { fakeClock } from "../support/clock.ts";
 import { collect, rejection } from "../support/collect.ts";
 import { faultyDriver } from "../support/faulty-driver.ts";
 import { scriptedUpstream } from "../support/scripted-upstream.ts";
@@ -21,6 +22,13 @@ describe("committed()", () => {
     const stream = await manager.get(slug, version);
     expect(await stream.committed()).toMatchObject({ id: info.id, etag: info.etag, size });
     await stream.cancel();
+  });
+
+  test("is told although the clock counts parts of milliseconds", async () => {
+    const clock = { ...fakeClock(), now: () => Date.now() + 0.25 };
+    const { manager } = createTestManager(api, { clock });
+    const info = await manager.prefetch(slug, version);
+    expect(await manager.inspect(slug, version)).toEqual(info);
   });
 
   test("settles the same for all who ask, before and after", async () => {
