@@ -16,6 +16,8 @@ const { values } = parseArgs({
     megabytes: { type: "string", default: "2560" },
     link: { type: "string", default: "12" },
     runs: { type: "string", default: "40" },
+    /** Inflate with zlib itself. */
+    zlib: { type: "boolean", default: false },
   },
 });
 const [deviceType, version] = ["raspberrypi4-64", "6.1.0"];
@@ -75,6 +77,7 @@ async function oneRun(upstream: BalenaApi): Promise<{ report: ChildReport; rest:
     deviceType,
     version,
     chunkBytes: 4 * 1024 * 1024,
+    isZlib: values.zlib,
   });
   const over = new AbortController();
   const ended = child.ended().finally(() => over.abort());
