@@ -123,7 +123,7 @@ export interface ImageManagerOptions {
   storeTimeoutMs?: number | undefined;
   /**
    * Keep the compressed bytes of an image's large parts in the store until the parts are complete. If this process dies, the next one
-   * continues within a part, and does not fetch more than 8 MiB again. It costs one more write of each byte that is downloaded; the bytes
+   * continues within a part, and fetches about 8 MiB again. It costs one more write of each byte that is downloaded; the bytes
    * are deleted when their part is complete. If `false`, the next process fetches again what had come of the part. Default `true`.
    */
   keepWireBytes?: boolean | undefined;
