@@ -56,7 +56,8 @@ async function wholeOrNothing(opened: UpstreamFile): Promise<UpstreamFile | unde
 
 /**
  * How many chunks from the first on the store has, and no finished part is wrong with. Chunks are journaled before their part's checksum is
- * known, so parts of which the journal does not say that they have passed their check are checked here.
+ * known, so parts of which the journal does not say that they have passed their check are checked here. Chunks of the others are not even
+ * read: what a run has to do again must not grow with the image. If one of them is lost, it is healed when it is read.
  */
 async function rightChunks(
   journal: Journal,
@@ -64,9 +65,12 @@ async function rightChunks(
   list: readonly FilePart[],
   context: ResumeContext,
 ): Promise<number> {
-  const check = checkParts(list, journal.provenParts);
-  const sound = await soundChunks(journal, 0, named, context, check.isRight);
-  return Math.min(sound, Math.floor(check.rightBytes / journal.header.chunkBytes));
+  const { chunkBytes } = journal.header;
+  const provenBytes = sum(list.slice(0, journal.provenParts), "bytes");
+  const first = Math.min(named, Math.floor(provenBytes / chunkBytes));
+  const check = checkParts(list, journal.provenParts, first * chunkBytes);
+  const sound = await soundChunks(journal, first, named, context, check.isRight);
+  return Math.min(sound, Math.floor(check.rightBytes / chunkBytes));
 }
 
 /** The part begins again, within a chunk whose first bytes are those of the part before. */
@@ -87,11 +91,11 @@ function keptFrom(index: number, wire: WireParts, list: readonly FilePart[]): Wi
   return new Map([...wire].filter(([part]) => part >= index && part < list.length));
 }
 
-/** Says of each piece of an image, from the first on, whether all parts that have ended by then are right. The first ones are known to be. */
-function checkParts(parts: readonly FilePart[], provenParts: number) {
+/** Says of each piece of an image, from a byte on, whether all parts that have ended by then are right. The first ones are known to be. */
+function checkParts(parts: readonly FilePart[], provenParts: number, fromByte: number) {
   let index = Math.min(provenParts, parts.length);
   let start = sum(parts.slice(0, index), "bytes");
-  let provenBytes = start;
+  let provenBytes = Math.max(0, start - fromByte);
   let bytes = 0;
   let checksum = 0;
   let isWrong = false;
