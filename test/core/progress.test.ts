@@ -6,17 +6,25 @@ import type { GetOptions, Progress } from "../../src/core/index.ts";
 import { collect } from "../support/collect.ts";
 import { chunkedResponse, gzip, noise, scriptedUpstream } from "../support/scripted-upstream.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { stallNext } from "../support/stall.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 import { lease, MiB } from "./sharing/support.ts";
 
 const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
 const { size } = api.image(slug, version);
 
-async function reportsOf(manager: ReturnType<typeof createTestManager>["manager"], options: GetOptions = {}) {
+async function reportsOf(
+  manager: ReturnType<typeof createTestManager>["manager"],
+  options: GetOptions = {},
+  onReport: () => void = () => undefined,
+) {
   const reports: Progress[] = [];
   const stream = await manager.get(slug, version, {
     ...options,
-    onProgress: (progress) => reports.push(progress),
+    onProgress: (progress) => {
+      reports.push(progress);
+      onReport();
+    },
   });
   const { bytes } = await collect(stream);
   return { reports, bytes };
@@ -164,11 +172,12 @@ describe("while nobody knows the image's size", () => {
 
 test("a follower of another process's transfer is told as much", async () => {
   const storage = memoryAdapter();
-  api.faults.connectionBytesPerSecond = 200_000;
+  const goOn = stallNext(api, 40);
   const owner = createTestManager(api, { storage, lease });
   const follower = createTestManager(api, { storage, lease });
   const owned = await owner.manager.get(slug, version);
-  const [{ reports }] = await Promise.all([reportsOf(follower.manager), collect(owned)]);
+  const following = reportsOf(follower.manager, {}, goOn);
+  const [{ reports }] = await Promise.all([following, collect(owned)]);
   expect(api.counters.transfers).toBe(1);
   expect(reports.every(({ percent }) => percent !== undefined)).toBe(true);
   expectMonotonic(reports, size);

@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageInfo, ImageManager } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 
 const imageBytes = 8 * chunkBytes;
@@ -131,9 +133,9 @@ describe("prune", () => {
   test("forgets a transfer that did not end after a day, and not before", async () => {
     const storage = memoryAdapter();
     const { manager, clock } = createTestManager(api, { storage });
-    api.faults.connectionBytesPerSecond = 2_000_000;
+    stallNext(api); // until its client leaves
     for await (const _ of await manager.get(slug, version, { fileType: ".img" })) break;
-    await expect.poll(() => storage.getKeys("balena-images:v1:leases:", {})).toEqual([]);
+    await eventually(async () => expect(await storage.getKeys("balena-images:v1:leases:", {})).toEqual([]));
     const before = await storage.getKeys("balena-images:v1:partials:", {});
     expect(before.length).toBeGreaterThan(0);
     expect((await manager.prune()).partials).toBe(0);
@@ -179,14 +181,15 @@ describe("list", () => {
       expect((info.ownBytes ?? 0) + (info.sharedBytes ?? 0)).toBe(imageBytes);
       expect(info.sharedBytes).toBeGreaterThan(info.ownBytes ?? 0);
     }
-    api.faults.connectionBytesPerSecond = 2_000_000;
+    stallNext(api); // until its client leaves
     for await (const _ of await manager.get(slug, "6.0.10", { fileType: ".img" })) break;
-    await expect
-      .poll(async () => {
-        for await (const info of manager.list()) if (!info.isComplete) return info;
-        return undefined;
-      })
-      .toMatchObject({ version: "6.0.10", size: imageBytes, variant: { fileType: ".img" } });
+    await eventually(async () => {
+      const unfinished = [];
+      for await (const info of manager.list()) if (!info.isComplete) unfinished.push(info);
+      expect(unfinished).toMatchObject([
+        { version: "6.0.10", size: imageBytes, variant: { fileType: ".img" } },
+      ]);
+    });
   });
 });
 

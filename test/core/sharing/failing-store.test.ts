@@ -5,6 +5,7 @@ import { collect } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { faultyDriver, type StoreFault } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { keysOf, MiB, processOver, readSome, settled, shortLease, stores } from "./support.ts";
 
@@ -102,11 +103,15 @@ describe.each(stores)("over %s, a store that", (name, newStore) => {
     const plain = await newStore();
     const storage = faultyDriver(plain, fault);
     const { manager, events } = processOver(api, { storage, memoryBytes: 2 * chunkBytes, lease: shortLease });
-    api.faults.connectionBytesPerSecond = 16 * MiB;
+    const goOn = stallNext(api);
     const [first, second] = await Promise.all([
       manager.get(slug, version, raw),
       manager.get(slug, version, raw),
     ]);
+    // The lease is kept for as long as the transfer runs: it must not end before that has failed.
+    if (String(fault.key).includes("leases"))
+      await eventually(() => expect(events.of("store-fault")).not.toEqual([]));
+    goOn();
     await readSome(second, chunkBytes);
     expect((await collect(first)).sha256).toBe(sha256);
     expect((await collect(second)).bytes).toBe(imageBytes - chunkBytes);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
+import { stallNext } from "../../support/stall.ts";
 import { chunkKeysOf, damage } from "../../support/stored-values.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { processOver, readSome, settled, shortLease } from "../sharing/support.ts";
@@ -29,9 +30,11 @@ describe("a transfer that breaks", () => {
 
   test("is an error that says why to who has some, and the next get is right", async () => {
     const { manager } = createTestManager(api);
-    Object.assign(api.faults, { lose: { atPercent: 60, times: 1 }, connectionBytesPerSecond: 400_000 });
+    api.faults.lose = { atPercent: 60, times: 1 };
+    const goOn = stallNext(api);
     const stream = await manager.get(slug, version, dev);
     await readSome(stream, chunkBytes);
+    goOn();
     expect(await rejection(collect(stream))).toMatchObject(explanation);
     api.faults.reset();
     expect((await collect(await manager.get(slug, version, dev))).bytes).toBe(imageBytes);
@@ -46,7 +49,7 @@ describe("a transfer that breaks", () => {
 
   test("does not trouble the one that takes over after a kill", async () => {
     const storage = memoryAdapter();
-    api.faults.connectionBytesPerSecond = 400_000;
+    stallNext(api); // until its client leaves
     const first = processOver(api, { storage, lease: shortLease });
     const left = await first.manager.get(slug, version, dev);
     await readSome(left, chunkBytes);
