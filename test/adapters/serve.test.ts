@@ -352,21 +352,25 @@ describe("clients", () => {
   });
 
   test("one that takes nothing is cut off; one that takes a little is not", async () => {
-    const slow = bodyOf(8, MiB);
+    const slow = bodyOf(64, MiB);
     const stalled = [bodyOf(64, MiB), bodyOf(64, MiB)];
     const left = [...stalled];
     const server = await start(
       ({ url }) => new Response((url.endsWith("slow") ? slow : left.shift())?.body),
-      {
-        sendTimeoutMs: 400,
-      },
+      { sendTimeoutMs: 1_000 },
     );
     const openFor = (path: string) =>
       open(server, `GET /${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
     const second = await openFor("slow");
+    let wantedBytes = 0;
+    const pauseWhenServed = (piece: Buffer) => {
+      wantedBytes -= piece.length;
+      if (wantedBytes <= 0) second.socket.pause();
+    };
+    second.socket.on("data", pauseWhenServed);
     const trickle = setInterval(() => {
+      wantedBytes = MiB / 2;
       second.socket.resume();
-      setTimeout(() => second.socket.pause(), 2);
     }, 100);
     onTestFinished(() => clearInterval(trickle));
     // One after the other: the slow one has outlived the time limit twice by then.
@@ -376,9 +380,9 @@ describe("clients", () => {
     }
     expect(slow.seen.cancelled).toBeUndefined();
     clearInterval(trickle);
-    second.socket.resume();
+    second.socket.off("data", pauseWhenServed).resume();
     await second.closed;
-    expect(second.text().length).toBeGreaterThan(8 * MiB);
+    expect(second.text().length).toBeGreaterThan(64 * MiB);
   });
 
   test("a body that takes its time, after a wait for the client, is no stalled client", async () => {
