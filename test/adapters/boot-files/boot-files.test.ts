@@ -102,7 +102,8 @@ describe("the boot partition", () => {
   ])("%s, is found and written to", async (_, makeDisk, number) => {
     const disk = makeDisk(volume(fat12));
     const after = await edited(disk, { "config.json": { a: 1 } });
-    expect(await edited(disk, { "config.json": { a: 1 } }, { partition: number })).toEqual(after);
+    const named = await edited(disk, { "config.json": { a: 1 } }, { partition: number });
+    expect(Buffer.compare(named, after)).toBe(0); // `toEqual` takes seconds for megabytes
     if (makeDisk !== gptDisk) expect(await read(after, "/config.json", number)).toBe('{"a":1}');
   });
 

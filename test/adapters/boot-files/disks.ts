@@ -123,9 +123,13 @@ export async function edited(
   return copy;
 }
 
+/** The same bytes: a reader needs no copy of them. */
+const bufferOn = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+  Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+
 /** What balena's own reader finds in a file of a partition. */
 export function read(disk: Uint8Array, path: string, partition = 1): Promise<string> {
-  return interact(new BufferDisk(Buffer.from(disk)), partition, async (fs) => {
+  return interact(new BufferDisk(bufferOn(disk)), partition, async (fs) => {
     const readFile = promisify(fs.readFile) as (path: string, options: object) => Promise<string>;
     return readFile(path, { encoding: "utf8", flag: "r" });
   });
@@ -133,5 +137,5 @@ export function read(disk: Uint8Array, path: string, partition = 1): Promise<str
 
 /** What balena's own reader finds in a directory. */
 export function listed(disk: Uint8Array, path: string, partition = 1): Promise<string[]> {
-  return interact(new BufferDisk(Buffer.from(disk)), partition, (fs) => promisify(fs.readdir)(path));
+  return interact(new BufferDisk(bufferOn(disk)), partition, (fs) => promisify(fs.readdir)(path));
 }
