@@ -2,7 +2,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { collect, rejection } from "../support/collect.ts";
+import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
+import { stallNext } from "../support/stall.ts";
 import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 
 const api = await sharedApi({ imageBytes: 16 * chunkBytes, downloads: "with-validators" });
@@ -58,11 +60,11 @@ describe("a transfer", () => {
 
   test("that nobody wants any more is abandoned, and did not fail", async () => {
     const { manager, events } = createTestManager(api);
-    Object.assign(api.faults, { linkBytesPerSecond: 200_000 });
+    stallNext(api); // until its client leaves
     const reader = (await manager.get(slug, version)).getReader();
     await reader.read();
     await reader.cancel();
-    await vi.waitFor(() => expect(events.of("abandoned")).toHaveLength(1));
+    await eventually(() => expect(events.of("abandoned")).toHaveLength(1));
     expect(events.of("abandoned")[0]!.wireBytes).toBeGreaterThan(0);
     expect(events.of("failed")).toEqual([]);
   });
