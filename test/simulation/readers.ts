@@ -63,6 +63,8 @@ async function get(scene: Scene, manager: ImageManager, random: Random) {
   const signal = random.chance(0.1) ? endingAfter(scene.world, random.next() * 3_000) : undefined;
   const stream = await manager.get(deviceType, wanted, { ...options, signal });
   scene.world.note(`get ${stream.version} (${cache ?? "default"}): ${stream.origin}`);
+  // Asked for and left alone: it must not become a rejection that nobody handles.
+  if (random.chance(0.3)) void stream.committed();
   const leavesAt = random.chance(0.1) ? random.int(0, 600_000) : Number.POSITIVE_INFINITY;
   const pauseMs = random.chance(0.2) ? random.int(1, 700) : 0;
   await readChecked(scene, stream, { range: options.range, leavesAt, pauseMs });
