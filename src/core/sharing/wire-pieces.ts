@@ -34,6 +34,8 @@ export class WirePieces implements WireKeep {
   /** Parts that begin to be kept, or go on from what is kept: the byte that comes next. */
   readonly #ends = new Map<number, number>();
   readonly #finished = new Set<number>();
+  /** How often each part was dropped. What was being taken then is of no use any more. */
+  readonly #drops = new Map<number, number>();
   readonly #off = Promise.withResolvers<void>();
   #epoch: number | undefined;
   #parts: readonly ImagePart[] = [];
@@ -83,9 +85,11 @@ export class WirePieces implements WireKeep {
   }
 
   async take(part: number, etag: string, offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.#epoch === undefined || this.#endOf(part) !== offset) return;
+    if (this.#epoch === undefined || this.#finished.has(part) || this.#endOf(part) !== offset) return;
+    const drops = this.#drops.get(part);
+    const isWanted = () => !this.#isOff && this.#drops.get(part) === drops;
     for (let taken = 0; taken < bytes.length; ) {
-      const filling = this.#isOff ? undefined : await this.#fillingAt(part, etag, offset + taken);
+      const filling = await this.#fillingAt(part, etag, offset + taken, isWanted);
       if (!filling) return;
       taken += filling.add(bytes.subarray(taken));
       this.#ends.set(part, offset + taken);
@@ -95,6 +99,7 @@ export class WirePieces implements WireKeep {
 
   /** All that is kept of the part goes, and the journal says so. */
   async drop(part: number): Promise<void> {
+    this.#drops.set(part, (this.#drops.get(part) ?? 0) + 1);
     if (this.#filling?.part === part) this.#letGo();
     await this.#storing;
     this.#ends.delete(part);
@@ -151,15 +156,22 @@ export class WirePieces implements WireKeep {
     return this.#ends.get(part) ?? endOf(this.#pieces.of(part));
   }
 
-  async #fillingAt(part: number, etag: string, offset: number): Promise<Filling | undefined> {
+  /** The filling that goes on there; `undefined` if it is not wanted, or no more by the time that there is memory for it. */
+  async #fillingAt(
+    part: number,
+    etag: string,
+    offset: number,
+    isWanted: () => boolean,
+  ): Promise<Filling | undefined> {
+    if (!isWanted()) return undefined;
     if (this.#filling?.part === part) return this.#filling;
     this.#letGo(); // the end of another part: it is not much
     if (this.#current?.part !== part) this.#current = { part, startedMs: monotonicMs() };
     const size = fillingBytes(this.#parts[part]!.wireBytes - offset, this.#options.chunkBytes);
     if (size <= 0) return undefined;
     // While one piece is on its way to the store, there may be no memory for another.
-    while (!this.#isOff && !this.#account.tryTake(size)) await this.#stored();
-    if (this.#isOff) return undefined;
+    while (isWanted() && !this.#account.tryTake(size)) await this.#stored();
+    if (!isWanted()) return undefined;
     this.#filling = createFilling({ part, etag, offset }, size, this.#current.startedMs);
     return this.#filling;
   }
