@@ -24,19 +24,25 @@ export async function writeProgress(
   imageBytes: number,
   { writtenBytes, chunkBytes }: LeftProgress,
 ): Promise<void> {
-  await file.write(new Float64Array([writtenBytes, chunkBytes]), 0, recordBytes, positionIn(imageBytes));
+  const record = bytesOf(new Float64Array([writtenBytes, chunkBytes]));
+  await file.write(record, 0, recordBytes, positionIn(imageBytes));
 }
 
 /** Reads it; `undefined` if there is none, or none that makes sense. */
 export async function readProgress(file: FileHandle, imageBytes: number): Promise<LeftProgress | undefined> {
   const record = new Float64Array(2);
-  await file.read(record, 0, recordBytes, positionIn(imageBytes));
+  await file.read(bytesOf(record), 0, recordBytes, positionIn(imageBytes));
   const [writtenBytes = 0, chunkBytes = 0] = record;
   if (!isPositiveInteger(writtenBytes) || !isPositiveInteger(chunkBytes)) return undefined; // zeros, if it is cut off
   const isPlausible =
     chunkBytes <= bounds.chunkBytes &&
     (writtenBytes === imageBytes || (writtenBytes < imageBytes && writtenBytes % chunkBytes === 0));
   return isPlausible ? { writtenBytes, chunkBytes } : undefined;
+}
+
+/** Deno writes other views than those of bytes at the file's current place: over the image. */
+function bytesOf({ buffer }: Float64Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer);
 }
 
 function positionIn(imageBytes: number): number {
