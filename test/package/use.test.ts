@@ -44,7 +44,7 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     expect(http).toEqual(["function createImageHandler"]);
     expect(bootFiles).toEqual(["function bootFiles", "function wifiConnection"]);
     expect(node).toEqual(
-      ["nodeHash", "nodeInflate", "requestListener", "saveImage", "serve", "writeImage"].map(
+      ["nodeEvents", "nodeHash", "nodeInflate", "requestListener", "saveImage", "serve", "writeImage"].map(
         (name) => `function ${name}`,
       ),
     );
