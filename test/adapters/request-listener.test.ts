@@ -16,6 +16,7 @@ import {
   requestListener,
 } from "../../src/adapters/node/index.ts";
 import { eventually } from "../support/eventually.ts";
+import { bodyOf } from "../support/watched-body.ts";
 
 const MiB = 1024 * 1024;
 
@@ -42,23 +43,6 @@ async function start(handler: Handler, middleware?: Middleware, options?: Reques
   });
   onTestFinished(() => server.closeAllConnections());
   return `http://127.0.0.1:${await portOf(server)}`;
-}
-
-/** A body of so many pieces; it can be watched. */
-function bodyOf(pieces: number, pieceBytes: number, failure?: unknown) {
-  const seen = { pulls: 0, cancelled: undefined as unknown };
-  const body = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        if (seen.pulls++ < pieces) controller.enqueue(new Uint8Array(pieceBytes).fill(seen.pulls));
-        else if (failure === undefined) controller.close();
-        else controller.error(failure);
-      },
-      cancel: (reason) => void Object.assign(seen, { cancelled: reason ?? "no reason" }),
-    },
-    { highWaterMark: 0 },
-  );
-  return { body, seen };
 }
 
 describe("behind middlewares", () => {

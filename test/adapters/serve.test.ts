@@ -1,13 +1,14 @@
 // The HTTP bridge over real sockets: fetch where the client behaves, bare sockets where it does not.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type RunningServer, type ServeOptions, serve } from "../../src/adapters/node/serve.ts";
 import { bytesOf, collect, rejection } from "../support/collect.ts";
 import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
+import { bodyOf } from "../support/watched-body.ts";
 
 const MiB = 1024 * 1024;
 
@@ -47,24 +48,6 @@ async function exchange(server: RunningServer, lines: string[]): Promise<string>
   const connection = await open(server, `${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`);
   await connection.closed;
   return connection.text();
-}
-
-/** A body of so many pieces; it can be watched. */
-function bodyOf(pieces: number, pieceBytes: number, failure?: unknown) {
-  const seen = { pulls: 0, cancelled: undefined as unknown };
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        await turn();
-        if (seen.pulls++ < pieces) controller.enqueue(new Uint8Array(pieceBytes).fill(seen.pulls));
-        else if (failure === undefined) controller.close();
-        else controller.error(failure);
-      },
-      cancel: (reason) => void Object.assign(seen, { cancelled: reason ?? "no reason" }),
-    },
-    { highWaterMark: 0 },
-  );
-  return { body, seen };
 }
 
 describe("answers", () => {

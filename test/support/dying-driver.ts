@@ -1,4 +1,4 @@
-// A store whose process dies: from one operation on, nothing it does reaches the store any more, and nothing comes back.
+// A store whose process dies: from then on nothing it does reaches the store any more, and nothing comes back.
 import type { StoreDriver } from "../../src/core/index.ts";
 
 /** A driver that dies, and how far it came. */
@@ -6,23 +6,29 @@ export interface DyingDriver {
   readonly driver: StoreDriver;
   /** Operations that reached the store. */
   operations(): number;
+  /** The process dies now, if it is not dead yet. */
+  kill(): void;
 }
 
 /**
  * Wraps a store. Its `deathAt`-th operation (from 1) and all after it reject without touching the store, as the writes of a
- * killed process do.
+ * killed process do. Without `deathAt` it lives until `kill`.
  */
-export function dyingDriver(inner: StoreDriver, deathAt: number): DyingDriver {
+export function dyingDriver(inner: StoreDriver, deathAt = Number.POSITIVE_INFINITY): DyingDriver {
   let operations = 0;
+  let isDead = false;
   const alive =
     <A extends unknown[], R>(call: ((...args: A) => R) | undefined) =>
     async (...args: A): Promise<Awaited<R>> => {
-      if (operations + 1 >= deathAt) throw new Error("The process is dead");
+      if (isDead || operations + 1 >= deathAt) throw new Error("The process is dead");
       operations += 1;
       return (await call?.(...args)) as Awaited<R>;
     };
   return {
     operations: () => operations,
+    kill() {
+      isDead = true;
+    },
     driver: {
       ...inner,
       getItemRaw: alive(inner.getItemRaw),

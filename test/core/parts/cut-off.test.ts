@@ -6,7 +6,7 @@ import type { StoreDriver } from "../../../src/core/index.ts";
 import { runsInVain } from "../../../src/core/transfer/runs-in-vain.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { collect } from "../../support/collect.ts";
-import { mortalDriver } from "../../support/mortal-driver.ts";
+import { dyingDriver } from "../../support/dying-driver.ts";
 import { type AskedPart, cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { chunkBytes, type TestManagerOptions } from "../../support/test-manager.ts";
 import { standingStill, wireKeys } from "./kills.ts";
@@ -23,7 +23,7 @@ type Get = (options?: TestManagerOptions) => ReturnType<typeof managerOver>;
 async function cutOff(storage: StoreDriver, pieces: number): Promise<readonly AskedPart[]> {
   const served = serving(list.files);
   const upstream = standingStill(pieces === 0 ? 0 : bytes.length, undefined, served.fetch);
-  const { driver, kill } = mortalDriver(storage);
+  const { driver, kill } = dyingDriver(storage);
   const kept = Promise.withResolvers<void>();
   let left = pieces;
   const counting: StoreDriver = {

@@ -7,7 +7,7 @@ import { decodeSealed, encodeSealed } from "../../../src/core/store/json.ts";
 import { damagedJson } from "../../fuzz/mutations/json.ts";
 import { createRandom } from "../../soak/random.ts";
 import { collect } from "../../support/collect.ts";
-import { mortalDriver } from "../../support/mortal-driver.ts";
+import { dyingDriver } from "../../support/dying-driver.ts";
 import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
 import { standingStill, wireKeys } from "./kills.ts";
@@ -24,7 +24,7 @@ let left: readonly (readonly [string, Uint8Array])[] = [];
 beforeAll(async () => {
   const storage = memoryAdapter();
   const upstream = standingStill(4 * chunkBytes, undefined, serving(list.files).fetch);
-  const { driver, kill } = mortalDriver(storage);
+  const { driver, kill } = dyingDriver(storage);
   const { manager } = managerOver(list, upstream.fetch, { lease, storage: driver });
   manager
     .get("slug", "1.0.0")

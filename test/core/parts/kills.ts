@@ -2,8 +2,8 @@
 import type { StoreDriver } from "../../../src/core/index.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
 import { collect } from "../../support/collect.ts";
+import { dyingDriver } from "../../support/dying-driver.ts";
 import { eventually } from "../../support/eventually.ts";
-import { mortalDriver } from "../../support/mortal-driver.ts";
 import { slug, version } from "../../support/shared-api.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 
@@ -55,7 +55,7 @@ export async function killedAfter(
   until: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const upstream = standingStill(bytes);
-  const { driver, kill } = mortalDriver(storage);
+  const { driver, kill } = dyingDriver(storage);
   const { manager } = createTestManager(api, { ...options, storage: driver, fetch: upstream.fetch });
   const reading = manager.get(slug, version).then(collect);
   reading.catch(() => undefined);

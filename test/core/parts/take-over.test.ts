@@ -24,6 +24,18 @@ async function endHalfWay(
   await nothingOnItsWay(api);
 }
 
+/** Flips one bit of what is delivered. The inflater may or may not stumble over it; the checksum does. */
+function flipAt(place: number) {
+  let seen = 0;
+  return (piece: Uint8Array) => {
+    const copy = piece.slice();
+    const at = place - seen;
+    seen += copy.length;
+    if (at >= 0 && at < copy.length) copy[at] = copy[at]! ^ 0x08;
+    return copy;
+  };
+}
+
 describe("what a transfer left", () => {
   test.each([0.02, 0.11, 0.23, 0.37, 0.48, 0.52, 0.61, 0.74, 0.86, 0.97])(
     "after %f of the bytes is taken up",
@@ -57,16 +69,7 @@ describe("what a transfer left", () => {
   test("of a part with a flipped bit, whose end never came, is no part of the image", async () => {
     const storage = memoryAdapter();
     const total = (await image().gzBytes()) - 20;
-    let seen = 0;
-    // One bit in the middle of what is delivered: the inflater may or may not stumble, the checksum would.
-    const flip = (piece: Uint8Array) => {
-      const copy = piece.slice();
-      const at = Math.floor(total * 0.3) - seen;
-      seen += copy.length;
-      if (at >= 0 && at < copy.length) copy[at] = copy[at]! ^ 0x08;
-      return copy;
-    };
-    await endHalfWay(storage, standingStill(Math.floor(total * 0.35), flip));
+    await endHalfWay(storage, standingStill(Math.floor(total * 0.35), flipAt(Math.floor(total * 0.3))));
     const { manager } = createTestManager(api, { storage });
     // The first get may find that its bytes are others than those in the store; then the store lets go of them.
     const first = await manager
@@ -85,16 +88,9 @@ describe("what a transfer left", () => {
   test("of such a part, if nothing of it is kept but its chunks, is read by nobody", async () => {
     const storage = memoryAdapter();
     const total = (await image().gzBytes()) - 20;
-    let seen = 0;
-    // One bit in the middle of what is delivered: the inflater may or may not stumble, the checksum would.
-    const flip = (piece: Uint8Array) => {
-      const copy = piece.slice();
-      const at = Math.floor(total * 0.3) - seen;
-      seen += copy.length;
-      if (at >= 0 && at < copy.length) copy[at] = copy[at]! ^ 0x08;
-      return copy;
-    };
-    await endHalfWay(storage, standingStill(Math.floor(total * 0.35), flip), { keepWireBytes: false });
+    await endHalfWay(storage, standingStill(Math.floor(total * 0.35), flipAt(Math.floor(total * 0.3))), {
+      keepWireBytes: false,
+    });
     const { manager } = createTestManager(api, { storage });
     expect((await collect(await manager.get(slug, version))).sha256).toBe(await image().sha256);
     expect((await manager.verify()).damaged).toEqual([]);
