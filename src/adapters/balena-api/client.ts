@@ -7,7 +7,7 @@ import {
   UpstreamError,
 } from "../../core/errors.ts";
 import { foreignError } from "../../core/foreign-error.ts";
-import { readAtMost } from "../../core/upstream/read-at-most.ts";
+import { readAtMost } from "../../core/read-at-most.ts";
 import { wordsOf } from "../../core/upstream/server-words.ts";
 import { unlessAborted } from "../../core/waiting.ts";
 import { type Failure, failureError } from "../balena/failure.ts";

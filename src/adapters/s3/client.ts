@@ -1,6 +1,6 @@
 /** Sends signed requests to a bucket. It sends a request again if the server is busy or the answer got lost. */
 import { bounds } from "../../core/bounds.ts";
-import { type BoundedBody, readAtMost } from "../../core/upstream/read-at-most.ts";
+import { type BoundedBody, readAtMost } from "../../core/read-at-most.ts";
 import { sleep } from "../../core/waiting.ts";
 import { missingPeer } from "../peer.ts";
 import type { S3Answer, S3Request } from "./exchange.ts";

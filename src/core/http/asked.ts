@@ -1,4 +1,5 @@
 /** A request whose body may be read by several. The body of a POST is read before anybody is asked, up to a limit. */
+import { readAtMost } from "../read-at-most.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** A request, as the caller's functions get it. */
@@ -22,25 +23,7 @@ async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array<Ar
     await request.body?.cancel();
     throw tooLarge;
   }
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const reader = request.body?.getReader();
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
-    length += part.value.length;
-    parts.push(part.value);
-    if (length <= maxBytes) continue;
-    await reader?.cancel();
-    throw tooLarge;
-  }
-  return joined(parts, length);
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  const { bytes, isWhole } = await readAtMost(request.body, maxBytes);
+  if (!isWhole) throw tooLarge;
+  return bytes;
 }

@@ -1,7 +1,7 @@
 /** Reads a server's message about a refusal, short and safe to quote. balena sends it as a JSON string. */
 import { bounds } from "../bounds.ts";
 import { purged } from "../foreign-error.ts";
-import { readAtMost } from "./read-at-most.ts";
+import { readAtMost } from "../read-at-most.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
 /** An error page is not worth waiting for. */

@@ -1,4 +1,4 @@
-/** Reads a body up to a limit, so that a server can't decide how much memory its answer takes. */
+/** Reads a body up to a limit, so that the other side can't decide how much memory it takes. */
 
 /** What was read of a body. */
 export interface BoundedBody {
