@@ -1,12 +1,14 @@
 /** Counts which image needs which chunk and how many bytes, and decides what is evicted first. Pure: plain data in, decisions out. */
 import { type ChunkIds, hole } from "../store/chunk-ids.ts";
-import { chunkLength } from "../store/manifest.ts";
+import { storedChunkBytes } from "../store/manifest.ts";
 
 /** Chunks that belong together: an image's, or those that a transfer has stored. */
 export interface Content {
   readonly size: number;
   readonly chunkBytes: number;
   readonly chunks: ChunkIds;
+  /** Bytes that each chunk takes in the store, by index. Default: their lengths. */
+  readonly storedBytes?: ArrayLike<number> | undefined;
   /** Other values that are stored with them: lengths by numbers of the same kind. */
   readonly pieces?: ReadonlyMap<number, number>;
 }
@@ -46,7 +48,7 @@ export function chunkUses(contents: Iterable<Content>): Map<number, ChunkUse> {
 export function chunksOf(content: Content): Map<number, number> {
   const chunks = new Map(content.pieces);
   for (const [index, chunk] of content.chunks.entries()) {
-    if (chunk !== hole) chunks.set(chunk, chunkLength(content, index));
+    if (chunk !== hole) chunks.set(chunk, storedChunkBytes(content, index));
   }
   return chunks;
 }

@@ -17,9 +17,10 @@ export interface WritingTransfer {
   readonly window: { readonly chunkBytes: number };
 }
 
-/** What a running transfer has written. One whose last chunk is short counts as a little more than it is. */
+/** What a running transfer has written. */
 export function writtenContent({ written, pieces, window: { chunkBytes } }: WritingTransfer): Content {
   const chunks = Float64Array.from(written.keys(), chunkIdOf);
   const otherBytes = new Map([...pieces].map(([sha256, bytes]) => [chunkIdOf(sha256), bytes]));
-  return { chunkBytes, size: chunks.length * chunkBytes, chunks, pieces: otherBytes };
+  const storedBytes = [...written.values()];
+  return { chunkBytes, size: chunks.length * chunkBytes, chunks, storedBytes, pieces: otherBytes };
 }

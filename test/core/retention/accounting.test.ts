@@ -89,3 +89,12 @@ test("bytes are counted once, holes not at all, the last chunk as long as it is"
   expect(shareOf(image("1123-"), uses)).toEqual({ ownBytes: 20, sharedBytes: 10 });
   expect(shareOf(last, uses)).toEqual({ ownBytes: 13, sharedBytes: 0 });
 });
+
+test("a chunk counts as many bytes as it takes in the store", () => {
+  const encoded = { ...image("12-3"), storedBytes: [4, 10, 0, 6] };
+  const uses = chunkUses([encoded, image("34")]);
+  expect(totalBytes(uses)).toBe(4 + 10 + 6 + 10);
+  expect(shareOf(encoded, uses)).toEqual({ ownBytes: 14, sharedBytes: 6 });
+  const tenants = [tenant("a", "4", 1), { ...tenant("b", "", 2), content: encoded }];
+  expect(chooseEvictions(tenants, { maxBytes: 20 }, 10)).toMatchObject({ bytesBefore: 30, bytesLeft: 20 });
+});
