@@ -2,8 +2,9 @@
 import { hash } from "node:crypto";
 import { createImageManager, type ImageManager } from "../../src/core/index.ts";
 import type { Hasher } from "../../src/core/types.ts";
-import type { Random } from "../soak/random.ts";
+import { createRandom, type Random } from "../soak/random.ts";
 import { createContent } from "./content.ts";
+import { type Narrowing, narrowed } from "./narrowing.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { callUntil, type Scene } from "./readers.ts";
 import { wordsOf } from "./secrets.ts";
@@ -11,8 +12,6 @@ import { SimulatedStore, short } from "./store.ts";
 import { SimulatedUpstream, secret } from "./upstream.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
-/** How long everything may go wrong. */
-export const faultyMs = 15_000;
 /** Beyond every time limit of the library, as they are set here. */
 export const longestMs = 30 * 60_000;
 export const lease = { heartbeatMs: 500, ttlMs: 2_500, pollMs: 200 };
@@ -31,6 +30,8 @@ export interface Call<T> {
 
 export class Cluster {
   readonly profile: Profile;
+  /** How long everything may go wrong. */
+  readonly faultyMs: number;
   readonly world: World;
   readonly store: SimulatedStore;
   readonly upstream: SimulatedUpstream;
@@ -39,13 +40,16 @@ export class Cluster {
   members: Member[] = [];
   /** Calls that have to end, and where they were made. */
   readonly pending = new Map<Promise<unknown>, SimulatedProcess>();
+  readonly #narrowing: Narrowing;
   readonly #random: Random;
   #count = 0;
 
-  constructor(world: World) {
+  constructor(world: World, narrowing: Narrowing = {}) {
     this.world = world;
+    this.#narrowing = narrowing;
     this.#random = world.random("run");
-    this.profile = profileOf(world.random("profile"));
+    this.faultyMs = narrowing.faultyMs ?? 15_000;
+    this.profile = narrowed(profileOf(createRandom(world.seed, "profile")), narrowing);
     world.note(`profile ${JSON.stringify(this.profile)}`);
     this.revision = createContent(world.random("content"));
     this.store = new SimulatedStore(world, this.profile.store, (key, bytes) => this.onWrite(key, bytes));
@@ -81,9 +85,10 @@ export class Cluster {
     });
     const member = { process, manager };
     this.members.push(member);
-    for (let caller = 0; caller < 2; caller++) {
+    const { callers = 2, calls } = this.#narrowing;
+    for (let caller = 0; caller < callers; caller++) {
       const random = this.world.random(`${process.name}/${caller}`);
-      this.within(process, () => callUntil(this.scene, manager, random, faultyMs));
+      this.within(process, () => callUntil(this.scene, manager, random, this.faultyMs, calls));
     }
     return member;
   }

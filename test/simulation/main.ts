@@ -1,5 +1,8 @@
-// `npm run simulate -- --seed N` shows one run; `--seeds N`, `--minutes M` or both (what comes first) run many, from `--from` on, or to the first failures (`--first 1`).
+// `npm run simulate -- --seed N` shows one run, and with `--shrink` the smallest one that fails like it. `--seeds N`, `--minutes M` or both (what comes first) run many, from `--from` on, or to the first failures (`--first 1`).
 import { parseArgs } from "node:util";
+import { excerptOf } from "./excerpt.ts";
+import { type Narrowing, optionsOf } from "./narrowing.ts";
+import { shrink } from "./shrink.ts";
 import { type Result, simulate } from "./simulate.ts";
 
 const { values } = parseArgs({
@@ -9,16 +12,43 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     from: { type: "string", default: "1" },
     first: { type: "string", default: "Infinity" },
+    shrink: { type: "boolean", default: false },
+    draw: { type: "string" },
+    processes: { type: "string" },
+    versions: { type: "string" },
+    callers: { type: "string" },
+    calls: { type: "string" },
+    "faulty-ms": { type: "string" },
+    without: { type: "string" },
   },
 });
 
+const started = performance.now();
+const elapsedMs = () => performance.now() - started;
+const limitMs = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
+const narrowing = narrowingOf();
+
 if (values.seed === undefined) await many();
+else if (values.shrink) await smallest(Number(values.seed));
 else await one(Number(values.seed));
 
+function narrowingOf(): Narrowing {
+  const count = (text: string | undefined) => (text === undefined ? undefined : Number(text));
+  return {
+    draw: count(values.draw),
+    processes: count(values.processes),
+    versions: count(values.versions),
+    callers: count(values.callers),
+    calls: count(values.calls),
+    faultyMs: count(values["faulty-ms"]),
+    without: values.without?.split(","),
+  };
+}
+
 async function one(seed: number): Promise<void> {
-  const result = await simulate(seed);
+  const result = await simulate(seed, narrowing);
   console.log(result.trace.join("\n"));
-  const again = await simulate(seed);
+  const again = await simulate(seed, narrowing);
   const isSame = again.fingerprint === result.fingerprint;
   console.log(`seed ${seed}: ${result.decisions} decisions, fingerprint ${result.fingerprint.slice(0, 16)}`);
   if (!isSame) console.log(differenceOf(result, again));
@@ -31,15 +61,21 @@ function differenceOf(first: Result, second: Result): string {
   return `a second run differs at line ${at}:\n  ${first.trace[at]}\n  ${second.trace[at]}`;
 }
 
+async function smallest(seed: number): Promise<void> {
+  const shrunk = await shrink(seed, simulate, { start: narrowing, isOver: () => elapsedMs() >= limitMs });
+  const { trace, decisions } = shrunk.result;
+  console.log(excerptOf(trace).join("\n"));
+  console.log(`${decisions} decisions, after ${shrunk.runs} runs in ${(elapsedMs() / 1000).toFixed(1)} s`);
+  console.log(`npm run simulate -- ${optionsOf(seed, shrunk.narrowing)}`);
+  process.exitCode = 1;
+}
+
 async function many(): Promise<void> {
-  const started = performance.now();
-  const elapsedMs = () => performance.now() - started;
-  const limitMs = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
   const seeds = Number(values.seeds ?? (values.minutes === undefined ? 200 : Number.POSITIVE_INFINITY));
   let [passed, failed, decisions] = [0, 0, 0];
   const isOver = () => passed + failed >= seeds || failed >= Number(values.first) || elapsedMs() >= limitMs;
   for (let seed = Number(values.from); !isOver(); seed++) {
-    const result = await simulate(seed);
+    const result = await simulate(seed, narrowing);
     decisions += result.decisions;
     if (result.violations.length === 0) passed += 1;
     else {

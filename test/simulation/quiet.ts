@@ -96,7 +96,7 @@ async function oneTransferForAll(cluster: Cluster): Promise<void> {
   const transfers = cluster.upstream.bodies.length - before;
   const wanted = cluster.profile.isInParts ? 2 : 1;
   if (transfers !== wanted)
-    cluster.world.violate(`${transfers} bodies were fetched at once instead of ${wanted}`);
+    cluster.world.violate(`${transfers} bodies of 9.0.0 were fetched at once instead of ${wanted}`);
 }
 
 /** After a day and two sightings, the store holds what the images need and nothing else. */

@@ -16,10 +16,16 @@ export interface Scene {
   readonly hasUpkeep: boolean;
 }
 
-/** Makes calls until the time is over. */
-export async function callUntil(scene: Scene, manager: ImageManager, random: Random, endMs: number) {
+/** Makes calls until the time is over, or as many as it may. */
+export async function callUntil(
+  scene: Scene,
+  manager: ImageManager,
+  random: Random,
+  endMs: number,
+  calls = Number.POSITIVE_INFINITY,
+) {
   const { world } = scene;
-  while (world.nowMs < endMs) {
+  for (let made = 0; made < calls && world.nowMs < endMs; made++) {
     await world.sleep(random.next() * 2_000);
     const call = random.weighted(scene.hasUpkeep ? [...gets, ...upkeep] : gets);
     await attempt(scene, call.name, () => call(scene, manager, random));

@@ -1,8 +1,9 @@
 // One run: some time in which everything may go wrong, then a quiet time in which everything has to come right.
 import { createHash } from "node:crypto";
 import { replaceClock } from "../../src/core/clock.ts";
-import { Cluster, faultyMs } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 import { planFaults } from "./faults.ts";
+import type { Narrowing } from "./narrowing.ts";
 import type { Profile } from "./profile.ts";
 import { checkQuietly } from "./quiet.ts";
 import { World } from "./world.ts";
@@ -18,17 +19,17 @@ export interface Result {
   readonly profile: Profile;
 }
 
-/** Runs a seed. Only one runs at a time. */
-export async function simulate(seed: number): Promise<Result> {
-  const world = new World(seed);
+/** Runs a seed, or what a narrowing leaves of it. Only one runs at a time. */
+export async function simulate(seed: number, narrowing: Narrowing = {}): Promise<Result> {
+  const world = new World(seed, narrowing.draw);
   const restore = [replaceClock(world.clock()), hashAtOnce(), watchRejections(world)];
   try {
-    const cluster = new Cluster(world);
+    const cluster = new Cluster(world, narrowing);
     for (let index = 1; index <= cluster.profile.versions; index++) cluster.addVersion(`${index}.0.0`);
     for (let index = 0; index < cluster.profile.processes; index++) cluster.start();
     planFaults(cluster);
-    await world.runUntil(() => false, faultyMs);
-    await checkQuietly(cluster);
+    await world.runUntil(() => world.violations.length > 0, cluster.faultyMs);
+    if (world.violations.length === 0) await checkQuietly(cluster);
     const fingerprint = createHash("sha256").update(world.trace.join("\n")).digest("hex");
     const { violations, trace, decisions } = world;
     return { seed, violations, trace, fingerprint, decisions, profile: cluster.profile };

@@ -31,13 +31,16 @@ export class World {
   current: SimulatedProcess | undefined;
   readonly #events: Event[] = [];
   readonly #held = new Map<SimulatedProcess, Event[]>();
+  readonly #draw: number;
   readonly #chance: Random;
   #order = 0;
   #names = 0;
 
-  constructor(seed: number) {
+  /** `draw`: the same seed, drawn another time. */
+  constructor(seed: number, draw = 0) {
     this.seed = seed;
-    this.#chance = createRandom(seed, "core");
+    this.#draw = draw;
+    this.#chance = this.random("core");
   }
 
   get wallMs(): number {
@@ -45,7 +48,7 @@ export class World {
   }
 
   random(name: string): Random {
-    return createRandom(this.seed, name);
+    return createRandom(this.seed, this.#draw === 0 ? name : `${name}#${this.#draw}`);
   }
 
   note(what: string): void {
