@@ -1,7 +1,8 @@
 /** What the store adapters share: conversions of unstorage's values, keys and listings, and checks of options. */
 import { bounds } from "../core/bounds.ts";
+import { eachOf } from "../core/each.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { StoreReadOptions } from "../core/types.ts";
+import type { FailedKey, StoreReadOptions } from "../core/types.ts";
 
 /** The bytes of a value, not copied. */
 export function bytesOf(value: unknown): Uint8Array {
@@ -44,6 +45,17 @@ export function withinBound(bytes: number, { maxBytes }: StoreReadOptions = {}):
       code: "EFBIG",
     },
   );
+}
+
+/** Calls once for each key, so many at a time, and gives the keys whose call rejected: what `removeItems` resolves with. */
+export async function failedKeys(
+  keys: readonly string[],
+  call: (key: string) => Promise<unknown>,
+  atATime: number,
+): Promise<FailedKey[]> {
+  const failed: FailedKey[] = [];
+  await eachOf(keys, (key) => call(key).catch((cause: unknown) => void failed.push({ key, cause })), atATime);
+  return failed;
 }
 
 /** A page of a listing. */

@@ -51,6 +51,25 @@ describe("options", () => {
   });
 });
 
+describe("removeItems", () => {
+  test("names the keys whose files can't be deleted, deletes the others, and leaves no empty directory", async () => {
+    const base = await newBase();
+    const store = adapterAt(base);
+    for (const key of ["a:1", "a:2", "b:1", "c:1"]) await store.write(key);
+    await mkdir(join(base, "d", "stuck.bin"), { recursive: true });
+    const failed = await fsAdapter({ base }).removeItems?.(["a:1", "a:2", "d:stuck", "b:1", "no"]);
+    expect(failed).toEqual([
+      { key: "d:stuck", cause: expect.objectContaining({ code: expect.stringMatching(/^(EISDIR|EPERM)$/) }) },
+    ]);
+    expect((await treeOf(base)).filter((path) => !path.startsWith("."))).toEqual([
+      "c",
+      "c/1.bin",
+      "d",
+      "d/stuck.bin",
+    ]);
+  });
+});
+
 describe("files", () => {
   test.skipIf(process.platform === "win32")("are their owner's alone (modes; Windows has none)", async () => {
     const base = join(await newBase(), "inner");

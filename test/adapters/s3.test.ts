@@ -1,6 +1,8 @@
 // The S3 store over a loopback server: the contract, and what the adapter sends, believes and refuses.
 import { describe, expect, test } from "vitest";
+import { balenaApiSource } from "../../src/adapters/balena-api/index.ts";
 import { type S3AdapterOptions, s3Adapter } from "../../src/adapters/s3/index.ts";
+import { createImageManager } from "../../src/core/index.ts";
 import { storeContract } from "../contract/store-contract.ts";
 import { contractHost } from "../support/contract-host.ts";
 import { type FakeS3, refuse, sharedFakeS3 } from "../support/fake-s3.ts";
@@ -131,6 +133,40 @@ describe("clear", () => {
   test("of a whole bucket is refused", async () => {
     await expect(storeWith().clear?.("", {})).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(s3.requests).toEqual([]);
+  });
+});
+
+describe("removeItems", () => {
+  test("deletes in batches of 1,000, and names the keys that neither a batch nor a request of their own deleted", async () => {
+    const keys = Array.from({ length: 1_500 }, (_, index) => `a:${index}`);
+    for (const key of keys) s3.objects.set(`p/${key}`, Buffer.from("x"));
+    const isStuck = (name: string) => /:1?7$/.test(name);
+    const errors = keys.filter(isStuck).map((key) => `<Error><Key>p/${key}</Key></Error>`);
+    s3.faults.push(({ method, body }, response) => {
+      if (method !== "POST" || !body.includes("a:17<")) return false;
+      for (const key of keys.slice(0, 1_000)) if (!isStuck(key)) s3.objects.delete(`p/${key}`);
+      return Boolean(response.end(`<DeleteResult>${errors}</DeleteResult>`));
+    });
+    s3.faults.push(
+      ({ method, name }, response) =>
+        method === "DELETE" && name === "p/a:7" && refuse(response, 403, "AccessDenied"),
+    );
+    const failed = await storeWith({ keyPrefix: "p/" }).removeItems?.(keys);
+    expect(failed).toEqual([{ key: "a:7", cause: expect.objectContaining({ code: "AccessDenied" }) }]);
+    expect([...s3.objects.keys()]).toEqual(["p/a:7"]);
+    expect(s3.requests.map(({ method }) => method).sort()).toEqual(["DELETE", "DELETE", "POST", "POST"]);
+  });
+
+  test("lets cleanCache of 3,000 chunks make seven requests", async () => {
+    for (let index = 0; index < 3_000; index++)
+      s3.objects.set(`balena-images:v1:chunks:${index % 16}:${index}`, Buffer.from("x"));
+    s3.objects.set("stranger", Buffer.from("x"));
+    const manager = createImageManager({ source: balenaApiSource(), storage: storeWith() });
+    await manager.cleanCache();
+    expect([...s3.objects.keys()]).toEqual(["stranger"]);
+    const listings = s3.requests.filter(({ method }) => method === "GET");
+    const batches = s3.requests.filter(({ method }) => method === "POST");
+    expect([listings.length, batches.length, s3.requests.length]).toEqual([4, 3, 7]);
   });
 });
 

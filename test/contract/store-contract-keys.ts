@@ -87,6 +87,29 @@ export const keyCases: Case[] = [
     },
   },
   {
+    name: "removeItems deletes the keys given and no other, also missing ones and more than a thousand",
+    skip: (store) => (store.removeItems === undefined ? "has no removeItems, which is optional" : undefined),
+    async run(store, { equal }) {
+      for (const key of familyKeys) await store.setItemRaw(key, filled(1, 1), {});
+      equal(await store.removeItems?.([]), [], "of none");
+      equal(await store.removeItems?.(["p:a", "p:no", "no", "p:b"]), [], "what it failed at");
+      const left = await filterAsync(familyKeys, async (key) => store.hasItem(key, {}));
+      equal(
+        left,
+        familyKeys.filter((key) => key !== "p:a" && key !== "p:b"),
+        "the keys left",
+      );
+      const many = Array.from({ length: 1100 }, (_, index) => `many:${index % 16}:${index}`);
+      await eachOf(many.slice(1000), (key) => store.setItemRaw(key, filled(1, 1), {}));
+      equal(await store.removeItems?.(many), [], "what it failed at of many");
+      equal(
+        await filterAsync(many.slice(1000), async (key) => store.hasItem(key, {})),
+        [],
+        "what is left of many",
+      );
+    },
+  },
+  {
     name: "clear deletes what is under the level given, and no other key",
     skip: (store) =>
       store.clear === undefined ? "has no clear, which is optional" : incompleteListing(store),

@@ -51,6 +51,27 @@ describe("cleanCache", () => {
     expect(await keysOf(storage)).toEqual([]);
   });
 
+  test("asks a store with batches once for each thousand keys, manifests first", async () => {
+    const storage = memoryAdapter();
+    const batches: string[][] = [];
+    const inBatches = {
+      ...storage,
+      removeItem: () => Promise.reject(new Error("one by one")),
+      removeItems: async (keys: readonly string[]) => {
+        batches.push([...keys]);
+        await Promise.all(keys.map((key) => storage.removeItem?.(key, {})));
+        return [];
+      },
+    };
+    const chunks = Array.from({ length: 2_500 }, (_, index) => `balena-images:v1:chunks:00:${index}`);
+    for (const key of [...chunks, "balena-images:v1:images:x"])
+      await storage.setItemRaw?.(key, new Uint8Array(1), {});
+    await createTestManager(api, { storage: inBatches }).manager.cleanCache();
+    expect(await keysOf(storage)).toEqual([]);
+    expect(batches.map(({ length }) => length)).toEqual([1, 1_000, 1_000, 500]);
+    expect(batches[0]).toEqual(["balena-images:v1:images:x"]);
+  });
+
   test("lets a running transfer deliver, but not commit", async () => {
     const storage = memoryAdapter();
     const { manager } = createTestManager(api, { storage });

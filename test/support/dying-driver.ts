@@ -15,6 +15,7 @@ export interface DyingDriver {
  * killed process do. Without `deathAt` it lives until `kill`.
  */
 export function dyingDriver(inner: StoreDriver, deathAt = Number.POSITIVE_INFINITY): DyingDriver {
+  const { removeItems: _, ...plain } = inner; // each deletion is an operation
   let operations = 0;
   let isDead = false;
   const alive =
@@ -30,7 +31,7 @@ export function dyingDriver(inner: StoreDriver, deathAt = Number.POSITIVE_INFINI
       isDead = true;
     },
     driver: {
-      ...inner,
+      ...plain,
       getItemRaw: alive(inner.getItemRaw),
       setItemRaw: alive(inner.setItemRaw),
       removeItem: alive(inner.removeItem),

@@ -71,6 +71,14 @@ export function r2Adapter(options: R2AdapterOptions): StoreDriver {
     return names.map((name) => name.slice(keyPrefix.length));
   }
 
+  async function remove(keys: readonly string[]): Promise<void> {
+    const names = keys.map(keyOf);
+    for (let start = 0; start < names.length; start += deletionsAtOnce) {
+      const batch = names.slice(start, start + deletionsAtOnce);
+      await outwait(() => bucket.delete(batch));
+    }
+  }
+
   return {
     name: "cloudflare-r2",
     capabilities: { completeListing: true },
@@ -90,16 +98,16 @@ export function r2Adapter(options: R2AdapterOptions): StoreDriver {
     async clear(level) {
       const prefix = prefixOfLevel(level ?? "");
       assertNotEverything(keyOf(prefix));
-      const names = (await list(prefix)).map(keyOf);
-      for (let start = 0; start < names.length; start += deletionsAtOnce) {
-        const batch = names.slice(start, start + deletionsAtOnce);
-        await outwait(() => bucket.delete(batch));
-      }
+      await remove(await list(prefix));
     },
     async createIfAbsent(key, bytes) {
       const name = keyOf(key);
       const condition = { onlyIf: { etagDoesNotMatch: "*" } };
       return (await outwait(() => bucket.put(name, bytes, condition))) === null ? "exists" : "created";
+    },
+    async removeItems(keys) {
+      await remove(keys);
+      return []; // R2 names no keys: it deletes all of them or says that it has failed
     },
   };
 }

@@ -5,15 +5,15 @@
  */
 import { dirname, join } from "node:path";
 import { eachOf } from "../../core/each.ts";
-import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { bytesOf, prefixOfLevel, textOf } from "../store-values.ts";
+import type { FailedKey, StoreDriver, StoreReadOptions } from "../../core/types.ts";
+import { bytesOf, failedKeys, prefixOfLevel, textOf } from "../store-values.ts";
 import { pathOfKey, temporaryDirectoryName } from "./file-name.ts";
 import { createLimit } from "./limit.ts";
 import { createLinkGuard } from "./links.ts";
 import { listKeys } from "./list.ts";
 import { checkedOptions, type FsAdapterOptions } from "./options.ts";
 import { isFile, isReachedPlainly, readWholeFile } from "./read.ts";
-import { removeEmptyParents, sweepTemporaryFiles } from "./tidy.ts";
+import { removeEmptyDirectories, sweepTemporaryFiles } from "./tidy.ts";
 import { createFile, removeFile, replaceFile, type WriteOptions } from "./write.ts";
 
 export type { FsAdapterOptions };
@@ -58,11 +58,32 @@ export function fsAdapter(options: FsAdapterOptions): StoreDriver {
     return limit(() => writer(path, bytes, writing));
   }
 
-  async function remove(key: string): Promise<void> {
+  /** Deletes a value's file, and gives its directory if it was there. */
+  async function unlink(key: string): Promise<string | undefined> {
     const path = keyOf(key);
+    const directory = dirname(path);
     // A link in place of the file itself may be deleted: that deletes nothing behind it.
-    if (!(await isReachedPlainly(dirname(path), assertNoLink))) return;
-    if (await removeFile(path)) await removeEmptyParents(path, base, temporaryDirectory);
+    if (!(await isReachedPlainly(directory, assertNoLink))) return undefined;
+    return (await removeFile(path)) ? directory : undefined;
+  }
+
+  const tidy = (directory: string) => removeEmptyDirectories(directory, base, temporaryDirectory);
+
+  async function remove(key: string): Promise<void> {
+    const directory = await unlink(key);
+    if (directory !== undefined) await tidy(directory);
+  }
+
+  /** Each directory is tidied once: most deletions leave it full. */
+  async function removeAll(keys: readonly string[]): Promise<FailedKey[]> {
+    const directories = new Set<string>();
+    const removeOne = async (key: string) => {
+      const directory = await limit(() => unlink(key));
+      if (directory !== undefined) directories.add(directory);
+    };
+    const failed = await failedKeys(keys, removeOne, maxOpenFiles);
+    await eachOf([...directories], tidy);
+    return failed;
   }
 
   const list = (prefix: string) => listKeys(base, prefix, limit);
@@ -80,11 +101,12 @@ export function fsAdapter(options: FsAdapterOptions): StoreDriver {
     // Every key that begins with the given text. unstorage may leave it out.
     getKeys: (prefix) => list(prefix ?? ""),
     clear: async (level) => {
-      const keys = await list(prefixOfLevel(level ?? ""));
-      await eachOf(keys, (key) => limit(() => remove(key)), maxOpenFiles);
+      const [failed] = await removeAll(await list(prefixOfLevel(level ?? "")));
+      if (failed) throw failed.cause;
     },
     dispose: async () => sweep,
     createIfAbsent: (key, bytes) => write(key, bytes, createFile),
+    removeItems: removeAll,
   };
 }
 

@@ -7,17 +7,16 @@ import { isTemporaryName, type WriteOptions } from "./write.ts";
 const abandonedAfterMs = 60 * 60 * 1000;
 
 /**
- * Removes the directories between a deleted file and the base, as far as they are empty, and at last the temporary one.
+ * Removes a directory and those between it and the base, as far as they are empty, and at last the temporary one.
  * `rmdir` itself refuses one with content, and a link; a writer whose new directory it takes makes it again.
  */
-export async function removeEmptyParents(
-  path: string,
+export async function removeEmptyDirectories(
+  from: string,
   base: string,
   temporaryDirectory: string,
 ): Promise<void> {
   try {
-    for (let directory = dirname(path); directory !== base; directory = dirname(directory))
-      await rmdir(directory);
+    for (let directory = from; directory !== base; directory = dirname(directory)) await rmdir(directory);
     await rmdir(temporaryDirectory);
   } catch {
     // Not empty, or already gone: either way there is nothing to do above it.

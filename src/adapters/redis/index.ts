@@ -4,9 +4,15 @@
  * @module balena-image-manager/adapters/redis
  */
 import { Buffer } from "node:buffer";
-import { eachOf } from "../../core/each.ts";
 import type { StoreDriver, StoreReadOptions } from "../../core/types.ts";
-import { assertNotEverything, bytesOf, keyPrefixer, prefixOfLevel, textOf } from "../store-values.ts";
+import {
+  assertNotEverything,
+  bytesOf,
+  failedKeys,
+  keyPrefixer,
+  prefixOfLevel,
+  textOf,
+} from "../store-values.ts";
 import { createConnection } from "./connection.ts";
 import { lifetimeMs } from "./expiry.ts";
 import { listKeys } from "./list.ts";
@@ -87,6 +93,9 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
 
   const remove = (key: string) => send("UNLINK", keyOf(key));
 
+  /** A command each, because a cluster refuses keys of several nodes in one. They are sent together, so all of them wait as long as one. */
+  const removeAll = (keys: readonly string[]) => failedKeys(keys, remove, deletionsAtOnce);
+
   return {
     name: "redis",
     capabilities: { maxValueBytes, completeListing: true, tellsProgress: true },
@@ -101,10 +110,11 @@ export function redisAdapter(options: RedisAdapterOptions): StoreDriver & { disp
     async clear(level) {
       const prefix = prefixOfLevel(level ?? "");
       assertNotEverything(keyOf(prefix));
-      const keys = await list(prefix);
-      await eachOf(keys, remove, deletionsAtOnce);
+      const [failed] = await removeAll(await list(prefix));
+      if (failed) throw failed.cause;
     },
     dispose: close,
     createIfAbsent: async (key, bytes) => ((await write(key, bytes, "NX")) === "OK" ? "created" : "exists"),
+    removeItems: removeAll,
   };
 }

@@ -1,6 +1,7 @@
 /** Deletes objects by name: in batches if the server supports them, otherwise one by one. */
 import { bounds } from "../../core/bounds.ts";
-import { eachOf } from "../../core/each.ts";
+import type { FailedKey } from "../../core/types.ts";
+import { failedKeys } from "../store-values.ts";
 import type { S3Client } from "./client.ts";
 import { bodyTextOf, isRefusedWith, malformedAnswer } from "./failure.ts";
 import { blocksOf, elementOf, escapeXml, isWhole } from "./xml.ts";
@@ -18,13 +19,15 @@ export async function deleteObject(ask: S3Client, name: string): Promise<void> {
   }
 }
 
-/** Deletes all of them. */
-export async function deleteObjects(ask: S3Client, names: readonly string[]): Promise<void> {
+/** Deletes all of them, as far as the server lets it; gives the names that are left. */
+export async function deleteObjects(ask: S3Client, names: readonly string[]): Promise<FailedKey[]> {
+  const failed: FailedKey[] = [];
   for (let start = 0; start < names.length; start += namesPerBatch) {
     const left = await deleteBatch(ask, names.slice(start, start + namesPerBatch));
     // Once more, singly: that either works or says why not.
-    await eachOf(left, (name) => deleteObject(ask, name), deletesAtOnce);
+    failed.push(...(await failedKeys(left, (name) => deleteObject(ask, name), deletesAtOnce)));
   }
+  return failed;
 }
 
 /** The names that are left to delete: those that the server failed at, or all if it takes no such batch. */

@@ -85,9 +85,14 @@ export function s3Adapter(options: S3AdapterOptions): StoreDriver {
     clear: async (level) => {
       const prefix = prefixOfLevel(level ?? "");
       assertNotEverything(config.keyPrefix + prefix);
-      await deleteObjects(ask, (await list(prefix)).map(keyOf));
+      const [failed] = await deleteObjects(ask, (await list(prefix)).map(keyOf));
+      if (failed) throw failed.cause;
     },
     createIfAbsent: async (key, bytes) => create(keyOf(key), bodyOf(bytes)),
+    removeItems: async (keys) => {
+      const failed = await deleteObjects(ask, keys.map(keyOf));
+      return failed.map(({ key, cause }) => ({ key: key.slice(config.keyPrefix.length), cause }));
+    },
   };
 }
 

@@ -29,11 +29,8 @@ export async function cleanCache(context: ManagerContext): Promise<void> {
 /** Manifests first: a process that dies half-way leaves chunks that nobody needs, not images without chunks. */
 async function removeAll(store: ByteStore, keys: readonly string[]): Promise<void> {
   const isManifest = (key: string) => key.startsWith(folders.images);
-  await eachOf(keys.filter(isManifest), (key) => store.remove(key));
-  await eachOf(
-    keys.filter((key) => !isManifest(key)),
-    (key) => store.remove(key),
-  );
+  await store.removeMany(keys.filter(isManifest));
+  await store.removeMany(keys.filter((key) => !isManifest(key)));
 }
 
 const tries = 3;

@@ -58,7 +58,7 @@ async function removeOldPartials(
   });
   const leaving = old.map((id) => ({ id, isPartial: true }));
   const freedBytes = await evict(context, inventory, leaving, "prune");
-  await eachOf(strayKeys, (key) => context.store.remove(key));
+  await context.store.removeMany(strayKeys);
   return { count: old.length, freedBytes };
 }
 

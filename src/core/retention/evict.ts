@@ -1,6 +1,5 @@
 /** Deletes images and broken transfers from the store: first the manifest or journal, then the chunks that nothing else needs. */
 import type { ManagerContext } from "../context.ts";
-import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { readJournal, removeAllJournals } from "../store/journal.ts";
@@ -63,7 +62,7 @@ async function evictPartial(
   const { store } = context;
   const journal = inventory.journals.get(id);
   const chunks = journal ? await journaledDigests(context, id) : [];
-  await eachOf(await store.list(leaseFolder(id)), (key) => store.remove(key));
+  await store.removeMany(await store.list(leaseFolder(id)));
   await removeAllJournals(store, id);
   if (!journal) return 0;
   const released = releaseChunks(contentOf(journal), uses);
@@ -89,6 +88,6 @@ async function removeChunks(
   const isFree = (digest: string | null) =>
     digest !== null && released.has(chunkIdOf(digest)) && !inUse.has(chunkIdOf(digest));
   const free = [...new Set(digests.filter(isFree))] as string[];
-  await eachOf(free, (digest) => context.store.remove(chunkKey(digest)));
+  await context.store.removeMany(free.map(chunkKey));
   return free.reduce((sum, digest) => sum + released.get(chunkIdOf(digest))!, 0);
 }

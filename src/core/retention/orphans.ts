@@ -5,7 +5,6 @@
 
 import { isChunkDigests, isRecord, isTime } from "../checks.ts";
 import type { ManagerContext } from "../context.ts";
-import { eachOf } from "../each.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { decodeSealed, encodeSealed } from "../store/json.ts";
@@ -40,7 +39,7 @@ export async function sweepOrphans(context: ManagerContext, inventory: Inventory
     orphans.filter((d) => seenBefore.has(d)),
     orphans.filter((d) => !seenBefore.has(d)),
   ];
-  await eachOf(removed, (digest) => context.store.remove(chunkKey(digest)));
+  await context.store.removeMany(removed.map(chunkKey));
   await writeSighting(context, remaining);
   return removed.length;
 }

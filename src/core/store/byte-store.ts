@@ -4,6 +4,7 @@ import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
 import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
+import { removeBatches, removeEach } from "./batches.ts";
 import { createCircuitBreaker, type StoreOperation } from "./circuit-breaker.ts";
 import { createDriverCalls } from "./driver-calls.ts";
 import { isImageBytesKey, maxBytesUnder, probeKey } from "./keys.ts";
@@ -25,6 +26,11 @@ export interface ByteStore {
   /** The bytes must not change until it settles. */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
+  /**
+   * Deletes many values, in batches if the store takes them. All of a batch are tried, and the first batch that fails ends it: the error
+   * names a key.
+   */
+  removeMany(keys: readonly string[]): Promise<void>;
   /** Deletes the value in the background. Nobody waits, and a failure is not reported. */
   removeSometime(key: string): void;
   /** Keys below a folder (which ends in `:`), as far as the store lists them. */
@@ -125,6 +131,7 @@ export function createByteStore(
       }
     };
 
+    const remove = (key: string) => guarded("remove", () => calls.remove(key));
     return {
       ...limitsOf(capabilities),
       isAdapter: capabilities !== undefined,
@@ -158,7 +165,11 @@ export function createByteStore(
         };
         return guarded("write", call, isLarge ? bytes.length : 0);
       },
-      remove: (key) => guarded("remove", () => calls.remove(key)),
+      remove,
+      removeMany: (keys) =>
+        calls.removeMany
+          ? removeBatches(keys, calls.removeMany, (call) => guarded("remove", call))
+          : removeEach(keys, remove),
       removeSometime: (key) => void calls.remove(key).catch(() => undefined),
       list: (folder) => guarded("list", () => calls.list(folder)),
       createIfAbsent: (key, bytes) => guarded("create", () => calls.create(key, bytes)),

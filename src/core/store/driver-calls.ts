@@ -1,6 +1,6 @@
 /** Calls an unstorage driver or storage under one prefix. Drivers differ in what they take and return; here they are all alike. */
 import { InvalidArgumentError } from "../errors.ts";
-import type { CreateResult, KeyValueStore, StoreDriver, StoreReadOptions } from "../types.ts";
+import type { CreateResult, FailedKey, KeyValueStore, StoreDriver, StoreReadOptions } from "../types.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
 
 /** Calls without a time limit. They reject with what the driver throws or returns as an error. */
@@ -11,6 +11,8 @@ export interface DriverCalls {
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
+  /** Deletes many at once, and tells which it failed at. Absent where the driver can't. */
+  readonly removeMany?: ((keys: readonly string[]) => Promise<readonly FailedKey[]>) | undefined;
   list(folder: string): Promise<string[]>;
   create(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult>;
 }
@@ -24,6 +26,8 @@ export function createDriverCalls(storage: KeyValueStore, prefix: string): Drive
     : (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(bytes); // `slice` of a Node `Buffer` shares its memory
   const raw = rawAccess(storage);
   const fullKey = (key: string) => `${prefix}:${key}`;
+  const shortKey = (key: string) => key.slice(prefix.length + 1);
+  const { removeItems } = adapterOf(storage);
   return {
     read: async (key: string, options: StoreReadOptions & { readonly maxBytes: number }) => {
       const bytes = asBytes(await raw.read(fullKey(key), options));
@@ -33,11 +37,23 @@ export function createDriverCalls(storage: KeyValueStore, prefix: string): Drive
     write: async (key: string, bytes: Uint8Array<ArrayBuffer>) =>
       assertDone(await raw.write(fullKey(key), own(bytes))),
     remove: async (key: string) => assertDone(await storage.removeItem?.(fullKey(key), {})),
+    removeMany:
+      removeItems &&
+      (async (keys) => {
+        const failed = await removeItems.call(storage, keys.map(fullKey));
+        return failed.map(({ key, cause }) => ({ key: shortKey(key), cause }));
+      }),
     list: async (folder: string) =>
       ownKeys(await storage.getKeys(fullKey(folder), {}), fullKey(folder), prefix),
     create: async (key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> =>
       (await (storage as StoreDriver).createIfAbsent?.(fullKey(key), bytes)) ?? "unsupported",
   };
+}
+
+/** Methods of ours that are no driver's of unstorage: of those, nothing is known but their names. */
+function adapterOf(storage: KeyValueStore): Pick<StoreDriver, "removeItems"> {
+  const driver = storage as StoreDriver;
+  return driver.capabilities && typeof driver.removeItems === "function" ? driver : {};
 }
 
 function assertStorage(storage: unknown): asserts storage is KeyValueStore {

@@ -155,7 +155,7 @@ export async function removeSegments(
 
 /** Deletes all journals of an image, of all epochs. It lists keys, so a get must not wait for it. */
 export async function removeAllJournals(store: ByteStore, id: string): Promise<void> {
-  await eachOf(await store.list(partialFolder(id)), (key) => store.remove(key));
+  await store.removeMany(await store.list(partialFolder(id)));
 }
 
 /** How many segments there are, whoever wrote them, and the pieces that they name. Some at a time, for a store may be far away. */

@@ -30,6 +30,14 @@ export interface StoreReadOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** A key that a call for many keys failed at, and why. */
+export interface FailedKey {
+  /** The key, as it was given. */
+  readonly key: string;
+  /** The error that a call for this key alone would reject with. */
+  readonly cause: unknown;
+}
+
 /** What {@link StoreDriver.createIfAbsent} did. `unsupported` means that the store can't guarantee a single winner. */
 export type CreateResult = "created" | "exists" | "unsupported";
 
@@ -55,4 +63,10 @@ export interface StoreDriver extends KeyValueStore {
    * or if it answers `unsupported`, but then processes that share the store do not share downloads.
    */
   createIfAbsent?(key: string, bytes: Uint8Array): Promise<CreateResult>;
+  /**
+   * Deletes up to 1,000 values, each as `removeItem` would, in fewer requests or in less time than as many calls of it. It tries every key,
+   * and resolves with those that it failed at. If it rejects, any of them may be deleted. Without this method the manager calls `removeItem`
+   * for each key.
+   */
+  removeItems?(keys: readonly string[]): Promise<readonly FailedKey[]>;
 }

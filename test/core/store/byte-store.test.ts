@@ -1,11 +1,14 @@
 /** Bytes in and out of drivers that misbehave: one kind of error, nothing that is no bytes, no key outside the prefix. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import type { StoreDriver } from "../../../src/core/index.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { rejection } from "../../support/collect.ts";
 import { faultyDriver, type StoreFault } from "../../support/faulty-driver.ts";
 
 const bytes = Uint8Array.of(1, 2, 3);
+const batchStore = (driver: StoreDriver, removeItems: StoreDriver["removeItems"]) =>
+  createByteStore({ ...driver, ...(removeItems && { removeItems }) }, "p");
 const storeWith = (...faults: StoreFault[]) => createByteStore(faultyDriver(memoryAdapter(), ...faults), "p");
 const calls = (store: ReturnType<typeof createByteStore>) => ({
   read: () => store.read("k"),
@@ -46,6 +49,53 @@ describe("a fault of the driver", () => {
 
   test.each(["error", "string", "nothing"] as const)("a listing that is %s lists nothing", async (does) => {
     expect(await storeWith({ operation: "getKeys", does }).list("f:")).toEqual([]);
+  });
+});
+
+describe("removeMany", () => {
+  const keys = Array.from({ length: 1_500 }, (_, index) => `f:${index}`);
+  const filled = async () => {
+    const driver = memoryAdapter();
+    for (const key of [...keys, "other"]) await driver.setItemRaw?.(`p:${key}`, bytes, {});
+    return driver;
+  };
+
+  test("deletes one by one where a driver has no batches", async () => {
+    const driver = await filled();
+    await createByteStore(driver, "p").removeMany(keys);
+    expect(await driver.getKeys("", {})).toEqual(["p:other"]);
+  });
+
+  test("tells which key of a batch failed, and why, after the whole batch was tried", async () => {
+    const driver = await filled();
+    const removeItems = async (batch: readonly string[]) => {
+      const stuck = batch.filter((key) => /7$/.test(key));
+      for (const key of batch) if (!stuck.includes(key)) await driver.removeItem?.(key, {});
+      return stuck.map((key) => ({ key, cause: Object.assign(new Error("EACCES: no"), { code: "EACCES" }) }));
+    };
+    expect(await rejection(batchStore(driver, removeItems).removeMany(keys))).toMatchObject({
+      code: "STORE",
+      message: "The store failed to remove 100 of 1000 values, f:7 among them: EACCES: no",
+      cause: { code: "EACCES" },
+    });
+    expect(await driver.getKeys("p:f:", {})).toHaveLength(100 + 500);
+  });
+
+  test("of a batch that fails as a whole is STORE, with its cause", async () => {
+    const removeItems = () => Promise.reject(Object.assign(new Error("EIO: gone"), { code: "EIO" }));
+    const failure = await rejection(batchStore(memoryAdapter(), removeItems).removeMany(keys));
+    expect(failure).toMatchObject({
+      code: "STORE",
+      message: "The store failed to remove: EIO: gone",
+      cause: { code: "EIO" },
+    });
+  });
+
+  test("does not call a method of that name of a plain driver", async () => {
+    const { capabilities: _, ...plain } = await filled();
+    const removeItems = () => Promise.reject(new Error("something else"));
+    await createByteStore({ ...plain, removeItems } as typeof plain, "p").removeMany(keys);
+    expect(await plain.getKeys("", {})).toEqual(["p:other"]);
   });
 });
 
