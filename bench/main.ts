@@ -5,6 +5,7 @@ import { type Bench, openUpstream } from "./bench.ts";
 import { type BenchOptions, parseBenchOptions } from "./options.ts";
 import { overParts } from "./parts/balena.ts";
 import { bundle } from "./parts/bundle.ts";
+import { configured } from "./parts/configured.ts";
 import { counts } from "./parts/counts.ts";
 import { firstGetOverLink, firstGetUnbounded } from "./parts/first-get.ts";
 import { growthBySize } from "./parts/growth.ts";
@@ -49,6 +50,7 @@ async function run({ parts: wanted, withServers, ...sizes }: BenchOptions): Prom
     ranges: [() => randomRanges(bench, upstream)],
     readers: [() => readers(bench, upstream)],
     pair: [() => developmentAfterProduction(bench, upstream)],
+    configured: [() => configured(bench, upstream)],
     memory: [() => memory(bench, upstream), () => memoryBySize(bench)],
     counts: [counts],
     bundle: [bundle],

@@ -10,7 +10,8 @@ const usage = `usage: npm run bench -- [--size MiB] [--link Mbit/s] [--connectio
   --rounds   of each figure the median is taken, default 5
   --large    size of the largest image of the growth part, and up to 4096 of the memory part, default 4096
   --servers  then also measure Redis and S3, on servers that are installed and started for it
-  --parts    only these: link, balena, first, repeated, ranges, readers, pair, memory, counts, bundle, runtimes, growth
+  --parts    only these: link, balena, first, repeated, ranges, readers, pair, configured, memory, counts, bundle, runtimes,
+             growth
   --json, --chart, --curves  where to write all figures, the chart of times, the chart of growth`;
 
 /** What is to be measured. */

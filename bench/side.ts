@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { answerCalls } from "./calls.ts";
 import { type Cost, measure } from "./measure.ts";
 import type { SideSetting } from "./sides.ts";
+import { oursConfigured } from "./subjects/configured.ts";
 import * as others from "./subjects/others.ts";
 import {
   oursInMemory,
@@ -15,7 +16,7 @@ import {
   oursOnFilesFreed,
   oursOnFilesWithSha256,
 } from "./subjects/ours.ts";
-import type { FileType, OpenSubject, Subject } from "./subjects/subject.ts";
+import type { ConfiguredKind, FileType, OpenSubject, Subject } from "./subjects/subject.ts";
 import { version10 } from "./subjects/version-10.ts";
 
 /** All sides, by the names that the tables give them. */
@@ -23,6 +24,7 @@ const subjects: Readonly<Record<string, OpenSubject>> = {
   "ours, fs": oursOnFiles,
   "ours, fs, pieces freed": oursOnFilesFreed,
   "ours, fs, sha256": oursOnFilesWithSha256,
+  "ours, fs, configured": oursConfigured,
   "ours, memory": oursInMemory,
   "ours, Redis": oursInRedis,
   "ours, S3": oursInS3,
@@ -76,6 +78,7 @@ answerCalls(
       measure(async () => {
         for (const { start, bytes } of places) await subject.range?.(start, bytes);
       }),
+    configured: (kind: ConfiguredKind): Promise<Cost> => times(1, () => subject.configured?.(kind)),
     clear: () => subject.clear(),
   },
   async () => {

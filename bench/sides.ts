@@ -3,7 +3,7 @@ import { type Callee, startCallee } from "./calls.ts";
 import { compiled } from "./compiled.ts";
 import type { Cost } from "./measure.ts";
 import type { FirstGet, RepeatedGet } from "./side.ts";
-import type { SubjectSetting } from "./subjects/subject.ts";
+import type { ConfiguredKind, SubjectSetting } from "./subjects/subject.ts";
 
 /** A side under way. */
 export interface Side extends AsyncDisposable {
@@ -12,6 +12,7 @@ export interface Side extends AsyncDisposable {
   first(get: FirstGet): Promise<Cost>;
   repeated(get: RepeatedGet): Promise<Cost>;
   ranges(places: readonly { start: number; bytes: number }[]): Promise<Cost>;
+  configured(kind: ConfiguredKind): Promise<Cost>;
   clear(): Promise<void>;
 }
 
@@ -36,6 +37,7 @@ function tasksOf(callee: Callee) {
     first: (get: FirstGet) => callee.call<Cost>("first", get),
     repeated: (get: RepeatedGet) => callee.call<Cost>("repeated", get),
     ranges: (places: readonly { start: number; bytes: number }[]) => callee.call<Cost>("ranges", places),
+    configured: (kind: ConfiguredKind) => callee.call<Cost>("configured", kind),
     clear: () => callee.call<void>("clear"),
   };
 }

@@ -26,6 +26,8 @@ export interface LineOptions {
 /** What the measuring processes need to know. */
 export interface UpstreamFacts {
   readonly url: string;
+  /** Of an account that has a fleet. */
+  readonly token: string;
   readonly imageBytes: number;
   readonly gzBytes: number;
   readonly sha256: string;
@@ -54,7 +56,13 @@ answerCalls(
       const served = api.image(image.deviceType, image.version);
       for (const file of files) await served.prepare(file);
       const gzBytes = files.includes(".gz") ? await served.gzBytes() : 0;
-      return { url: api.url, imageBytes: served.size, gzBytes, sha256: await served.sha256 };
+      return {
+        url: api.url,
+        token: api.token,
+        imageBytes: served.size,
+        gzBytes,
+        sha256: await served.sha256,
+      };
     },
     /** Also makes the development variant's files. */
     async prepareDevelopment(): Promise<void> {

@@ -4,6 +4,9 @@ import type { UpstreamFacts } from "../upstream.ts";
 /** How the image travels: as it is, or packed where the side can take it so. */
 export type FileType = ".img" | ".gz";
 
+/** A plain image, or one that is made of it: for development, or for a device of a fleet. */
+export type ConfiguredKind = "plain" | "development" | "fleet";
+
 /** Tasks that are timed. Each ends when all bytes were delivered and, in a first get, kept. */
 export interface Subject {
   /** Gets the image where nothing is kept of it. */
@@ -12,6 +15,8 @@ export interface Subject {
   repeated?(fileType: FileType): Promise<void>;
   /** Reads so many bytes from a place in the `.img` that is kept. */
   range?(start: number, bytes: number): Promise<void>;
+  /** Gets an image that is made of the one that is kept. */
+  configured?(kind: ConfiguredKind): Promise<void>;
   /** Forgets what is kept. */
   clear(): Promise<void>;
   close?(): Promise<void>;

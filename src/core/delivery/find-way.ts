@@ -1,107 +1,32 @@
-/** Finds an image and decides how to get its bytes: from the cache, or with a transfer. */
+/** Decides how to get an image's bytes: from the cache, or with a transfer. */
 import type { ManagerContext } from "../context.ts";
-import { isImageManagerError, isUpstreamUnavailable, NotCachedError } from "../errors.ts";
+import { isUpstreamUnavailable, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
-import { type ImageIdentity, imageId, isMadeEachTime, plainVariant } from "../identity.ts";
-import type { ResolveRequest } from "../lookup/request.ts";
-import { type Resolved, resolveImage } from "../lookup/resolve-image.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
+import type { ImageReader } from "../store/read-image.ts";
 import { orNothing } from "../store-fault.ts";
 import type { RunningTransfer } from "../transfer/running-transfer.ts";
 import { Transfer } from "../transfer/transfer.ts";
 import type { TransferHead } from "../transfer/transfer-head.ts";
 import type { TransferOptions } from "../transfer/transfer-options.ts";
-import type { CacheMode, DerivedImage, ImageVariant } from "../types.ts";
+import type { CacheMode } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
-import { derivedFrom } from "./derive.ts";
 import { joinTransfer } from "./join-transfer.ts";
 
-/** An image that was found, and the way to its bytes. */
-export interface FoundImage {
-  readonly id: string;
-  readonly identity: ImageIdentity;
-  readonly mode: CacheMode;
-  /** Set if the image is a plainer one than was asked for, from which that follows. */
-  readonly derived: DerivedImage | undefined;
-  readonly way: Way;
-}
-
-/** Says how the cache is to be used for an image, once it is known whether it follows from a plainer one. */
-export type DecideMode = (derived: DerivedImage | undefined) => CacheMode;
-
-/**
- * Resolves, and opens the upstream if need be. A version from a remembered list may have been withdrawn since: if the upstream does
- * not hand it out, the list is asked for once more.
- */
-export async function findImage(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  cache: CacheMode,
-  decideMode: DecideMode = () => cache,
-): Promise<FoundImage> {
-  const resolved = await resolvePlain(context, request, variant, cache, decideMode);
-  try {
-    return await openImage(context, request, resolved);
-  } catch (failure) {
-    if (!resolved.isRemembered || !isNotThere(failure)) throw failure;
-    const again = await resolvePlain(context, request, variant, "no-cache", (derived) => {
-      decideMode(derived);
-      return "no-cache";
-    });
-    if (again.identity.version === resolved.identity.version) throw failure;
-    return openImage(context, request, { ...again, mode: resolved.mode });
-  }
-}
-
-interface ResolvedPlain extends Resolved {
-  readonly mode: CacheMode;
-  readonly derived: DerivedImage | undefined;
-}
-
-/** The image that is to be got: a plainer one, if what is asked for follows from that. */
-async function resolvePlain(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  cache: CacheMode,
-  decideMode: DecideMode,
-): Promise<ResolvedPlain> {
-  if (context.source.canDerive && isMadeEachTime(variant)) {
-    const resolved = await resolveImage(context, request, plainVariant(variant), cache);
-    const derived = await derivedFrom(context, request, resolved, variant, cache);
-    const identity = { ...resolved.identity, variant: derived?.variant ?? variant };
-    if (derived) return { ...resolved, identity, mode: decideMode(derived), derived };
-  }
-  const mode = decideMode(undefined);
-  return { ...(await resolveImage(context, request, variant, mode)), mode, derived: undefined };
-}
-
-async function openImage(
-  context: ManagerContext,
-  { signal, insistsOnStoring }: ResolveRequest,
-  { identity, unreachable, mode, derived }: ResolvedPlain,
-): Promise<FoundImage> {
-  const id = await imageId(identity);
-  const way = await findWay(context, { id, identity, insistsOnStoring }, mode, signal, unreachable);
-  if (way.kind === "cached" && way.origin === "stale")
-    context.emit({ type: "stale-served", image: id, cause: way.cause });
-  return { id, identity, mode, derived, way };
-}
-
-function isNotThere(failure: unknown): boolean {
-  return isImageManagerError(failure) && failure.code === "VERSION_NOT_FOUND";
+/** From the cache. */
+export interface CachedWay {
+  readonly kind: "cached";
+  readonly manifest: Manifest;
+  readonly origin: "cache" | "stale";
+  /** Why the upstream could not be asked, for a stale copy. */
+  readonly cause?: unknown;
+  /** Set if its chunks are being read ahead. Whoever takes the way closes it. */
+  readonly reader?: ImageReader;
 }
 
 /** Where an image is going to come from. */
 export type Way =
-  | {
-      readonly kind: "cached";
-      readonly manifest: Manifest;
-      readonly origin: "cache" | "stale";
-      /** Why the upstream could not be asked, for a stale copy. */
-      readonly cause?: unknown;
-    }
+  | CachedWay
   | {
       readonly kind: "transfer";
       readonly transfer: RunningTransfer;
@@ -110,21 +35,33 @@ export type Way =
       readonly release: () => void;
     };
 
+/** For whoever does not take the way after all. */
+export function leaveWay(way: Way): void {
+  if (way.kind === "transfer") way.release();
+  else way.reader?.close();
+}
+
 /** Rounds in which a get waits for the requests of others. After that it sends its own. */
 const maxSharedRounds = 2;
 
+/** What a way is wanted to. */
+export interface WantedImage extends Pick<TransferOptions, "id" | "identity" | "insistsOnStoring"> {
+  readonly mode: CacheMode;
+  readonly signal: AbortSignal;
+  /** Set if the upstream could not be asked for the version. */
+  readonly unreachable?: unknown;
+  /** Its manifest, if that was read just now. */
+  readonly known?: Manifest | undefined;
+}
+
 /** Looks into the cache, asks the upstream if the mode and the copy's age want it, and says which of them serves. */
-async function findWay(
-  context: ManagerContext,
-  wanted: Pick<TransferOptions, "id" | "identity" | "insistsOnStoring">,
-  mode: CacheMode,
-  signal: AbortSignal,
-  unreachable?: unknown,
-): Promise<Way> {
+export async function findWay(context: ManagerContext, image: WantedImage): Promise<Way> {
+  const { mode, signal, unreachable, known, ...wanted } = image;
   const { id, identity } = wanted;
   for (let round = 1; ; round++) {
     const isStoreNeeded = mode === "only-if-cached";
-    const manifest = mode === "no-store" ? undefined : await findManifest(context, id, isStoreNeeded);
+    const isRead = mode === "no-store" || (round === 1 && known);
+    const manifest = isRead ? known : await findManifest(context, id, isStoreNeeded);
     signal.throwIfAborted();
     const mayBeStale =
       manifest !== undefined && mayServeStale(mode, manifest.validatedAt, context.now(), context.freshness);
@@ -197,7 +134,7 @@ function startAlone(context: ManagerContext, options: TransferOptions) {
 const maxLooks = 5;
 
 /** Reads again if a transfer ended meanwhile: the commit may have been missed, and the transfer can't be joined any more. */
-async function findManifest(
+export async function findManifest(
   context: ManagerContext,
   id: string,
   isStoreNeeded: boolean,

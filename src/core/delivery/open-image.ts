@@ -45,7 +45,7 @@ export function streamCached(
     span: { start: span.start, end },
     exactBytes: end - span.start,
     signal: get.signal,
-    chunks: readImage(context, manifest, first, last),
+    chunks: edited?.reader ?? readImage(context, manifest, first, last),
     recover: healer.recover,
     lay: (chunk, position) => layOver(chunk, position, edited?.layers ?? []),
     onDelivered: (bytes) => progress.report(bytes),

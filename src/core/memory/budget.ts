@@ -8,6 +8,8 @@ export interface MemoryAccount {
    * read ahead has no such right, or each of many streams that nobody reads would hold a chunk more than it needs.
    */
   tryTake(bytes: number, isNeeded?: boolean): boolean;
+  /** Takes the bytes if they are free: nobody is asked to drop anything. */
+  takeFree(bytes: number): boolean;
   give(bytes: number): void;
   /** Gives back all that is held and leaves. */
   close(): void;
@@ -39,17 +41,21 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
         heldBytes -= given;
         usedBytes -= given;
       };
+      const takeIfFits = (bytes: number, isNeeded: boolean) => {
+        if (!fits(bytes, isNeeded)) return false;
+        heldBytes += bytes;
+        usedBytes += bytes;
+        return true;
+      };
       return {
         get heldBytes() {
           return heldBytes;
         },
         tryTake(bytes, isNeeded = true) {
           for (const other of reclaimers) while (!fits(bytes, isNeeded) && other());
-          if (!fits(bytes, isNeeded)) return false;
-          heldBytes += bytes;
-          usedBytes += bytes;
-          return true;
+          return takeIfFits(bytes, isNeeded);
         },
+        takeFree: (bytes) => takeIfFits(bytes, false),
         give,
         close() {
           if (reclaim) reclaimers.delete(reclaim);

@@ -2,7 +2,9 @@
 import { random } from "../clock.ts";
 import type { ManagerContext } from "../context.ts";
 import { type EditedImage, type Edits, editImage, editsOf } from "../delivery/edits/edit-image.ts";
-import { findImage, type Way } from "../delivery/find-way.ts";
+import { openReader } from "../delivery/edits/open-reader.ts";
+import { findImage } from "../delivery/find-image.ts";
+import { leaveWay, type Way } from "../delivery/find-way.ts";
 import { type CheckedGetOptions, checkedGetOptions } from "../delivery/get-options.ts";
 import { streamCached, streamTransfer } from "../delivery/open-image.ts";
 import type { ResolvedGet } from "../delivery/resolved-get.ts";
@@ -47,9 +49,14 @@ async function openStream(
 ): Promise<ImageStream> {
   const isRange = span.start !== 0 || span.end !== Number.POSITIVE_INFINITY;
   let edits: Edits | undefined;
-  const found = await findImage(context, request, variant, cache, (derived) => {
-    edits = editsOf(derived, edit, isRange);
-    return derived ? cache : effectiveMode(cache, variant);
+  const found = await findImage(context, request, {
+    variant,
+    cache,
+    decideMode(derived) {
+      edits = editsOf(derived, edit, isRange);
+      return derived ? cache : effectiveMode(cache, variant);
+    },
+    openReader: (id, manifest) => openReader(context, id, manifest, span),
   });
   const { id, identity, mode, way } = found;
   const resolved: ResolvedGet = { id, identity, mode, span, signal: request.signal, onProgress };
@@ -60,11 +67,14 @@ async function openStream(
     const { edited, close } = await editImage(context, resolved, way, edits);
     try {
       return stream(context, resolved, way, edited);
+    } catch (failure) {
+      edited.reader?.close();
+      throw failure;
     } finally {
       close();
     }
   } catch (failure) {
-    if (way.kind === "transfer") way.release();
+    leaveWay(way);
     throw failure;
   }
 }

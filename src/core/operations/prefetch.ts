@@ -1,7 +1,7 @@
 /** `prefetch`: downloads an image into the cache without delivering it. */
 import type { ManagerContext } from "../context.ts";
-import type { DecideMode, FoundImage, Way } from "../delivery/find-way.ts";
-import { findImage } from "../delivery/find-way.ts";
+import { type FoundImage, findImage, type SoughtImage } from "../delivery/find-image.ts";
+import type { Way } from "../delivery/find-way.ts";
 import { checkedGetOptions } from "../delivery/get-options.ts";
 import { createProgress, type ProgressReporter } from "../delivery/progress.ts";
 import { shareOf } from "../delivery/share-of-file.ts";
@@ -32,12 +32,12 @@ export async function prefetch(
   const checked = await checkedRequest(context, deviceType, wanted, options, cache !== "only-if-cached");
   const request = { ...checked, insistsOnStoring: true };
   const progress = onProgress && createProgress(onProgress, context.now);
-  const decideMode: DecideMode = (derived) => {
+  const decideMode: SoughtImage["decideMode"] = (derived) => {
     if (derived || !carriesCredentials(variant)) return cache;
     throw new InvalidArgumentError("An image that contains credentials (appId, wifiKey) is never stored");
   };
   for (let more = 0; ; more++) {
-    const found = await findImage(context, request, variant, cache, decideMode);
+    const found = await findImage(context, request, { variant, cache, decideMode });
     try {
       return await stored(found, progress, request.signal, waitUntil);
     } catch (failure) {

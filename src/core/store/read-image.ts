@@ -29,31 +29,66 @@ const readAheadBytes = 24 * 1024 * 1024;
 /** Enough to keep a disk and two hashing threads busy, but not more than a server accepts from one client. */
 const readAheadLimits = [4, 16] as const;
 
+/** Chunks of a stored image, one after the other. Until the first is taken, an edit may look at those to come. */
+export interface ImageReader extends ChunkSource {
+  /** Begins to read before anybody asks, into memory that is free. Others get that memory when they need it. */
+  readAhead(): void;
+  /**
+   * A chunk that is still to come. It stays the reader's, who hands it out when its turn comes: copy what is needed at once. `undefined` if
+   * it can't be read, or if no memory is free.
+   */
+  look(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
 /** Reads from chunk `from` to chunk `to`, exclusive. */
 export function readImage(
   place: ChunkPlace & { readonly memory: MemoryBudget },
   manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks">,
   from: number,
   to: number,
-): ChunkSource {
-  const account = place.memory.open();
-  const readAheadChunks = chunksWithin(readAheadBytes, manifest.chunkBytes, readAheadLimits);
+): ImageReader {
+  const { chunkBytes } = manifest;
+  const readAheadChunks = chunksWithin(readAheadBytes, chunkBytes, readAheadLimits);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
+  const underWay = new Set<Promise<unknown>>();
+  /** Chunks that have come, and wait for their turn. */
+  const ready = new Set<number>();
   const leaving = new AbortController();
-  let underWay = 0;
   let position = from;
+  let isBegun = false;
   let isOver = false;
 
+  /** Gives up the last chunk that has come, if it is not before this one. It is read again in its turn. */
+  const dropLast = (first: number): boolean => {
+    const last = Math.max(-1, ...ready);
+    if (last < first) return false;
+    drop(last);
+    return true;
+  };
+  // What a reader waits for is not taken from it.
+  const account = place.memory.open(() => dropLast(isBegun ? position + readAheadChunks : position));
+  const drop = (index: number) => {
+    pending.delete(index);
+    ready.delete(index);
+    account.give(chunkBytes);
+  };
+
   const start = (index: number) => {
-    underWay += 1;
     const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index), leaving.signal);
     pending.set(index, chunk);
+    underWay.add(chunk);
     const ended = () => {
-      underWay -= 1;
+      underWay.delete(chunk);
+      if (pending.get(index) === chunk) ready.add(index);
       readAhead(false);
     };
     chunk.then(ended, ended); // a failure is looked at when its turn comes, if ever
+    return chunk;
   };
+
+  /** Before the first chunk is taken, nobody gives anything up for it: two streams that nobody reads would take it from each other for ever. */
+  const take = (isAwaited: boolean) =>
+    isBegun ? account.tryTake(chunkBytes, isAwaited) : account.takeFree(chunkBytes);
 
   /** `isAwaited`: somebody wants the next chunk now. What comes after it waits for room in the budget. */
   const readAhead = (isAwaited: boolean) => {
@@ -61,23 +96,41 @@ export function readImage(
     for (let index = position; index < Math.min(to, position + readAheadChunks); index++) {
       if (pending.has(index)) continue;
       // More than a slow store can deliver soon would make all of it late.
-      if (underWay > 0 && !place.store.hasRoomToRead(chunkLength(manifest, index))) return;
-      if (!account.tryTake(manifest.chunkBytes, isAwaited)) return;
+      if (underWay.size > 0 && !place.store.hasRoomToRead(chunkLength(manifest, index))) return;
+      if (!take(isAwaited)) return;
       start(index);
     }
   };
 
+  /** What an edit has looked at must not keep the next chunk out. */
+  const readNext = async () => {
+    isBegun = true;
+    for (readAhead(true); !pending.has(position) && !isOver; readAhead(true))
+      if (!dropLast(position + 1)) await Promise.race(underWay).catch(() => undefined);
+  };
+
   return {
+    readAhead: () => readAhead(false),
+    async look(index) {
+      if (isOver || index < position || index >= to) return undefined;
+      if (!pending.has(index) && !account.takeFree(chunkBytes)) return undefined;
+      const chunk = pending.get(index) ?? start(index);
+      const bytes = await chunk.catch(() => undefined);
+      // Whoever looks gets it in another way, and may mend it.
+      if (!bytes && pending.get(index) === chunk) drop(index);
+      return bytes;
+    },
     async next() {
       if (position >= to) return undefined;
-      readAhead(true);
+      await readNext();
       const index = position;
+      ready.delete(index);
       const bytes = await takeChunk(pending, index).catch((failure: unknown) => {
         isOver = true; // the rest is got in another way
         throw failure;
       });
       position = index + 1;
-      account.give(manifest.chunkBytes);
+      account.give(chunkBytes);
       readAhead(false);
       return bytes;
     },

@@ -195,26 +195,6 @@ describe("reads of an image", () => {
   });
 });
 
-test("an edit of a cached image costs one read of each chunk that it looks at, and no request", async () => {
-  const storage = faultyDriver(memoryAdapter());
-  const { get, manager, upstream } = made({ storage });
-  await manager.prefetch(slug, version);
-  const requests = upstream.downloads.length;
-  const chunkReads = async (edit: ImageEdit) => {
-    storage.calls.splice(0);
-    await bytesOf(await get(edit));
-    return storage.calls.filter(
-      ({ operation, key }) => operation === "getItemRaw" && key.includes(":chunks:"),
-    ).length;
-  };
-  const plain = await chunkReads(async () => []);
-  const small = Array.from({ length: 100 }, (_, index) => index * 20);
-  expect(await chunkReads(reading([], ...small, 7 * chunkBytes, 7 * chunkBytes + 100, 50_000))).toBe(
-    plain + 2,
-  );
-  expect(upstream.downloads).toHaveLength(requests);
-});
-
 test("chunks that the store has lost are fetched again for the edit, and for the stream", async () => {
   const storage = memoryAdapter();
   const { manager, get, events } = made({ storage });

@@ -4,7 +4,8 @@ import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { sha256Hex, webHash } from "../../../src/core/digest.ts";
 import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
-import { readImage } from "../../../src/core/store/read-image.ts";
+import { writeChunk } from "../../../src/core/store/chunk-store.ts";
+import { type ImageReader, readImage } from "../../../src/core/store/read-image.ts";
 
 const MiB = 1024 * 1024;
 
@@ -58,4 +59,66 @@ test("of a store that has not shown how fast it is, two chunks are asked for", a
   source.next().catch(() => undefined);
   expect(started).toBe(2);
   source.close();
+});
+
+/** A reader of eight chunks, filled with their index + 1, within a budget; and which were read. */
+async function readerWithin(memoryBytes: number) {
+  const store = createByteStore(memoryAdapter(), "p");
+  const chunks = await Promise.all(
+    Array.from({ length: 8 }, async (_, index) => {
+      const chunk = new Uint8Array(1000).fill(index + 1);
+      const digest = await sha256Hex(chunk);
+      await writeChunk(store, digest, chunk);
+      return digest;
+    }),
+  );
+  const read: string[] = [];
+  const counting = {
+    ...store,
+    read(...args: Parameters<typeof store.read>) {
+      read.push(args[0]);
+      return store.read(...args);
+    },
+  };
+  const memory = createMemoryBudget(memoryBytes);
+  const place = { store: counting, hash: webHash, memory };
+  return { memory, read, reader: readImage(place, { size: 8000, chunkBytes: 1000, chunks }, 0, 8) };
+}
+
+async function restOf(reader: ImageReader): Promise<number[]> {
+  const values: number[] = [];
+  for (let bytes = await reader.next(); bytes; bytes = await reader.next()) values.push(bytes[0]!);
+  return values;
+}
+
+test("a chunk that is looked at is read once, and handed out when its turn comes", async () => {
+  const { reader, read, memory } = await readerWithin(100_000);
+  for (const index of [5, 0, 5, 7]) expect((await reader.look(index))?.[0]).toBe(index + 1);
+  expect(await reader.look(8)).toBeUndefined();
+  expect(await restOf(reader)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(await reader.look(7)).toBeUndefined();
+  expect(read).toHaveLength(8);
+  expect(memory.usedBytes).toBe(0);
+});
+
+test("what was looked at never keeps the next chunk out", async () => {
+  const { reader, memory } = await readerWithin(2000);
+  expect(await reader.look(6)).toBeDefined();
+  expect(memory.open().tryTake(1000)).toBe(true);
+  expect(await reader.look(3)).toBeUndefined(); // no memory is free
+  expect(await restOf(reader)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test("what is read before anybody asks goes when others need memory, and takes none from them", async () => {
+  const { reader, memory, read } = await readerWithin(4000);
+  reader.readAhead();
+  await expect.poll(() => read.length).toBe(4);
+  await Promise.all([0, 1, 2, 3].map((index) => reader.look(index)));
+  const other = memory.open(() => expect.unreachable("nobody may be asked to drop anything"));
+  expect([1, 2, 3, 4].map(() => other.tryTake(1000))).toEqual([true, true, true, true]);
+  reader.readAhead();
+  expect(await reader.look(5)).toBeUndefined();
+  expect(read).toHaveLength(4);
+  other.close();
+  expect(await restOf(reader)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });

@@ -1,18 +1,24 @@
-/** The chunks of a cached image, for an edit. A chunk that the store does not have is got as the stream itself would get it. */
+/**
+ * The chunks of a cached image, for an edit. Those that the stream will need are lent by its reader, so that each is read and checked once.
+ * A chunk that the store does not have is got as the stream itself would get it.
+ */
 import type { ManagerContext } from "../../context.ts";
 import { ImageChangedError } from "../../errors.ts";
 import { readChunk } from "../../store/chunk-store.ts";
 import { chunkLength, type Manifest } from "../../store/manifest.ts";
-import { ChunkUnavailable } from "../../store/read-image.ts";
+import { ChunkUnavailable, type ImageReader } from "../../store/read-image.ts";
 import { createHealer } from "../heal.ts";
 import type { ResolvedGet } from "../resolved-get.ts";
 import { type ChunkAccess, createForwardReader } from "./chunk-access.ts";
 
-/** Until it is closed, the image counts as being read, so that its chunks stay. */
-export function accessCached(context: ManagerContext, get: ResolvedGet, manifest: Manifest): ChunkAccess {
+/** `reader`: the stream's, from which no chunk has been taken yet. */
+export function accessCached(
+  context: ManagerContext,
+  get: ResolvedGet,
+  manifest: Manifest,
+  reader: ImageReader,
+): ChunkAccess {
   const { chunkBytes, chunks, size } = manifest;
-  const reading = { ...manifest };
-  context.reading.set(reading, get.id);
   const healer = createHealer(context, get, manifest, chunks.length);
   const healed = createForwardReader(healer.recover);
 
@@ -31,17 +37,20 @@ export function accessCached(context: ManagerContext, get: ResolvedGet, manifest
   return {
     chunkBytes,
     size: async () => size,
-    async chunk(index) {
+    async lend(index) {
       const digest = chunks[index]!;
       if (digest === null) return { digest, bytes: undefined };
+      const bytes = await reader.look(index);
+      return bytes && { digest, bytes };
+    },
+    async chunk(index) {
       const bytes = await bytesOf(index);
-      if (bytes) return { digest, bytes };
+      if (bytes) return { digest: chunks[index]!, bytes };
       throw new ImageChangedError(`The image ended before chunk ${index}`);
     },
     close() {
       healed.close();
       healer.close();
-      context.reading.delete(reading);
     },
   };
 }

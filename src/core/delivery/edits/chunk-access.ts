@@ -6,7 +6,7 @@ import type { ChunkSource } from "../../store/read-image.ts";
 export interface AccessedChunk {
   /** `null` for zeros. */
   readonly digest: string | null;
-  /** In a buffer of its own. `undefined` for zeros. */
+  /** `undefined` for zeros. In a buffer of its own, if it is not lent. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -16,6 +16,8 @@ export interface ChunkAccess {
   /** Bytes of the image. May have to wait for its end. */
   size(): Promise<number>;
   chunk(index: number): Promise<AccessedChunk>;
+  /** A chunk that is somebody else's, and costs no memory: copy what is needed at once. `undefined` if none is to be had so. */
+  lend?(index: number): Promise<AccessedChunk | undefined>;
   close(): void;
 }
 

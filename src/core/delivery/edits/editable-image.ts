@@ -18,7 +18,10 @@ export interface ReadableImage {
   close(): void;
 }
 
-/** Chunks that were read last stay in memory as long as nobody else needs it: an edit reads many small pieces of a few chunks. */
+/**
+ * Chunks that were read last stay in memory as long as nobody else needs it: an edit reads many small pieces of a few chunks. Those that
+ * the stream has read ahead are lent by it.
+ */
 export function createEditableImage(
   memory: MemoryBudget,
   access: ChunkAccess,
@@ -50,6 +53,11 @@ export function createEditableImage(
       kept.set(index, known);
     }
     if (known || seen.get(index) === null) return known;
+    const lent = await access.lend?.(index);
+    if (lent) {
+      seen.set(index, lent.digest);
+      return lent.bytes;
+    }
     while (!account.tryTake(chunkBytes) && dropOldest());
     try {
       const { digest, bytes } = await access.chunk(index);
