@@ -6,7 +6,7 @@
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** Bytes, unless the name says otherwise. A larger value is refused, or counts as missing. */
+/** Bytes, unless the name says otherwise. A larger value is refused, or counts as missing. A simulation puts smaller ones in. */
 export const bounds = {
   /** Answer of the upstream to a look-up (versions, device types), after inflating. balena's largest lists have about 1 MiB. */
   lookUpBytes: 64 * MiB,
@@ -26,6 +26,8 @@ export const bounds = {
 
   /** The smallest `chunkBytes`: below it, requests to a store would outweigh the bytes. */
   leastChunkBytes: 256 * KiB,
+  /** A value that is written is timed by its size and progress from here on. Smaller ones are timed as a whole. */
+  pacedValueBytes: 64 * KiB,
   /** A chunk's raw bytes: the largest `chunkBytes`. */
   chunkBytes: 64 * MiB,
   /** Bytes that a stored chunk may have on top of its raw bytes: gzip and zstd add up to 5 bytes to each 32 KiB, and a header. */

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { createImageManager, type ImageManager } from "../../src/core/index.ts";
 import type { Hasher } from "../../src/core/types.ts";
 import { createRandom, type Random } from "../soak/random.ts";
-import { createContent } from "./content.ts";
+import { chunkBytes, createContent } from "./content.ts";
 import { type Narrowing, narrowed } from "./narrowing.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { callUntil, type Scene } from "./readers.ts";
@@ -48,8 +48,8 @@ export class Cluster {
     this.world = world;
     this.#narrowing = narrowing;
     this.#random = world.random("run");
-    this.faultyMs = narrowing.faultyMs ?? 15_000;
     this.profile = narrowed(profileOf(createRandom(world.seed, "profile")), narrowing);
+    this.faultyMs = narrowing.faultyMs ?? this.profile.faultyMs;
     world.note(`profile ${JSON.stringify(this.profile)}`);
     this.revision = createContent(world.random("content"));
     this.store = new SimulatedStore(world, this.profile.store, (key, bytes) => this.onWrite(key, bytes));
@@ -69,8 +69,8 @@ export class Cluster {
       source: this.upstream.source(process),
       storage: this.store.client(process),
       fetch: this.upstream.fetch(process),
-      chunkBytes: 256 * 1024,
-      memoryBytes: 2 * 1024 * 1024,
+      chunkBytes,
+      memoryBytes: 8 * chunkBytes,
       maxBytes: profile.maxBytes,
       hash: hashNow,
       lease,

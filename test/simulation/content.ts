@@ -3,12 +3,12 @@ import { createCipheriv } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Random } from "../soak/random.ts";
 
-export const chunkBytes = 256 * 1024;
+export const chunkBytes = 1024;
 const sharedChunks = 8;
-const poolChunks = 72;
+const poolChunks = 200;
 
 const pool = Array.from({ length: poolChunks }, (_, index) => {
-  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, index), Buffer.alloc(16));
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, index + 1), Buffer.alloc(16));
   return new Uint8Array(cipher.update(Buffer.alloc(chunkBytes)));
 });
 const hole = new Uint8Array(chunkBytes);
@@ -30,7 +30,7 @@ export function createContent(random: Random): (name: string, modifiedMs: number
       random.chance(0.2) ? hole : pool[random.int(0, sharedChunks - 1)]!,
     );
     chunks[random.int(0, count - 1)] = pool[own++]!;
-    const size = (count - 1) * chunkBytes + (random.chance(0.5) ? chunkBytes : random.int(1_000, chunkBytes));
+    const size = (count - 1) * chunkBytes + (random.chance(0.5) ? chunkBytes : random.int(100, chunkBytes));
     return { name, size, chunks, modifiedMs };
   };
 }

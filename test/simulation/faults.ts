@@ -8,7 +8,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Lets things go wrong, one after the other. */
 export function planFaults(cluster: Cluster): void {
   const random = cluster.world.random("faults");
-  for (let atMs = 0; atMs < cluster.faultyMs; atMs += 500 + random.next() * 6_000) {
+  for (let atMs = 0; atMs < cluster.faultyMs; atMs += 300 + random.next() * 4_000) {
     cluster.world.after(atMs, undefined, () => fault(cluster, random));
   }
 }

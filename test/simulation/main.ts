@@ -1,6 +1,8 @@
-// `npm run simulate -- --seed N` shows one run, and with `--shrink` the smallest one that fails like it. `--seeds N`, `--minutes M` or both (what comes first) run many, from `--from` on, or to the first failures (`--first 1`).
+// `npm run simulate -- --seed N` shows one run, and with `--shrink` the smallest one that fails like it. `--seeds N`, `--minutes M` or both (what comes first) run many, from `--from` on, or to the first failures (`--first 1`), in `--jobs` processes.
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { excerptOf } from "./excerpt.ts";
+import { runSeeds } from "./jobs.ts";
 import { type Narrowing, optionsOf } from "./narrowing.ts";
 import { shrink } from "./shrink.ts";
 import { type Result, simulate } from "./simulate.ts";
@@ -12,6 +14,7 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     from: { type: "string", default: "1" },
     first: { type: "string", default: "Infinity" },
+    jobs: { type: "string", default: String(availableParallelism()) },
     shrink: { type: "boolean", default: false },
     draw: { type: "string" },
     processes: { type: "string" },
@@ -73,17 +76,20 @@ async function smallest(seed: number): Promise<void> {
 async function many(): Promise<void> {
   const seeds = Number(values.seeds ?? (values.minutes === undefined ? 200 : Number.POSITIVE_INFINITY));
   let [passed, failed, decisions] = [0, 0, 0];
-  const isOver = () => passed + failed >= seeds || failed >= Number(values.first) || elapsedMs() >= limitMs;
-  for (let seed = Number(values.from); !isOver(); seed++) {
-    const result = await simulate(seed, narrowing);
-    decisions += result.decisions;
-    if (result.violations.length === 0) passed += 1;
+  const [from, jobs] = [Number(values.from), Number(values.jobs)];
+  await runSeeds({ from, seeds, jobs, narrowing }, (outcome) => {
+    decisions += outcome.decisions;
+    if (outcome.violations.length === 0) passed += 1;
     else {
       failed += 1;
-      console.log(`seed ${seed}: ${result.violations.join("\n  ")}`);
+      console.log(`seed ${outcome.seed}: ${outcome.violations.join("\n  ")}`);
     }
-  }
-  console.log(`${decisions} decisions in ${(elapsedMs() / 1000).toFixed(1)} s`);
+    return failed < Number(values.first) && elapsedMs() < limitMs;
+  });
+  const seconds = elapsedMs() / 1000;
+  console.log(
+    `${passed + failed} seeds, ${decisions} decisions in ${seconds.toFixed(1)} s (${Math.round(decisions / seconds)} a second)`,
+  );
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }

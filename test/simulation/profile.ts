@@ -1,8 +1,11 @@
 // What goes wrong in a run, and how often. Each fault is absent from about half of the seeds, so that it can't hide the others.
 import type { Random } from "../soak/random.ts";
+import { chunkBytes } from "./content.ts";
 
 /** The kinds of a run. */
 export interface Profile {
+  /** How long everything may go wrong. */
+  readonly faultyMs: number;
   readonly processes: number;
   readonly versions: number;
   readonly isInParts: boolean;
@@ -44,7 +47,13 @@ export function profileOf(random: Random): Profile {
   const maybe = (most: number) => (random.chance(0.5) ? random.next() * most : 0);
   const isLikely = () => random.chance(0.5);
   return {
-    processes: random.int(2, 5),
+    faultyMs: random.int(4_000, 12_000),
+    processes: random.weighted([
+      [4, 2],
+      [3, 3],
+      [1, 4],
+      [1, 5],
+    ] as const),
     versions: random.int(1, 3),
     isInParts: random.chance(0.4),
     validators: random.weighted([
@@ -75,7 +84,7 @@ export function profileOf(random: Random): Profile {
     pauses: isLikely(),
     hasWrongClocks: random.chance(0.3),
     hasUpkeep: isLikely(),
-    maxBytes: random.chance(0.2) ? 3 * 1024 * 1024 : undefined,
+    maxBytes: random.chance(0.2) ? 12 * chunkBytes : undefined,
   };
 }
 

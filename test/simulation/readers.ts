@@ -2,7 +2,7 @@
 import { isImageManagerError } from "../../src/core/errors.ts";
 import type { CacheMode, GetOptions, ImageManager, ImageStream } from "../../src/core/types.ts";
 import type { Random } from "../soak/random.ts";
-import { bytesOf, hasAt, type Revision } from "./content.ts";
+import { bytesOf, chunkBytes, hasAt, type Revision } from "./content.ts";
 import { wordsOf } from "./secrets.ts";
 import { type SimulatedUpstream, secret } from "./upstream.ts";
 import type { World } from "./world.ts";
@@ -65,13 +65,13 @@ async function get(scene: Scene, manager: ImageManager, random: Random) {
   ]);
   const options: GetOptions = { cache };
   if (random.chance(0.15))
-    options.range = { start: random.int(0, 300_000), end: random.int(300_001, 900_000) };
+    options.range = { start: random.int(0, chunkBytes), end: random.int(chunkBytes + 1, 4 * chunkBytes) };
   const signal = random.chance(0.1) ? endingAfter(scene.world, random.next() * 3_000) : undefined;
   const stream = await manager.get(deviceType, wanted, { ...options, signal });
   scene.world.note(`get ${stream.version} (${cache ?? "default"}): ${stream.origin}`);
   // Asked for and left alone: it must not become a rejection that nobody handles.
   if (random.chance(0.3)) void stream.committed();
-  const leavesAt = random.chance(0.1) ? random.int(0, 600_000) : Number.POSITIVE_INFINITY;
+  const leavesAt = random.chance(0.1) ? random.int(0, 2 * chunkBytes) : Number.POSITIVE_INFINITY;
   const pauseMs = random.chance(0.2) ? random.int(1, 700) : 0;
   await readChecked(scene, stream, { range: options.range, leavesAt, pauseMs });
 }

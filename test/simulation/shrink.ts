@@ -75,7 +75,7 @@ function steps({ profile }: Result): Step[] {
   const on = switchesOf(profile);
   const half = Math.ceil(on.length / 2);
   return [
-    less("faultyMs", () => 15_000, 500),
+    less("faultyMs", (result) => result.profile.faultyMs, 500),
     ...[on.slice(0, half), on.slice(half)].filter((several) => several.length > 1).map(without),
     less("processes", (result) => result.profile.processes, 1),
     less("versions", (result) => result.profile.versions, 1),

@@ -1,11 +1,12 @@
 // One run: some time in which everything may go wrong, then a quiet time in which everything has to come right.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { replaceClock } from "../../src/core/clock.ts";
 import { Cluster } from "./cluster.ts";
 import { planFaults } from "./faults.ts";
 import type { Narrowing } from "./narrowing.ts";
 import type { Profile } from "./profile.ts";
 import { checkQuietly } from "./quiet.ts";
+import { shrinkBounds } from "./sizes.ts";
 import { World } from "./world.ts";
 
 /** What came of a seed. */
@@ -22,7 +23,7 @@ export interface Result {
 /** Runs a seed, or what a narrowing leaves of it. Only one runs at a time. */
 export async function simulate(seed: number, narrowing: Narrowing = {}): Promise<Result> {
   const world = new World(seed, narrowing.draw);
-  const restore = [replaceClock(world.clock()), hashAtOnce(), watchRejections(world)];
+  const restore = [replaceClock(world.clock()), hashAtOnce(), shrinkBounds(), watchRejections(world)];
   try {
     const cluster = new Cluster(world, narrowing);
     for (let index = 1; index <= cluster.profile.versions; index++) cluster.addVersion(`${index}.0.0`);
@@ -30,7 +31,7 @@ export async function simulate(seed: number, narrowing: Narrowing = {}): Promise
     planFaults(cluster);
     await world.runUntil(() => world.violations.length > 0, cluster.faultyMs);
     if (world.violations.length === 0) await checkQuietly(cluster);
-    const fingerprint = createHash("sha256").update(world.trace.join("\n")).digest("hex");
+    const fingerprint = hash("sha256", world.trace.join("\n"), "hex");
     const { violations, trace, decisions } = world;
     return { seed, violations, trace, fingerprint, decisions, profile: cluster.profile };
   } finally {
@@ -42,11 +43,7 @@ export async function simulate(seed: number, narrowing: Narrowing = {}): Promise
 function hashAtOnce(): () => void {
   const { subtle } = crypto;
   const digest = async (_name: unknown, bytes: BufferSource) =>
-    Uint8Array.from(
-      createHash("sha256")
-        .update(bytes as Uint8Array)
-        .digest(),
-    ).buffer;
+    new Uint8Array(hash("sha256", bytes as Uint8Array, "buffer")).buffer;
   Object.defineProperty(subtle, "digest", { value: digest, configurable: true });
   return () => Reflect.deleteProperty(subtle, "digest");
 }

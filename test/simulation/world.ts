@@ -18,12 +18,17 @@ interface Event {
   run(): void;
 }
 
+interface Note {
+  readonly atMs: number;
+  readonly who: string;
+  readonly what: string;
+}
+
 const epochMs = Date.UTC(2026, 0, 1);
 
 /** Time, chance, processes, and what happened. */
 export class World {
   readonly seed: number;
-  readonly trace: string[] = [];
   readonly violations: string[] = [];
   /** Events that have run. */
   decisions = 0;
@@ -33,6 +38,7 @@ export class World {
   readonly #held = new Map<SimulatedProcess, Event[]>();
   readonly #draw: number;
   readonly #chance: Random;
+  readonly #notes: Note[] = [];
   #order = 0;
   #names = 0;
 
@@ -47,13 +53,19 @@ export class World {
     return epochMs + Math.floor(this.nowMs);
   }
 
+  /** What happened, a line each. */
+  get trace(): string[] {
+    return this.#notes.map(
+      ({ atMs, who, what }) => `${(atMs / 1000).toFixed(3).padStart(9)} ${who.padEnd(4)} ${what}`,
+    );
+  }
+
   random(name: string): Random {
     return createRandom(this.seed, this.#draw === 0 ? name : `${name}#${this.#draw}`);
   }
 
   note(what: string): void {
-    const who = this.current ? this.current.name : "-";
-    this.trace.push(`${(this.nowMs / 1000).toFixed(3).padStart(9)} ${who.padEnd(4)} ${what}`);
+    this.#notes.push({ atMs: this.nowMs, who: this.current?.name ?? "-", what });
   }
 
   violate(what: string): void {

@@ -1,4 +1,5 @@
 /** Reads and writes bytes with any unstorage driver or storage. It has one prefix, one kind of error, and a time limit for every call. */
+import { bounds } from "../bounds.ts";
 import { monotonicMs } from "../clock.ts";
 import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
@@ -66,8 +67,6 @@ export interface ByteStoreOptions {
 const patienceMs = 60_000;
 /** What a get waits for. */
 export const defaultStoreTimeoutMs = 5_000;
-/** Values from this size on are timed by their size and progress: the others are small, and are timed as a whole. */
-const largeBytes = 64 * 1024;
 
 /** Puts a {@link ByteStore} on an unstorage driver or storage. It is asked patiently. */
 export function createByteStore(
@@ -144,7 +143,8 @@ export function createByteStore(
       async read(key, maxBytes = maxBytesUnder(key), signal = undefined) {
         const isLarge = isImageBytesKey(key);
         const stop = new AbortController();
-        signal?.addEventListener("abort", () => stop.abort(), { once: true });
+        const leave = () => stop.abort();
+        signal?.addEventListener("abort", leave, { once: true });
         const call = async ({ progressed, end }: PacedCall) => {
           const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
           const bytes = await calls.read(key, watch);
@@ -153,12 +153,15 @@ export function createByteStore(
         };
         try {
           return await guarded("read", call, isLarge ? maxBytes : 0, stop.signal);
+        } catch (failure) {
+          leave(); // it may still be under way, but nobody waits for it any more
+          throw failure;
         } finally {
-          stop.abort(); // nobody waits for it any more
+          signal?.removeEventListener("abort", leave);
         }
       },
       write(key, bytes) {
-        const isLarge = bytes.length >= largeBytes;
+        const isLarge = bytes.length >= bounds.pacedValueBytes;
         const call = async ({ end }: PacedCall) => {
           await calls.write(key, bytes);
           if (isLarge) end(bytes.length);
