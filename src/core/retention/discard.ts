@@ -14,7 +14,9 @@ export async function discard(context: ManagerContext, transfer: WritingTransfer
 }
 
 async function removeWritten(context: ManagerContext, transfer: WritingTransfer): Promise<void> {
-  const needed = neededChunks(context, await context.inventory(), transfer);
+  const inventory = await context.inventory();
+  if (inventory.isUncertain) return; // in doubt a chunk is kept: an image that can't be read now may need it
+  const needed = neededChunks(context, inventory, transfer);
   const superfluous = [...transfer.written].filter(([digest]) => !needed.has(chunkIdOf(digest)));
   await eachOf(superfluous, async ([digest, bytes]) => {
     await context.store.remove(chunkKey(digest));

@@ -84,3 +84,20 @@ test("an image whose manifest can't be read can be removed, and fetched again", 
   expect(await manager.remove(slug, good)).toBe(true);
   expect(await keysOf(store, "images")).toEqual([]);
 });
+
+test("a transfer that does not commit leaves the chunks that an image may need whose manifest can't be read", async () => {
+  const store = faultyDriver(memoryAdapter());
+  const { manager } = createTestManager(api, { storage: store });
+  await manager.prefetch(slug, good);
+  const [manifest] = await keysOf(store, "images");
+  store.faults.push(
+    { operation: "getItemRaw", key: new RegExp(`${manifest}$`), does: "throw" },
+    { operation: "setItemRaw", key: /:images:/, does: "throw" },
+  );
+  // The same chunks are another image's, in another variant.
+  await expect(manager.prefetch(slug, good, { fileType: ".img" })).rejects.toMatchObject({ code: "STORE" });
+  await manager.close(); // its deleting is done
+  store.faults.splice(0);
+  const { manager: next } = createTestManager(api, { storage: store });
+  expect(await next.verify()).toMatchObject({ damaged: [], images: 1 });
+});
