@@ -5,10 +5,12 @@ import type { Hasher } from "../../src/core/types.ts";
 import { createRandom, type Random } from "../soak/random.ts";
 import { chunkBytes, createContent } from "./content.ts";
 import { type Narrowing, narrowed } from "./narrowing.ts";
+import { inOperation } from "./operation.ts";
 import { type Profile, profileOf } from "./profile.ts";
 import { callUntil, type Scene } from "./readers.ts";
 import { wordsOf } from "./secrets.ts";
-import { SimulatedStore, short } from "./store.ts";
+import { SimulatedStore, type StoreWatch, short } from "./store.ts";
+import { storeRules } from "./store-rules.ts";
 import { SimulatedUpstream, secret } from "./upstream.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
@@ -52,9 +54,19 @@ export class Cluster {
     this.faultyMs = narrowing.faultyMs ?? this.profile.faultyMs;
     world.note(`profile ${JSON.stringify(this.profile)}`);
     this.revision = createContent(world.random("content"));
-    this.store = new SimulatedStore(world, this.profile.store, (key, bytes) => this.onWrite(key, bytes));
+    this.store = new SimulatedStore(world, this.profile.store, [secretRule(world), this.#rules()]);
     this.upstream = new SimulatedUpstream(world, this.profile);
     this.scene = { world, upstream: this.upstream, hasUpkeep: this.profile.hasUpkeep };
+  }
+
+  #rules(): StoreWatch {
+    const { hasWrongClocks } = this.profile;
+    return storeRules({
+      world: this.world,
+      hasWrongClocks,
+      values: () => this.store.values,
+      revisionsOf: (name) => this.upstream.versions.find((version) => version.name === name)!.history,
+    });
   }
 
   addVersion(name: string): void {
@@ -123,7 +135,7 @@ export class Cluster {
     const results = new Map<number, T | undefined>();
     const attempt = async (run: () => Promise<T>) => {
       try {
-        return await run();
+        return await inOperation({ name: what, startedMs: this.world.nowMs }, run);
       } catch (failure) {
         this.world.violate(`${what} fails although nothing goes wrong: ${(failure as Error)?.stack}`);
         return undefined;
@@ -136,26 +148,16 @@ export class Cluster {
     this.world.note(`${what}: done`);
     return calls.map((_, index) => results.get(index));
   }
-
-  /** Whether nothing is deleted but by transfers that take turns. Without a lease, one may delete what another one has written too. */
-  get #isStrict(): boolean {
-    const { hasUpkeep, maxBytes, store } = this.profile;
-    return !hasUpkeep && maxBytes === undefined && store.fails + store.losesAnswer + store.hangs === 0;
-  }
-
-  /** A manifest is written last. While nothing is deleted, damaged or lost, all of its chunks are there by then. */
-  private onWrite(key: string, bytes: Uint8Array): void {
-    if (key.includes(":chunks:")) return;
-    const text = new TextDecoder().decode(bytes);
-    if (text.includes(secret)) this.world.violate(`${short(key)} holds a secret`);
-    if (!key.includes(":images:") || !this.#isStrict) return;
-    const { chunks } = JSON.parse(text) as { chunks: (string | null)[] };
-    const isThere = (digest: string) =>
-      this.store.values.has(`balena-images:v1:chunks:${digest.slice(0, 2)}:${digest}`);
-    const missing = chunks.filter((digest) => digest !== null && !isThere(digest));
-    if (missing.length > 0)
-      this.world.violate(`${short(key)} is committed, but ${missing.length} chunks are missing`);
-  }
 }
+
+/** No value tells a planted secret. */
+const secretRule = (world: World): StoreWatch => ({
+  read: () => undefined,
+  write(_process, key, bytes) {
+    if (!key.includes(":chunks:") && new TextDecoder().decode(bytes).includes(secret))
+      world.violate(`${short(key)} holds a secret`);
+  },
+  remove: () => undefined,
+});
 
 const hashNow: Hasher = async (bytes) => ({ sha256: hash("sha256", bytes, "hex"), bytes });

@@ -1,5 +1,5 @@
 // What images consist of: chunks of a pool, some shared by many, and in each revision at least one that no other has.
-import { createCipheriv } from "node:crypto";
+import { createCipheriv, hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Random } from "../soak/random.ts";
 
@@ -33,6 +33,21 @@ export function createContent(random: Random): (name: string, modifiedMs: number
     const size = (count - 1) * chunkBytes + (random.chance(0.5) ? chunkBytes : random.int(100, chunkBytes));
     return { name, size, chunks, modifiedMs };
   };
+}
+
+const known = new WeakMap<Revision, readonly (string | null)[]>();
+
+/** The SHA-256 of each chunk; `null` for one of zeros. */
+export function digestsOf(revision: Revision): readonly (string | null)[] {
+  let digests = known.get(revision);
+  if (!digests) {
+    digests = revision.chunks.map((chunk, index) => {
+      const bytes = chunk.subarray(0, revision.size - index * chunkBytes);
+      return chunk === hole ? null : hash("sha256", bytes, "hex");
+    });
+    known.set(revision, digests);
+  }
+  return digests;
 }
 
 /** Whether a revision has these bytes there. */

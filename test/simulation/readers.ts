@@ -3,6 +3,7 @@ import { isImageManagerError } from "../../src/core/errors.ts";
 import type { CacheMode, GetOptions, ImageManager, ImageStream } from "../../src/core/types.ts";
 import type { Random } from "../soak/random.ts";
 import { bytesOf, chunkBytes, hasAt, type Revision } from "./content.ts";
+import { inOperation } from "./operation.ts";
 import { wordsOf } from "./secrets.ts";
 import { type SimulatedUpstream, secret } from "./upstream.ts";
 import type { World } from "./world.ts";
@@ -36,7 +37,7 @@ export async function callUntil(
 export async function attempt(scene: Scene, what: string, run: () => Promise<unknown>): Promise<unknown> {
   const { world } = scene;
   try {
-    const result = await run();
+    const result = await inOperation({ name: what, startedMs: world.nowMs }, run);
     world.note(`${what}: done`);
     return result;
   } catch (failure) {

@@ -1,13 +1,19 @@
 // One store, and a client of it for each process. A call takes effect some time after it is made, and is answered some time after that.
 import type { StoreDriver } from "../../src/core/types.ts";
 import type { Random } from "../soak/random.ts";
+import { type Operation, operationOf } from "./operation.ts";
 import type { Profile } from "./profile.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
 type Fate = "answers" | "fails" | "loses its answer" | "hangs" | "hangs after it";
 
-/** A value is about to be kept. */
-export type WriteListener = (key: string, bytes: Uint8Array) => void;
+/** Sees what is about to take effect. */
+export interface StoreWatch {
+  read(process: SimulatedProcess, key: string): void;
+  /** `before`: what was there until now. */
+  write(process: SimulatedProcess, key: string, bytes: Uint8Array, before: Uint8Array | undefined): void;
+  remove(process: SimulatedProcess, key: string, operation: Operation | undefined): void;
+}
 
 export class SimulatedStore {
   readonly values = new Map<string, Uint8Array>();
@@ -16,19 +22,23 @@ export class SimulatedStore {
   downUntilMs = 0;
   readonly #world: World;
   readonly #random: Random;
-  readonly #onWrite: WriteListener;
+  readonly #watches: readonly StoreWatch[];
 
-  constructor(world: World, profile: Profile["store"], onWrite: WriteListener) {
+  constructor(world: World, profile: Profile["store"], watches: readonly StoreWatch[]) {
     this.#world = world;
     this.#random = world.random("store");
     this.profile = profile;
-    this.#onWrite = onWrite;
+    this.#watches = watches;
   }
 
   client(process: SimulatedProcess): StoreDriver {
     const { values } = this;
     const call = <T>(what: string, effect: () => T) => this.#call(process, what, effect);
-    const write = (key: string, bytes: Uint8Array) => this.#write(key, bytes);
+    const write = (key: string, bytes: Uint8Array) => this.#write(process, key, bytes);
+    const remove = (key: string, operation: Operation | undefined) => {
+      if (values.has(key)) for (const watch of this.#watches) watch.remove(process, key, operation);
+      values.delete(key);
+    };
     return {
       name: "simulated",
       capabilities: { completeListing: true },
@@ -36,12 +46,16 @@ export class SimulatedStore {
       getItem: () => null,
       getItemRaw: (key, { maxBytes = Number.POSITIVE_INFINITY }) =>
         call(`read ${key}`, () => {
+          for (const watch of this.#watches) watch.read(process, key);
           const bytes = values.get(key);
           return bytes && bytes.length <= maxBytes ? new Uint8Array(bytes) : null;
         }),
       setItem: () => undefined,
       setItemRaw: (key, value) => call(`write ${key}`, () => write(key, value as Uint8Array)),
-      removeItem: (key) => call(`remove ${key}`, () => void values.delete(key)),
+      removeItem: (key) => {
+        const operation = operationOf();
+        return call(`remove ${key}`, () => remove(key, operation));
+      },
       getKeys: (base = "") => this.#list(process, base),
       createIfAbsent: (key, bytes) =>
         call(`create ${key}`, () => {
@@ -52,8 +66,8 @@ export class SimulatedStore {
     };
   }
 
-  #write(key: string, bytes: Uint8Array): void {
-    this.#onWrite(key, bytes);
+  #write(process: SimulatedProcess, key: string, bytes: Uint8Array): void {
+    for (const watch of this.#watches) watch.write(process, key, bytes, this.values.get(key));
     const isDamaged = key.includes(":chunks:") && this.#random.chance(this.profile.damages);
     this.values.set(key, isDamaged ? this.#damaged(bytes) : new Uint8Array(bytes));
     if (isDamaged) this.#world.note(`store: damages ${key}`);

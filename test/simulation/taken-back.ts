@@ -237,6 +237,16 @@ export const takenBack: readonly TakenBack[] = [
     ],
   },
   {
+    name: "in doubt, a download that fails deletes none of its chunks",
+    edits: [
+      {
+        file: "src/core/retention/discard.ts",
+        find: "if (inventory.isUncertain) return;",
+        put: "",
+      },
+    ],
+  },
+  {
     name: "orphans are swept",
     edits: [
       {
