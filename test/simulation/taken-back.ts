@@ -231,8 +231,13 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/operations/clean-cache.ts",
-        find: "await eachOf(keys.filter(isManifest), (key) => store.remove(key));\n  await eachOf(\n    keys.filter((key) => !isManifest(key)),",
-        put: "await eachOf(\n    keys.toSorted((a, b) => Number(isManifest(a)) - Number(isManifest(b))),",
+        find: "await store.removeMany(keys.filter(isManifest));",
+        put: "",
+      },
+      {
+        file: "src/core/operations/clean-cache.ts",
+        find: "await store.removeMany(keys.filter((key) => !isManifest(key)));",
+        put: "await store.removeMany(keys.toSorted((a, b) => Number(isManifest(a)) - Number(isManifest(b))));",
       },
     ],
   },
@@ -251,7 +256,7 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/retention/orphans.ts",
-        find: "await eachOf(removed, (digest) => context.store.remove(chunkKey(digest)));",
+        find: "await context.store.removeMany(removed.map(chunkKey));",
         put: "",
       },
     ],
@@ -350,7 +355,7 @@ export const takenBack: readonly TakenBack[] = [
     name: "a version list is asked for once more if a remembered version was withdrawn",
     edits: [
       {
-        file: "src/core/delivery/find-way.ts",
+        file: "src/core/delivery/find-image.ts",
         find: "if (!resolved.isRemembered || !isNotThere(failure)) throw failure;",
         put: "if (resolved || isNotThere(failure)) throw failure;",
       },
