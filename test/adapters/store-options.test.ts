@@ -5,6 +5,7 @@ import { fsAdapter } from "../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { redisAdapter } from "../../src/adapters/redis/index.ts";
 import { s3Adapter } from "../../src/adapters/s3/index.ts";
+import { tieredAdapter } from "../../src/adapters/tiered/index.ts";
 
 const none = async () => null;
 const binding = { head: none, get: none, put: none, delete: none, list: none };
@@ -62,6 +63,18 @@ const factories: [name: string, factory: Factory, sound: object, wrong: Record<s
     r2Adapter,
     { binding },
     { binding: [undefined, null, 5, {}, { ...binding, list: 1 }], keyPrefix: [5, null] },
+  ],
+  [
+    "tieredAdapter",
+    tieredAdapter,
+    { near: memoryAdapter(), far: memoryAdapter() },
+    {
+      near: [undefined, null, 5, {}, { getItem: none, getKeys: none, hasItem: none }],
+      far: [undefined, null, 5, {}, { getItem: none, getKeys: none, hasItem: none }],
+      nearMaxBytes: [-1, 1.5, "1", null],
+      farReadOnly: ["yes", null, 1],
+      farTimeoutMs: [0, "1", null],
+    },
   ],
 ];
 

@@ -28,7 +28,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   signal.throwIfAborted();
   const inventory = await context.inventory();
   const manifests = await readManifests(context, inventory);
-  const { bad, checkedBytes, chunks } = await checkChunks(context, manifests, options, signal);
+  const { bad, ...checked } = await checkChunks(context, manifests, options, signal);
   const damaged: DamagedImage[] = [];
   for (const [id, manifest] of manifests) {
     const badChunks = [...manifest.chunks.keys()].filter((index) => bad.has(manifest.chunks[index] ?? ""));
@@ -47,8 +47,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   const orphanBytes = await eachOf(orphans, lengthOf, atATime(context.chunkBytes));
   return {
     images: manifests.size,
-    chunks,
-    checkedBytes,
+    ...checked,
     damaged,
     unreadable: inventory.unreadable,
     orphans: orphans.length,
@@ -91,15 +90,18 @@ async function checkChunks(
   const progress = createProgress(onProgress, context.now);
   progress.setTotal(queue.reduce((sum, [, bytes]) => sum + bytes, 0));
   const bad = new Set<string>();
-  let checkedBytes = 0;
+  let [checkedBytes, readAgain] = [0, 0];
+  const onReadAgain = () => {
+    readAgain += 1;
+  };
   const check = async ([digest, bytes]: (typeof queue)[number]) => {
     signal.throwIfAborted();
-    if (!(await isChunkSound(context, digest, bytes))) bad.add(digest);
+    if (!(await isChunkSound({ ...context, onReadAgain }, digest, bytes))) bad.add(digest);
     checkedBytes += bytes;
     progress.report(checkedBytes);
   };
   await eachOf(queue, check, atATime(largest));
-  return { bad, checkedBytes, chunks: queue.length };
+  return { bad, chunks: queue.length, checkedBytes, readAgain };
 }
 
 /** How many chunks are in memory at once: 16 MiB of them, or one. */

@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { monotonicMs } from "../clock.ts";
 import { isImageManagerError, StoreError } from "../errors.ts";
 import { foreignError, foreignMessage } from "../foreign-error.ts";
-import type { CreateResult, KeyValueStore, StoreCapabilities, StoreDriver } from "../types.ts";
+import type { CreateResult, KeyValueStore, StoreDriver } from "../types.ts";
 import { withinTime } from "../waiting.ts";
 import { removeBatches, removeEach } from "./batches.ts";
 import { createCircuitBreaker, type StoreOperation } from "./circuit-breaker.ts";
@@ -24,6 +24,12 @@ export interface ByteStore {
    * `maxBytes` (default: the limit of the key's kind). `signal` aborts when the value is no longer wanted.
    */
   read(key: string, maxBytes?: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** The same after the bytes turned out damaged, from another place. `undefined` if the store has no other place. */
+  readAgain(
+    key: string,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** The bytes must not change until it settles. */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   remove(key: string): Promise<void>;
@@ -81,6 +87,8 @@ export function createByteStore(
     storeTimeoutMs = defaultStoreTimeoutMs,
     onBack = () => undefined,
   } = options;
+  // Once for all: a part of the store that is away later does not keep processes from sharing.
+  const canLease = capabilities?.completeListing === true && "createIfAbsent" in storage;
   const pace = createPace(capabilities?.tellsProgress ?? false);
 
   const probe = async (operation: StoreOperation) => {
@@ -131,35 +139,50 @@ export function createByteStore(
     };
 
     const remove = (key: string) => guarded("remove", () => calls.remove(key));
+
+    const readBy = async (
+      read: typeof calls.read,
+      key: string,
+      maxBytes: number,
+      signal: AbortSignal | undefined,
+    ) => {
+      const isLarge = isImageBytesKey(key);
+      const stop = new AbortController();
+      const leave = () => stop.abort();
+      signal?.addEventListener("abort", leave, { once: true });
+      const call = async ({ progressed, end }: PacedCall) => {
+        const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
+        const bytes = await read(key, watch);
+        if (isLarge) end(bytes?.length ?? 0);
+        return bytes;
+      };
+      try {
+        return await guarded("read", call, isLarge ? maxBytes : 0, stop.signal);
+      } catch (failure) {
+        leave(); // it may still be under way, but nobody waits for it any more
+        throw failure;
+      } finally {
+        signal?.removeEventListener("abort", leave);
+      }
+    };
+
     return {
-      ...limitsOf(capabilities),
+      maxValueBytes: capabilities?.maxValueBytes ?? Number.POSITIVE_INFINITY,
+      // Asked each time: a part of the store may be away.
+      get completeListing() {
+        return capabilities?.completeListing ?? false;
+      },
       isAdapter: capabilities !== undefined,
-      canLease: capabilities?.completeListing === true && "createIfAbsent" in storage,
+      canLease,
       hasRoomToRead: pace.hasRoomFor,
       asked,
       get isLeftAlone() {
         return circuit.isOpen;
       },
-      async read(key, maxBytes = maxBytesUnder(key), signal = undefined) {
-        const isLarge = isImageBytesKey(key);
-        const stop = new AbortController();
-        const leave = () => stop.abort();
-        signal?.addEventListener("abort", leave, { once: true });
-        const call = async ({ progressed, end }: PacedCall) => {
-          const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
-          const bytes = await calls.read(key, watch);
-          if (isLarge) end(bytes?.length ?? 0);
-          return bytes;
-        };
-        try {
-          return await guarded("read", call, isLarge ? maxBytes : 0, stop.signal);
-        } catch (failure) {
-          leave(); // it may still be under way, but nobody waits for it any more
-          throw failure;
-        } finally {
-          signal?.removeEventListener("abort", leave);
-        }
-      },
+      read: (key, maxBytes = maxBytesUnder(key), signal = undefined) =>
+        readBy(calls.read, key, maxBytes, signal),
+      readAgain: async (key, maxBytes, signal) =>
+        "readAgain" in storage ? readBy(calls.readAgain, key, maxBytes, signal) : undefined,
       write(key, bytes) {
         const isLarge = bytes.length >= bounds.pacedValueBytes;
         const call = async ({ end }: PacedCall) => {
@@ -179,11 +202,4 @@ export function createByteStore(
     };
   };
   return asked("patiently");
-}
-
-function limitsOf(capabilities: StoreCapabilities | undefined) {
-  return {
-    maxValueBytes: capabilities?.maxValueBytes ?? Number.POSITIVE_INFINITY,
-    completeListing: capabilities?.completeListing ?? false,
-  };
 }

@@ -13,20 +13,32 @@ import { chunkKey } from "./keys.ts";
 export interface ChunkPlace {
   readonly store: ByteStore;
   readonly hash: Hasher;
+  /** Called if a damaged chunk was sound in another place of the store. */
+  readonly onReadAgain?: (() => void) | undefined;
 }
 
 /** The chunk's bytes, verified; `undefined` when it is missing or damaged. Each caller gets its own buffer for a hole. */
 export async function readChunk(
-  { store, hash }: ChunkPlace,
+  { store, hash, onReadAgain }: ChunkPlace,
   digest: string | null,
   length: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const stored = await readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes, signal);
-  if (stored?.length !== length) return undefined;
-  const { sha256, bytes } = await hash(stored);
-  return sha256 === digest ? bytes : undefined;
+  const key = chunkKey(digest);
+  const maxBytes = length + bounds.chunkEncodingBytes;
+  const prove = async (stored: Uint8Array<ArrayBuffer> | undefined) => {
+    if (stored?.length !== length) return undefined;
+    const { sha256, bytes } = await hash(stored);
+    return sha256 === digest ? bytes : undefined;
+  };
+  const stored = await readTwice(store, key, maxBytes, signal);
+  const sound = await prove(stored);
+  if (sound || !stored) return sound;
+  // A store of several places may have a sound one in another of them.
+  const other = await prove(await store.readAgain(key, maxBytes, signal).catch(() => undefined));
+  if (other) onReadAgain?.();
+  return other;
 }
 
 const secondReadDelayMs = 50;

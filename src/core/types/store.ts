@@ -54,6 +54,11 @@ export interface StoreDriver extends KeyValueStore {
   readonly capabilities: StoreCapabilities;
   /** Reads bytes. The manager always passes `maxBytes`; an adapter that can't limit a read may ignore it. */
   getItemRaw?(key: string, options: StoreReadOptions): unknown;
+  /**
+   * Reads a chunk once more, after its bytes did not match its digest: from another place than `getItemRaw`, if there is one. The value then
+   * takes the place of the damaged one. `null` if there is none. Default: there is no other place.
+   */
+  readAgain?(key: string, options: StoreReadOptions): unknown;
   /** Deletes a level: all keys that begin with `base` and a colon. The manager never calls it. */
   clear?(base: string, options: object): void | Promise<void>;
   /** Ends what the store opened. The manager does not call it: who made the store does. */

@@ -61,6 +61,11 @@ export interface VerifyReport {
   readonly chunks: number;
   /** Bytes of those chunks. */
   readonly checkedBytes: number;
+  /**
+   * Number of chunks that were damaged in one place of the store, and sound in another one: near and far in a tiered store. The damaged value has
+   * been replaced. `damaged` has only chunks that no place has.
+   */
+  readonly readAgain: number;
   /** Images that need a missing or damaged chunk. */
   readonly damaged: readonly DamagedImage[];
   /** Ids of images whose manifest can't be read. */

@@ -70,6 +70,11 @@ export const subpaths: Readonly<Record<string, Subpath>> = {
     use: 'it.r2Adapter({ binding: bucket }).getItemRaw("a", {})',
     used: null,
   },
+  "./adapters/tiered": {
+    wrong: "it.tieredAdapter({})",
+    use: 'it.tieredAdapter({ near: memory.memoryAdapter(), far: memory.memoryAdapter() }).getItemRaw("a", {})',
+    used: null,
+  },
   "./adapters/balena-sdk": {
     wrong: 'it.balenaSdkSource({ token: "a b" })',
     use: `it.balenaSdkSource({ apiUrl: "${nobody}", token: "abc" }).versions("intel-nuc", {})`,
