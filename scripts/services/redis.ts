@@ -6,7 +6,12 @@ import { type Daemon, freePort, isAlive, settles, startDaemon } from "./daemon.t
 import type { Requirement } from "./install.ts";
 
 /** What it needs. */
-export const redisRequirements: Requirement[] = [{ program: "redis-server", packages: ["redis-server"] }];
+export const redisRequirements: Requirement[] = [
+  { program: "redis-server", packages: ["redis-server"] },
+  { program: "redis-cli", packages: ["redis-tools"] },
+  { program: "redis-sentinel", packages: ["redis-sentinel"] },
+  { program: "openssl", packages: ["openssl"] }, // certificates of the tests
+];
 
 /** A running server. */
 export interface RedisService {

@@ -46,6 +46,13 @@ describe("options", () => {
     expect(() => redisAdapter(options as never)).not.toThrow("hush");
   });
 
+  test("a client of node-redis is refused by name, with what to pass", () => {
+    const nodeRedis = { isOpen: true, connect: () => {}, sendCommand: () => {}, scanIterator: () => {} };
+    expect(() => redisAdapter({ client: nodeRedis as never })).toThrow(
+      /node-redis \(the package "redis"\): pass a Redis or Cluster of ioredis, or the server as "url"/,
+    );
+  });
+
   test("chunks are 1 MiB unless maxValueBytes says otherwise", () => {
     const limitOf = (maxValueBytes?: number) => redisAdapter({ url, maxValueBytes }).capabilities;
     expect(limitOf()).toEqual({ maxValueBytes: KiB * KiB, completeListing: true, tellsProgress: true });
@@ -142,6 +149,14 @@ test("a fault while the server is asked what it is says nothing: the next call a
   const store = redisAdapter({ client: { call, callBuffer: call } });
   await expect(store.getItemRaw?.("a", {})).rejects.toThrow("LOADING");
   expect(await store.getItemRaw?.("a", {})).toEqual(new Uint8Array([120]));
+});
+
+test("a password of one letter is no reason to blot out the letter", async () => {
+  const store = redisAdapter({ url: "redis://:e@127.0.0.1:1" });
+  await expect(store.hasItem("k", {})).rejects.toThrow(
+    "No answer from Redis: connect ECONNREFUSED 127.0.0.1:1",
+  );
+  await store.dispose();
 });
 
 test("a copied error holds neither the command nor a secret, in no shape", () => {

@@ -15,6 +15,7 @@ const servers = await startTestRedisCluster(3);
 const api = await sharedApi({ imageBytes: 16 * MiB, holeFree: true });
 const nodes = servers.urls.map((url) => new Redis(url));
 const cluster = new Cluster(servers.urls);
+for (const node of nodes) node.on("error", () => undefined); // one dies
 const flush = async () => void (await Promise.all(nodes.map((node) => node.flushall())));
 beforeEach(flush);
 afterAll(async () => {
@@ -23,7 +24,7 @@ afterAll(async () => {
 });
 
 /** Keys of each node, by its own word. */
-const keysOfNodes = () => Promise.all(nodes.map((node) => node.keys("*")));
+const keysOfNodes = () => Promise.all(nodes.map(async (node) => (await node.keys("*")).sort()));
 
 describe.each<[string, () => RedisAdapterOptions]>([
   ["contract, by URLs of its nodes", () => ({ cluster: servers.urls })],
@@ -87,6 +88,37 @@ describe("an image in a cluster", () => {
     await manager.close();
     await storage.dispose();
   });
+});
+
+test("a node that dies in the middle of a transfer: the reader gets every byte, and once it is back the image is cached", async () => {
+  const storage = redisAdapter({ cluster: servers.urls, timeoutMs: 2_000 });
+  const { manager, events } = createTestManager(api, { storage, chunkBytes: 256 * 1024 });
+  const expected = { sha256: (await api.image(slug, version)).sha256 };
+  api.faults.linkBytesPerSecond = 8 * MiB;
+  const image = await manager.get(slug, version, { fileType: ".img" });
+  const delivered = collect(image);
+  await expect.poll(() => api.counters.bytesSent).toBeGreaterThan(4 * MiB);
+  await servers.kill(1);
+  expect(await delivered).toMatchObject(expected);
+  expect(await image.committed()).toBeUndefined();
+  expect(events.types()).toContain("store-fault");
+  // While it is away, a third of the keys can't be read: no get fails for it.
+  expect(await collect(await manager.get(slug, version, { fileType: ".img" }))).toMatchObject(expected);
+
+  api.faults.linkBytesPerSecond = undefined;
+  await servers.start(1);
+  await expect
+    .poll(
+      async () => {
+        const next = await manager.get(slug, version, { fileType: ".img" });
+        expect(await collect(next)).toMatchObject(expected);
+        return next.origin;
+      },
+      { timeout: 30_000 },
+    )
+    .toBe("cache");
+  await manager.close();
+  await storage.dispose();
 });
 
 test("keys that a hash tag keeps on one node may be reached by a client of that node", async () => {

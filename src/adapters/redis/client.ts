@@ -1,4 +1,6 @@
 /** The part of an ioredis client (`Redis` or `Cluster`, of version 5 or 6) that the adapter uses. */
+import { requireOption } from "../store-values.ts";
+
 /** A ready client: the methods of ioredis that the adapter uses. */
 export interface RedisClient {
   /** Sends a command and resolves with its answer as text. */
@@ -34,4 +36,17 @@ export interface OwnClient extends RedisClient {
   once(event: "ready" | "end", listener: () => void): this;
   off(event: "ready" | "end", listener: () => void): this;
   disconnect(): void;
+}
+
+/** @throws {InvalidArgumentError} `INVALID_ARGUMENT` for a client of another package, with what to pass in its place. */
+export function checkedClient(client: unknown): RedisClient {
+  const has = (method: string) => typeof (client as Record<string, unknown> | null)?.[method] === "function";
+  // node-redis has `sendCommand` as well, with other arguments, and no `call`.
+  const isOfNodeRedis = has("sendCommand") && !has("call");
+  requireOption(
+    !isOfNodeRedis,
+    '"client" is a client of node-redis (the package "redis"): pass a Redis or Cluster of ioredis, or the server as "url" or "cluster"',
+  );
+  requireOption(has("call") && has("callBuffer"), '"client" must be a Redis or Cluster of ioredis');
+  return client as RedisClient;
 }

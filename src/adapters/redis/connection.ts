@@ -3,7 +3,7 @@ import type { RedisOptions } from "ioredis";
 import { missingPeer } from "../peer.ts";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { assertNoClusterNode, untilReady } from "./cluster.ts";
-import { redisFailure } from "./failure.ts";
+import { hasRedisCode, redisFailure } from "./failure.ts";
 import { type OwnServer, type RedisServer, secretsOf } from "./options.ts";
 import { createSocketWatch, whileMoving } from "./progress.ts";
 
@@ -114,6 +114,8 @@ async function makeClient(server: OwnServer): Promise<OwnClient> {
     // transfer must hear of a server that restarted, for its chunks may be gone; and SET NX sent twice would miss its own win.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempts: number) => Math.min(attempts * 50, 500),
+    // The master has become a replica, and this connection would stay with it: a new one finds the new master by name or sentinel.
+    reconnectOnError: (error: Error) => hasRedisCode(error, "READONLY"),
     ...(connection as RedisOptions),
     // Else it would connect before anyone listens to its errors.
     lazyConnect: true,

@@ -1,6 +1,6 @@
 /** Checks the options of `redisAdapter` and fills in the defaults. */
 import { checkedInteger, checkedKeyPrefix, checkedObject, requireOption } from "../store-values.ts";
-import type { RedisClient } from "./client.ts";
+import { checkedClient, type RedisClient } from "./client.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -36,7 +36,8 @@ export interface RedisStoreOptions {
  */
 export interface RedisClientOptions {
   /**
-   * A `Redis` or `Cluster` of ioredis. Its own `keyPrefix` is respected. If a `Redis` is connected to one node of a cluster, the first call
+   * A `Redis` or `Cluster` of ioredis. A client of node-redis (the package `redis`) is refused with `INVALID_ARGUMENT`: pass its `url`
+   * instead. The client's own `keyPrefix` is respected. If a `Redis` is connected to one node of a cluster, the first call
    * rejects with `INVALID_ARGUMENT`.
    */
   client: RedisClient;
@@ -158,9 +159,7 @@ function serverOf({ client, url, cluster, connection, timeoutMs }: RedisAdapterO
   if (client !== undefined) {
     const isAlone = [url, cluster, connection, timeoutMs].every((option) => option === undefined);
     requireOption(isAlone, '"client" excludes "url", "cluster", "connection" and "timeoutMs"');
-    const isClient = typeof client?.call === "function" && typeof client.callBuffer === "function";
-    requireOption(isClient, '"client" must be a Redis or Cluster of ioredis');
-    return { client };
+    return { client: checkedClient(client) };
   }
   const isGiven = [url, cluster, connection].some((option) => option !== undefined);
   requireOption(isGiven, 'redisAdapter needs a "client", a "url", a "cluster" or a "connection"');
