@@ -2,6 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { UpstreamError } from "../errors.ts";
 import type { Manifest } from "../store/manifest.ts";
+import { isImageChunks } from "../upstream/chunk-list.ts";
 import { discard, type FileBody } from "../upstream/file-response.ts";
 import type { DownloadJob } from "../upstream/job.ts";
 import { areOfParts, isImageParts, partsValidators } from "../upstream/part-list.ts";
@@ -56,7 +57,7 @@ async function openParts(
 ): Promise<PartsReader | undefined> {
   if (validators.fileType !== ".gz" || ![undefined, ".gz"].includes(variant.fileType) || validators.isWhole)
     return undefined;
-  const { source, fetch, inflater, retry } = context;
+  const { source, fetch, inflater, retry, hash, memory } = context;
   const image = { deviceType, version, variant };
   const answer = await source.request({ ...image, fileType: ".gz", signal });
   if (!isImageParts(answer)) return undefined;
@@ -70,6 +71,7 @@ async function openParts(
     mayAskForWhole: false,
     fetch,
     inflater,
+    chunks: { hash, memory },
     retry,
     signal,
     onResumed: () => undefined,
@@ -87,6 +89,12 @@ async function requestSpan(
   const { deviceType, version, variant } = manifest.identity;
   const image = { deviceType, version, variant, fileType: variant.fileType ?? ".img", signal } as const;
   const request = await context.source.request(image);
+  if (isImageChunks(request)) {
+    const { openChunks } = await import("../upstream/open-chunks.ts");
+    const job = { id: "", chunks: { hash: context.hash, memory: context.memory }, signal };
+    const opened = await openChunks(job, ".img", request, { span: { fromByte, toByte } });
+    return opened.response as FileBody; // no condition was sent that nothing new could answer
+  }
   if (isImageParts(request))
     throw new UpstreamError("The upstream delivers the image in parts", { unavailable: false });
   const response = await withinTimeout(context.retry.idleTimeoutMs, signal, (timed) =>

@@ -82,12 +82,19 @@ async function transferOurselves(
   if (isCutOff) await deliverOnly(work, inVain);
   const resumed = journal && !isCutOff ? await resume(work, first, journal) : undefined;
   const file = resumed ?? first ?? (await upstream.open({}));
+  takeChunkSize(work, file);
   const body = headOfFile(file);
   setStarted(body);
   await work.committer.makeRoom(body);
   const header = journalHeader(work.options.identity, file, window.chunkBytes, context.now());
   share.keepJournal({ ...header, killed, inVain }, file.parts?.supply.parts);
   return finish(work, await downloadImage(upstream.job, file, watchedSink(work)));
+}
+
+/** With the source's own chunks, those that the store has are not fetched. If some of ours are known already, the bytes are cut anew. */
+function takeChunkSize({ context, window }: TransferWork, { chunkBytes, response }: UpstreamFile): void {
+  if (chunkBytes === undefined || response.fromByte !== 0 || chunkBytes === window.chunkBytes) return;
+  if (chunkBytes <= context.store.maxValueBytes) window.resize(chunkBytes);
 }
 
 /** Nothing is stored, and what earlier processes have stored stays for one that has more time. */

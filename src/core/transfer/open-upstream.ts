@@ -4,9 +4,10 @@ import { isImageManagerError, isUpstreamUnavailable } from "../errors.ts";
 import { judgeFreshness } from "../freshness/judge.ts";
 import type { Validators } from "../freshness/validators.ts";
 import { isMadeEachTime } from "../identity.ts";
+import { readChunk } from "../store/chunk-store.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { discard } from "../upstream/file-response.ts";
-import type { DownloadJob, UpstreamFile, WireKeep } from "../upstream/job.ts";
+import type { ChunkTools, DownloadJob, UpstreamFile, WireKeep } from "../upstream/job.ts";
 import { openFile } from "../upstream/open-file.ts";
 import { areOfParts } from "../upstream/part-list.ts";
 import { openRestOrWhole, type RequestConditions } from "../upstream/request.ts";
@@ -34,7 +35,9 @@ export function createUpstream(
   tally: Tally,
 ): Upstream {
   const { identity, id, previous, isImpatient } = options;
-  const { source, fetch, inflater, retry, connections, memory, emit, lookUpTimeoutMs } = context;
+  const { source, fetch, inflater, retry, connections, memory, hash, emit, lookUpTimeoutMs } = context;
+  const stored: ChunkTools["stored"] = (digest, length, signal) =>
+    readChunk(context, digest, length, signal).catch(() => undefined);
   const job: DownloadJob = {
     id,
     mayAskForWhole: !isImpatient,
@@ -47,6 +50,7 @@ export function createUpstream(
     fetch,
     inflater,
     ranges: { connections, memory },
+    chunks: { hash, memory, ...(options.isStored && { stored }) },
     retry,
     signal,
     wire,

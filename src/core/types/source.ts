@@ -25,6 +25,8 @@ export interface ResolvedImage {
   readonly isOffline?: boolean | undefined;
   /** Aborts when the answer is no longer wanted. A source may ignore it; the caller stops waiting. */
   readonly signal?: AbortSignal | undefined;
+  /** Call it whenever bytes of an answer arrive. `request` fails after `lookUpTimeoutMs` without a call. */
+  readonly onBytes?: (() => void) | undefined;
 }
 
 /** Headers of a request, as `new Headers` takes them on every runtime. */
@@ -86,6 +88,47 @@ export interface ImagePart {
 export interface ImageParts {
   /** All parts, in the order of the image. Together they cover the whole image. At most 4,096. */
   readonly parts: readonly ImagePart[];
+}
+
+/** What an upstream says of the file that an image was downloaded as. Header values are as they were sent. */
+export interface ImageValidators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  /** When that was said. */
+  readonly date?: string | undefined;
+  /** Bytes of the file. */
+  readonly size?: number | undefined;
+  /** Which file it was. Default: the one that was asked for. */
+  readonly fileType?: ".img" | ".zip" | ".gz" | undefined;
+}
+
+/**
+ * An image in chunks that are named by their SHA-256, as a mirror has it. The manager takes each chunk from its store if it is there, and asks
+ * for the others, several at a time. Each chunk is proven by its name.
+ *
+ * @example
+ * ```ts
+ * import type { ImageChunks } from "balena-image-manager";
+ *
+ * const digest = "2d6b9f5c2b1bde0cb5c1e1c7c1a5b4bb5ac5a9a2f1d8b0c9a4c5d4d7e0b8f1aa";
+ * const chunk = async (name: string) => new Uint8Array(await (await fetch(`https://mirror.example/${name}`)).arrayBuffer());
+ * const answer: ImageChunks = { size: 300_000, chunkBytes: 262_144, digests: [digest, null], chunk };
+ * console.log(answer.digests.length);
+ * ```
+ */
+export interface ImageChunks {
+  /** Bytes of the image. */
+  readonly size: number;
+  /** Bytes of each chunk but the last one: 256 KiB to 64 MiB. The manager stores such chunks too, if its store takes them. */
+  readonly chunkBytes: number;
+  /** SHA-256 of each chunk in hex, in the order of the image; `null` for a chunk of zeros. At most 1,000,000. */
+  readonly digests: readonly (string | null)[];
+  /** Resolves with the bytes of a chunk, in a buffer that is the manager's from then on. */
+  chunk(digest: string, options: SourceOptions): Promise<Uint8Array>;
+  /** Media type of the image. Default `application/octet-stream`. */
+  readonly mime?: string | undefined;
+  /** What tells whether a copy is still fresh, and is kept with it. Default: an ETag that is made of the digests. */
+  readonly validators?: ImageValidators | undefined;
 }
 
 /** An image that follows from a plainer one. */
@@ -153,10 +196,10 @@ export interface ImageSource {
    */
   derive?(image: ResolvedImage): Promise<DerivedImage | undefined>;
   /**
-   * Says how to download an image: as one file, or in parts. The manager calls it again for every attempt, so that each attempt has a current
+   * Says how to download an image: as one file, in parts, or in chunks. The manager calls it again for every attempt, so that each attempt has a current
    * token and addresses that have not expired.
    */
-  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts | ImageChunks>;
   /**
    * Resolves with a fleet's `config.json` for an image. It can be laid over any number of plain images. The manager never calls it.
    * Default: the source has none.

@@ -46,7 +46,7 @@ export async function downloadImage(
         isReadOnce: !opened.request.gzip && !opened.response.isCoded, // an inflater may look at them for longer
         reopen: (conditions) => reopen({ ...job, signal, fileTypes: [fileType] }, retries, conditions),
         onResumed: job.onResumed,
-        onBytes: job.onBytes,
+        onBytes: opened.chunkBytes === undefined ? job.onBytes : undefined, // chunks are counted as they come
         onPosition(offset) {
           // Only bytes never seen before count: a file that always breaks at the same place is not getting anywhere.
           if (offset > furthest) retries.progressed();

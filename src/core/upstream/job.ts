@@ -2,7 +2,7 @@
 import type { Validators } from "../freshness/validators.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { FilePosition } from "../memory/chunk-list.ts";
-import type { ImageFile, ImageParts, ResolvedImage } from "../types.ts";
+import type { Hasher, ImageChunks, ImageFile, ImageParts, ResolvedImage } from "../types.ts";
 import type { FilePart } from "./file-parts.ts";
 import type { FileBody } from "./file-response.ts";
 import type { Inflater } from "./gzip-member.ts";
@@ -15,6 +15,8 @@ export interface UpstreamFile {
   readonly response: FileBody;
   /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
   readonly parts?: OpenedParts;
+  /** Set for an image that comes in chunks of so many bytes. To all else it is a raw file. */
+  readonly chunkBytes?: number;
 }
 
 /** Where the parts come from, and the first one that is needed. */
@@ -69,6 +71,14 @@ export interface RangeLimits {
   readonly memory: MemoryBudget;
 }
 
+/** What an image in chunks is read with. */
+export interface ChunkTools {
+  readonly hash: Hasher;
+  readonly memory: MemoryBudget;
+  /** A chunk that need not be fetched, verified. Default: all are fetched. */
+  stored?(digest: string, length: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
 /** Where the bytes go. */
 export interface DownloadSink {
   /** What follows starts at this byte: the image's first, or the first of the rest. */
@@ -97,7 +107,7 @@ export interface DownloadJob {
   readonly image: Omit<ResolvedImage, "fileType" | "signal">;
   /** The file to ask for first; another one that is stored or was asked for. */
   readonly fileTypes: readonly ResolvedImage["fileType"][];
-  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts | ImageChunks>;
   /** Ask for the whole file alone: the source is known to have no parts of it. */
   readonly isWhole?: boolean | undefined;
   /** Whether the whole file may be asked for if the addresses of its parts are refused. */
@@ -106,6 +116,7 @@ export interface DownloadJob {
   readonly inflater: Inflater;
   /** Default: one connection for each part. */
   readonly ranges?: RangeLimits | undefined;
+  readonly chunks: ChunkTools;
   readonly retry: RetryPolicy;
   readonly signal: AbortSignal;
   /** Default: nothing is kept. */

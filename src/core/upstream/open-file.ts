@@ -1,6 +1,7 @@
 /** Opens an image at its upstream: the first file type that the upstream delivers, or the image's parts. */
 import { isImageManagerError, isUpstreamUnavailable, UpstreamError } from "../errors.ts";
 import type { ImageFile, ResolvedImage } from "../types.ts";
+import { isImageChunks } from "./chunk-list.ts";
 import type { DownloadJob, UpstreamAnswer, UpstreamFile } from "./job.ts";
 import { openParts } from "./open-parts.ts";
 import { isImageParts } from "./part-list.ts";
@@ -19,7 +20,7 @@ export async function openFile(job: DownloadJob, conditions: RequestConditions):
       if (index === job.fileTypes.length - 1 || !isFileTypeRefused(failure)) throw failure;
       continue;
     }
-    return "request" in opening && !opening.parts ? plausible(job, opening, conditions) : opening;
+    return "request" in opening && isOneFile(opening) ? plausible(job, opening, conditions) : opening;
   }
   throw new UpstreamError("No file type is left to request", { unavailable: false });
 }
@@ -35,6 +36,11 @@ async function openFileType(
   try {
     const answer = await job.request(image);
     if (isImageParts(answer)) return await openParts(job, answer, { ...conditions, unless });
+    if (isImageChunks(answer)) {
+      // Loaded when it is needed: only mirrors answer so.
+      const { openChunks } = await import("./open-chunks.ts");
+      return await openChunks(job, fileType, answer, { ...conditions, unless });
+    }
     return havingNoParts(await openWhole(job, image, answer, { ...conditions, unless }));
   } catch (failure) {
     if (!(failure instanceof PartsUnavailableError) || !job.mayAskForWhole) throw failure;
@@ -60,7 +66,7 @@ async function instead(
   failure: PartsUnavailableError,
 ): Promise<UpstreamAnswer> {
   const whole = await job.request({ ...image, isWhole: true });
-  if (isImageParts(whole)) throw failure;
+  if (isImageParts(whole) || isImageChunks(whole)) throw failure;
   try {
     return await openWhole(job, image, whole, conditions);
   } catch (refusal) {
@@ -68,6 +74,8 @@ async function instead(
     throw isImageManagerError(refusal) && refusal.code === "VERSION_NOT_FOUND" ? failure : refusal;
   }
 }
+
+const isOneFile = ({ parts, chunkBytes }: UpstreamFile) => !parts && chunkBytes === undefined;
 
 function havingNoParts(opening: UpstreamAnswer): UpstreamAnswer {
   if (!("request" in opening)) return opening;

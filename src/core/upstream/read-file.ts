@@ -1,6 +1,11 @@
 /** Reads the bytes of one upstream file. After a break it continues if the rest provably belongs to the same file. */
 import { monotonicMs, startTimer, stopTimer, type Timer } from "../clock.ts";
-import { TruncatedDownloadError, UpstreamError } from "../errors.ts";
+import {
+  type ImageManagerError,
+  isImageManagerError,
+  TruncatedDownloadError,
+  UpstreamError,
+} from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { isStrongEtag } from "../freshness/judge.ts";
 import { detachBuffer } from "../memory/free.ts";
@@ -142,8 +147,8 @@ async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGener
 }
 
 /** The error for a body that broke. Ours pass as they are. */
-export function connectionLost(request: ImageFile, cause: unknown): UpstreamError {
-  if (cause instanceof UpstreamError) return cause;
+export function connectionLost(request: ImageFile, cause: unknown): ImageManagerError {
+  if (isImageManagerError(cause)) return cause;
   const copy = foreignError(cause, secretsOf(request));
   return new UpstreamError("The connection was lost during the download", {}, { cause: copy });
 }

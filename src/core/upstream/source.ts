@@ -6,6 +6,7 @@ import { foreignError, foreignMessage } from "../foreign-error.ts";
 import { normalizeVariant } from "../identity.ts";
 import type {
   DerivedImage,
+  ImageChunks,
   ImageFile,
   ImageParts,
   ImageSource,
@@ -16,6 +17,7 @@ import type {
   SourceOptions,
 } from "../types.ts";
 import { isVersionList } from "../version/version-list.ts";
+import { isImageChunks } from "./chunk-list.ts";
 import { withinLookUpTime } from "./look-up-time.ts";
 import { isImageParts } from "./part-list.ts";
 
@@ -32,7 +34,7 @@ export interface Source {
   readonly canDerive: boolean;
   /** `undefined` if the image follows from no other. */
   derive(image: ResolvedImage): Promise<DerivedImage | undefined>;
-  request(image: ResolvedImage): Promise<ImageFile | ImageParts>;
+  request(image: ResolvedImage): Promise<ImageFile | ImageParts | ImageChunks>;
 }
 
 /** Wraps a source. Nothing is asked of it yet. Each call of it has the time of a look-up. */
@@ -57,8 +59,12 @@ export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Sou
       );
       return derived && { ...derived, variant: normalizeVariant(derived.variant) };
     },
-    request: (image) =>
-      ask("a request", isRequest, image.signal, ({ signal }) => source.request({ ...image, signal })),
+    request: async (image) => {
+      const answer = await ask("a request", isRequest, image.signal, (options) =>
+        source.request({ ...image, ...options }),
+      );
+      return isImageChunks(answer) ? checkedChunks(answer) : answer;
+    },
   };
 }
 
@@ -115,8 +121,15 @@ function isScope(answer: unknown): answer is string | SourceAccount | undefined 
   return typeof digest === "string" && /^[0-9a-f]{32,128}$/.test(digest) && typeof confirm === "function";
 }
 
-function isRequest(answer: unknown): answer is ImageFile | ImageParts {
-  if (isImageParts(answer)) return true;
+/** A chunk is looked at when it is there: its name proves it. */
+function checkedChunks(image: ImageChunks): ImageChunks {
+  const chunk: ImageChunks["chunk"] = async (digest, options) =>
+    (await typed(() => image.chunk(digest, options))) as Uint8Array;
+  return { ...image, chunk };
+}
+
+function isRequest(answer: unknown): answer is ImageFile | ImageParts | ImageChunks {
+  if (isImageParts(answer) || isImageChunks(answer)) return true;
   if (typeof answer !== "object" || answer === null) return false;
   const { url, gzip, exactBytes } = answer as Partial<ImageFile>;
   const isSize = isOptional(isCount, exactBytes);

@@ -1,6 +1,7 @@
 // What the cases of the source contract share: the host's and the API's ports, and small helpers.
 import type { ImageManagerError } from "../../../src/core/errors.ts";
 import type {
+  ImageChunks,
   ImageFile,
   ImageParts,
   ImageSource,
@@ -110,7 +111,7 @@ export const nameOf = ({ version }: OsVersion) => version;
 export const isEsr = ({ line }: OsVersion) => line === "esr";
 
 /** A request for one file, which is what an API without release assets gives. */
-export function fileOf(answer: ImageFile | ImageParts): ImageFile {
-  if ("parts" in answer) throw new Error("The source gave parts in place of a file");
+export function fileOf(answer: ImageFile | ImageParts | ImageChunks): ImageFile {
+  if (!("url" in answer)) throw new Error("The source gave parts or chunks in place of a file");
   return answer;
 }
