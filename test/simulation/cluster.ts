@@ -4,6 +4,7 @@ import { createImageManager, type ImageManager } from "../../src/core/index.ts";
 import type { Hasher } from "../../src/core/types.ts";
 import { createRandom, type Random } from "../soak/random.ts";
 import { chunkBytes, createContent } from "./content.ts";
+import { inflateAtOnce } from "./inflate.ts";
 import { type Narrowing, narrowed } from "./narrowing.ts";
 import { inOperation } from "./operation.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -60,13 +61,19 @@ export class Cluster {
   }
 
   #rules(): StoreWatch {
-    const { hasWrongClocks } = this.profile;
+    const { hasWrongClocks, store } = this.profile;
     return storeRules({
       world: this.world,
       hasWrongClocks,
+      listsPoorly: store.listsPoorly,
       values: () => this.store.values,
       revisionsOf: (name) => this.upstream.versions.find((version) => version.name === name)!.history,
     });
+  }
+
+  /** Whether processes share downloads. */
+  get canShare(): boolean {
+    return !this.profile.store.lacksLeases && !this.profile.store.listsPoorly;
   }
 
   addVersion(name: string): void {
@@ -83,8 +90,9 @@ export class Cluster {
       fetch: this.upstream.fetch(process),
       chunkBytes,
       memoryBytes: 8 * chunkBytes,
-      maxBytes: profile.maxBytes,
+      maxBytes: profile.store.listsPoorly ? undefined : profile.maxBytes,
       hash: hashNow,
+      inflate: inflateAtOnce,
       lease,
       retry: { attempts: 4, minDelayMs: 100, maxDelayMs: 2_000, idleTimeoutMs: 4_000 },
       lookUpTimeoutMs: 2_000,

@@ -82,7 +82,8 @@ async function many(): Promise<void> {
     if (outcome.violations.length === 0) passed += 1;
     else {
       failed += 1;
-      console.log(`seed ${outcome.seed}: ${outcome.violations.join("\n  ")}`);
+      const [first, ...others] = outcome.violations;
+      console.log(`seed ${outcome.seed}: ${first}${others.length > 0 ? ` (and ${others.length} more)` : ""}`);
     }
     return failed < Number(values.first) && elapsedMs() < limitMs;
   });

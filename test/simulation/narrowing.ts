@@ -18,7 +18,15 @@ export interface Narrowing {
 }
 
 /** Facts of the world, not faults. */
-const facts = new Set(["faultyMs", "processes", "versions", "validators", "hasRanges", "store.latencyMs"]);
+const facts = new Set([
+  "faultyMs",
+  "processes",
+  "versions",
+  "parts",
+  "validators",
+  "hasRanges",
+  "store.latencyMs",
+]);
 
 /** The switches that are on, whatever there are: `kills`, `store.hangs`. */
 export function switchesOf(profile: Profile): string[] {

@@ -9,10 +9,20 @@ export interface Profile {
   readonly processes: number;
   readonly versions: number;
   readonly isInParts: boolean;
+  /** How many, then. */
+  readonly parts: number;
+  /** The upstream has packed files: gzip, or parts in raw DEFLATE. */
+  readonly isPacked: boolean;
   readonly validators: "strong" | "weak" | "date" | "none";
   readonly hasRanges: boolean;
   readonly store: {
     readonly latencyMs: number;
+    /** It has no `createIfAbsent`, so processes do not share downloads. */
+    readonly lacksLeases: boolean;
+    /** It makes no promise about its listings, and leaves keys out. */
+    readonly listsPoorly: boolean;
+    /** It deletes many values in one call. */
+    readonly removesMany: boolean;
     /** Rejects without an effect. */
     readonly fails: number;
     /** Takes effect, and rejects. */
@@ -22,6 +32,8 @@ export interface Profile {
     readonly isSlow: number;
     /** A listing shows some keys as they are at its beginning, the others as they are at its end. */
     readonly listsInPieces: boolean;
+    /** Takes effect on the first bytes of a value alone, and rejects. */
+    readonly tears: number;
     /** Damages a value as it is written: a chunk, of which one byte changes or the end is missing. */
     readonly damages: number;
   };
@@ -56,6 +68,8 @@ export function profileOf(random: Random): Profile {
     ] as const),
     versions: random.int(1, 3),
     isInParts: random.chance(0.4),
+    parts: random.int(1, 3),
+    isPacked: random.chance(0.5),
     validators: random.weighted([
       [5, "strong"],
       [1, "weak"],
@@ -65,11 +79,15 @@ export function profileOf(random: Random): Profile {
     hasRanges: random.chance(0.8),
     store: {
       latencyMs: random.pick([1, 5, 40]),
+      lacksLeases: random.chance(0.1),
+      listsPoorly: random.chance(0.1),
+      removesMany: isLikely(),
       fails: maybe(0.08),
       losesAnswer: maybe(0.08),
       hangs: maybe(0.02),
       isSlow: maybe(0.05),
       listsInPieces: isLikely(),
+      tears: maybe(0.04),
       damages: maybe(0.05),
     },
     upstream: {
@@ -99,6 +117,8 @@ export function quiet(profile: Profile): Profile {
       hangs: 0,
       isSlow: 0,
       listsInPieces: false,
+      listsPoorly: false,
+      tears: 0,
       damages: 0,
     },
     upstream: {

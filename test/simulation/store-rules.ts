@@ -12,6 +12,8 @@ export interface RuleScene {
   readonly world: World;
   values(): ReadonlyMap<string, Uint8Array>;
   readonly hasWrongClocks: boolean;
+  /** Listings leave keys out, so nobody can know which chunks are needed. */
+  readonly listsPoorly: boolean;
   /** All that the upstream has had of a version. */
   revisionsOf(version: string): readonly Revision[];
 }
@@ -24,7 +26,13 @@ interface ManifestValue {
 }
 
 /** Watches a store, and tells the world what does not hold. */
-export function storeRules({ world, values, hasWrongClocks, revisionsOf }: RuleScene): StoreWatch {
+export function storeRules({
+  world,
+  values,
+  hasWrongClocks,
+  listsPoorly,
+  revisionsOf,
+}: RuleScene): StoreWatch {
   const committedMs = new Map<string, number>();
   const writtenMs = new Map<string, number>();
   /** When a value was deleted that is not there any more. */
@@ -45,7 +53,7 @@ export function storeRules({ world, values, hasWrongClocks, revisionsOf }: RuleS
   };
 
   const onManifest = (key: string, manifest: ManifestValue, before: Uint8Array | undefined) => {
-    if (before && (jsonOf(before) as ManifestValue).createdAt === manifest.createdAt) return;
+    if (before && manifestOf(before)?.createdAt === manifest.createdAt) return;
     committedMs.set(key, world.nowMs);
     assertStored(key, manifest.chunks);
     const { version } = manifest.identity;
@@ -70,10 +78,11 @@ export function storeRules({ world, values, hasWrongClocks, revisionsOf }: RuleS
     if (name === "prune" && !hasWrongClocks && ageMs < hourMs)
       world.violate(`prune in ${process.name} deletes ${short(key)}, written ${Math.round(ageMs)} ms ago`);
     const digest = key.slice(key.lastIndexOf(":") + 1);
+    if (listsPoorly) return;
     // One that came meanwhile may not have been seen.
     for (const [image, value] of values()) {
       const isOlder = image.startsWith(`${prefix}images:`) && committedMs.get(image)! < startedMs;
-      if (isOlder && (jsonOf(value) as ManifestValue).chunks.includes(digest))
+      if (isOlder && manifestOf(value)?.chunks.includes(digest))
         world.violate(`${name} in ${process.name} deletes ${short(key)}, which ${short(image)} needs`);
     }
   };
@@ -98,6 +107,15 @@ export function storeRules({ world, values, hasWrongClocks, revisionsOf }: RuleS
 }
 
 const jsonOf = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
+
+/** `undefined` for one that was torn as it was written. */
+function manifestOf(bytes: Uint8Array): ManifestValue | undefined {
+  try {
+    return jsonOf(bytes) as ManifestValue;
+  } catch {
+    return undefined;
+  }
+}
 
 const isSame = (
   digests: readonly (string | null)[],

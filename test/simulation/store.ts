@@ -1,11 +1,14 @@
 // One store, and a client of it for each process. A call takes effect some time after it is made, and is answered some time after that.
-import type { StoreDriver } from "../../src/core/types.ts";
+import type { FailedKey, StoreDriver } from "../../src/core/types.ts";
 import type { Random } from "../soak/random.ts";
 import { type Operation, operationOf } from "./operation.ts";
 import type { Profile } from "./profile.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
-type Fate = "answers" | "fails" | "loses its answer" | "hangs" | "hangs after it";
+type Fate = "answers" | "fails" | "loses its answer" | "tears" | "hangs" | "hangs after it";
+
+/** What a call does to the store. A write that is torn leaves the first bytes. */
+type Effect<T> = (isTorn: boolean) => T;
 
 /** Sees what is about to take effect. */
 export interface StoreWatch {
@@ -33,15 +36,13 @@ export class SimulatedStore {
 
   client(process: SimulatedProcess): StoreDriver {
     const { values } = this;
-    const call = <T>(what: string, effect: () => T) => this.#call(process, what, effect);
-    const write = (key: string, bytes: Uint8Array) => this.#write(process, key, bytes);
-    const remove = (key: string, operation: Operation | undefined) => {
-      if (values.has(key)) for (const watch of this.#watches) watch.remove(process, key, operation);
-      values.delete(key);
-    };
+    const { listsPoorly, lacksLeases, removesMany } = this.profile;
+    const call = <T>(what: string, effect: Effect<T>) => this.#call(process, what, effect);
+    const write = (key: string, bytes: Uint8Array, isTorn: boolean) =>
+      this.#write(process, key, bytes, isTorn);
     return {
       name: "simulated",
-      capabilities: { completeListing: true },
+      capabilities: { completeListing: !listsPoorly },
       hasItem: (key) => call(`has ${key}`, () => values.has(key)),
       getItem: () => null,
       getItemRaw: (key, { maxBytes = Number.POSITIVE_INFINITY }) =>
@@ -51,26 +52,51 @@ export class SimulatedStore {
           return bytes && bytes.length <= maxBytes ? new Uint8Array(bytes) : null;
         }),
       setItem: () => undefined,
-      setItemRaw: (key, value) => call(`write ${key}`, () => write(key, value as Uint8Array)),
+      setItemRaw: (key, value) => call(`write ${key}`, (isTorn) => write(key, value as Uint8Array, isTorn)),
       removeItem: (key) => {
         const operation = operationOf();
-        return call(`remove ${key}`, () => remove(key, operation));
+        return call(`remove ${key}`, () => this.#remove(process, key, operation));
       },
       getKeys: (base = "") => this.#list(process, base),
-      createIfAbsent: (key, bytes) =>
-        call(`create ${key}`, () => {
-          if (values.has(key)) return "exists";
-          write(key, bytes);
-          return "created";
-        }),
+      ...(!lacksLeases && {
+        createIfAbsent: (key, bytes) =>
+          call(`create ${key}`, (isTorn) => {
+            if (values.has(key)) return "exists";
+            write(key, bytes, isTorn);
+            return "created";
+          }),
+      }),
+      ...(removesMany && {
+        removeItems: (keys) => {
+          const operation = operationOf();
+          return call(`remove ${keys.length} keys`, () => this.#removeMany(process, keys, operation));
+        },
+      }),
     };
   }
 
-  #write(process: SimulatedProcess, key: string, bytes: Uint8Array): void {
+  #remove(process: SimulatedProcess, key: string, operation: Operation | undefined): void {
+    if (this.values.has(key)) for (const watch of this.#watches) watch.remove(process, key, operation);
+    this.values.delete(key);
+  }
+
+  /** Each key may fail by itself. */
+  #removeMany(process: SimulatedProcess, keys: readonly string[], operation: Operation | undefined) {
+    const failed = keys.filter(() => this.#random.chance(this.profile.fails));
+    for (const key of keys) if (!failed.includes(key)) this.#remove(process, key, operation);
+    return failed.map((key): FailedKey => ({ key, cause: new Error(`The store fails at ${key}`) }));
+  }
+
+  #write(process: SimulatedProcess, key: string, bytes: Uint8Array, isTorn: boolean): void {
     for (const watch of this.#watches) watch.write(process, key, bytes, this.values.get(key));
+    if (isTorn) {
+      this.values.set(key, bytes.slice(0, this.#random.int(0, bytes.length - 1)));
+      this.#world.note(`store: tears ${short(key)}`);
+      return;
+    }
     const isDamaged = key.includes(":chunks:") && this.#random.chance(this.profile.damages);
     this.values.set(key, isDamaged ? this.#damaged(bytes) : new Uint8Array(bytes));
-    if (isDamaged) this.#world.note(`store: damages ${key}`);
+    if (isDamaged) this.#world.note(`store: damages ${short(key)}`);
   }
 
   #damaged(bytes: Uint8Array): Uint8Array {
@@ -81,7 +107,8 @@ export class SimulatedStore {
   }
 
   #list(process: SimulatedProcess, base: string): Promise<string[]> {
-    const keys = () => [...this.values.keys()].filter((key) => key.startsWith(base)).sort();
+    const isLeftOut = () => this.profile.listsPoorly && this.#random.chance(0.2);
+    const keys = () => [...this.values.keys()].filter((key) => key.startsWith(base) && !isLeftOut()).sort();
     if (!this.profile.listsInPieces) return this.#call(process, `list ${base}`, keys);
     return new Promise((resolve, reject) => {
       const first = keys();
@@ -95,7 +122,7 @@ export class SimulatedStore {
     });
   }
 
-  #call<T>(process: SimulatedProcess, what: string, effect: () => T): Promise<T> {
+  #call<T>(process: SimulatedProcess, what: string, effect: Effect<T>): Promise<T> {
     const fate = this.#fate();
     const [there, back] = [this.#latencyMs(), this.#latencyMs()];
     return new Promise<T>((resolve, reject) => {
@@ -104,26 +131,31 @@ export class SimulatedStore {
       this.#world.after(there, undefined, () => {
         this.#world.note(`store: ${process.name} ${short(what)}${fate === "answers" ? "" : ` (${fate})`}`);
         if (fate === "hangs") return;
+        // What a dead process has sent may not have arrived.
+        const isLost = process.state === "killed" && this.#random.chance(0.5);
+        if (isLost && !(this.profile.tears > 0)) return;
         if (fate === "fails") return void answer(fail);
         let result: T;
         try {
-          result = effect();
+          result = effect(fate === "tears" || isLost);
         } catch (failure) {
           return void answer(() => reject(failure));
         }
-        if (fate === "loses its answer") answer(fail);
+        if (fate === "loses its answer" || fate === "tears") answer(fail);
         else if (fate === "answers") answer(() => resolve(result));
       });
     });
   }
 
   #fate(): Fate {
-    const { fails, losesAnswer, hangs } = this.profile;
+    const { fails, losesAnswer, tears, hangs } = this.profile;
     const random = this.#random.next();
     if (this.#world.nowMs < this.downUntilMs) return random < 0.5 ? "fails" : "hangs";
     if (random < fails) return "fails";
     if (random < fails + losesAnswer) return "loses its answer";
-    if (random < fails + losesAnswer + hangs) return this.#random.chance(0.5) ? "hangs" : "hangs after it";
+    if (random < fails + losesAnswer + tears) return "tears";
+    if (random < fails + losesAnswer + tears + hangs)
+      return this.#random.chance(0.5) ? "hangs" : "hangs after it";
     return "answers";
   }
 

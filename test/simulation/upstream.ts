@@ -1,10 +1,11 @@
 // One upstream: a source and a `fetch`. Versions change and go; connections break and stand still; some answers are wrong.
 
 import { UpstreamError, VersionNotFoundError } from "../../src/core/errors.ts";
-import type { ImagePart, ImageSource, ResolvedImage } from "../../src/core/types.ts";
+import type { ImageSource, ResolvedImage } from "../../src/core/types.ts";
 import type { Random } from "../soak/random.ts";
-import { bytesOf, chunkBytes, crcOf, type Revision } from "./content.ts";
+import { chunkBytes, type Revision } from "./content.ts";
 import type { Profile } from "./profile.ts";
+import { partFile, partsOf, type UpstreamFile, wholeFile } from "./upstream-files.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
 /** Must turn up nowhere but in requests. */
@@ -73,13 +74,14 @@ export class SimulatedUpstream {
     return this.#world.nowMs < this.downUntilMs || this.#random.chance(this.profile.upstream.refuses);
   }
 
-  #requestOf({ deviceType, version, isWhole }: ResolvedImage) {
+  #requestOf({ deviceType, version, fileType, isWhole }: ResolvedImage) {
     const found = this.versions.find(({ name }) => name === version);
     if (!found || found.isWithdrawn) throw new VersionNotFoundError(deviceType, version);
     const headers = { authorization: `Bearer ${secret}` };
-    const url = `${origin}/${version}?signature=${secret}`;
-    if (!this.profile.isInParts || isWhole) return { url, headers, gzip: false };
-    return { parts: partsOf(found.history.at(-1)!, url) };
+    const gzip = this.profile.isPacked && fileType === ".gz";
+    const url = `${origin}/${version}?file=${gzip ? "gz" : "img"}&signature=${secret}`;
+    if (!this.profile.isInParts || isWhole) return { url, headers, gzip };
+    return { parts: partsOf(found.history.at(-1)!, this.profile, url) };
   }
 
   fetch(process: SimulatedProcess): typeof fetch {
@@ -111,32 +113,34 @@ export class SimulatedUpstream {
     if (version.isWithdrawn) return answer(404, {}, empty());
     const revision = version.history.at(-1)!;
     const part = url.searchParams.get("part");
-    const [from, to] = part ? part.split("-").map(Number) : [0, revision.size];
     // The address of a part of a revision that is gone.
     if (part && url.searchParams.get("of") !== revision.name) return answer(404, {}, empty());
-    const facts = this.#factsOf(revision, part);
-    const about = `${name}${part ? ` part ${part}` : ""}`;
+    const file = part
+      ? partFile(revision, this.profile, Number(part))
+      : wholeFile(revision, url.searchParams.get("file") === "gz");
+    const facts = this.#factsOf(revision, file);
+    const about = `${name} ${file.name}`;
     if (isUnchanged(headers, facts)) {
       this.#world.note(`upstream: ${process.name} ${about} not modified`);
       return answer(304, facts, empty());
     }
     const ifMatch = headers.get("if-match");
     if (ifMatch && ifMatch !== facts["etag"]) return answer(412, {}, empty());
-    const span = this.#spanOf(headers, facts, to! - from!);
+    const span = this.#spanOf(headers, facts, file.bytes.length);
     const shown = { ...facts, "content-length": String(span.to - span.from) };
     if (method === "HEAD") return answer(200, shown, empty());
     this.#world.note(
       `upstream: ${process.name} ${about} ${span.isPart ? `from ${span.from}` : "whole"} of ${revision.name}`,
     );
     if (!span.isPart) this.bodies.push(name);
-    const body = this.#body(process, revision, from! + span.from, from! + span.to, signal);
-    const range = { "content-range": `bytes ${span.from}-${span.to - 1}/${to! - from!}` };
+    const body = this.#body(process, file.bytes.subarray(span.from, span.to), signal);
+    const range = { "content-range": `bytes ${span.from}-${span.to - 1}/${file.bytes.length}` };
     return answer(span.isPart ? 206 : 200, span.isPart ? { ...shown, ...range } : shown, body);
   }
 
-  #factsOf(revision: Revision, part: string | null): Record<string, string> {
+  #factsOf(revision: Revision, file: UpstreamFile): Record<string, string> {
     const { validators } = this.profile;
-    const tag = `"${revision.name}${part ? `-${part}` : ""}"`;
+    const tag = `"${revision.name}-${file.name}"`;
     return {
       "content-type": "application/octet-stream",
       date: new Date(this.#world.wallMs).toUTCString(),
@@ -162,12 +166,10 @@ export class SimulatedUpstream {
 
   #body(
     process: SimulatedProcess,
-    revision: Revision,
-    from: number,
-    to: number,
+    bytes: Uint8Array<ArrayBuffer>,
     signal: AbortSignal | undefined,
   ): ReadableStream<Uint8Array> {
-    let at = from;
+    let at = 0;
     const { breaks, stalls } = this.profile.upstream;
     return new ReadableStream<Uint8Array>(
       {
@@ -177,12 +179,12 @@ export class SimulatedUpstream {
         pull: async (controller) => {
           await this.#wait(process, this.#random.next() * 100);
           if (signal?.aborted) return;
-          if (at === to) return controller.close();
+          if (at === bytes.length) return controller.close();
           if (this.#random.chance(stalls)) return this.#wait(process, 3_600_000);
           if (this.#world.nowMs < this.downUntilMs || this.#random.chance(breaks))
             return this.#break(controller);
-          const next = Math.min(to, at + this.#random.int(1, chunkBytes));
-          controller.enqueue(bytesOf(revision, at, next));
+          const next = Math.min(bytes.length, at + this.#random.int(1, chunkBytes));
+          controller.enqueue(bytes.slice(at, next));
           at = next;
         },
       },
@@ -196,21 +198,6 @@ export class SimulatedUpstream {
     if (this.#random.chance(0.5)) controller.close();
     else controller.error(new TypeError(`terminated: ${origin}?signature=${secret}`));
   }
-}
-
-function partsOf(revision: Revision, url: string): ImagePart[] {
-  const middle = Math.floor(revision.size / 2);
-  return [
-    [0, middle],
-    [middle, revision.size],
-  ].map(([from, to], index) => ({
-    name: `part-${index}`,
-    url: `${url}&part=${from}-${to}&of=${revision.name}`,
-    encoding: "identity",
-    wireBytes: to! - from!,
-    bytes: to! - from!,
-    crc32: crcOf(revision, from!, to!),
-  }));
 }
 
 function isUnchanged(headers: Headers, facts: Record<string, string>): boolean {
