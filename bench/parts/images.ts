@@ -15,6 +15,7 @@ import {
 import { createByteStore } from "../../src/core/store/byte-store.ts";
 import { writeChunk } from "../../src/core/store/chunk-store.ts";
 import { imageDigest, type Manifest, writeManifest } from "../../src/core/store/manifest.ts";
+import { placeOf } from "../../test/support/chunk-place.ts";
 import { type Bench, flush } from "../bench.ts";
 import { median, type Part, rounded } from "../report/part.ts";
 
@@ -117,13 +118,14 @@ async function drain(items: AsyncIterable<unknown>): Promise<number> {
 /** An image whose chunks no other image has. */
 async function storeImage(driver: StoreDriver, number: number): Promise<void> {
   const store = createByteStore(driver, "balena-images");
+  const place = placeOf(store);
   const bodies = Array.from({ length: chunksOfEach }, (_, index) => {
     const bytes = new Uint8Array(chunkBytes);
     new DataView(bytes.buffer).setUint32(0, 1 + number * chunksOfEach + index);
     return bytes;
   });
   const chunks = bodies.map((bytes) => createHash("sha256").update(bytes).digest("hex"));
-  await eachOf([...chunks.keys()], (index) => writeChunk(store, chunks[index]!, bodies[index]!));
+  await eachOf([...chunks.keys()], (index) => writeChunk(place, chunks[index]!, bodies[index]!));
   const identity = { source: source.id, scope: null, deviceType, version: `1.0.${number}`, variant: {} };
   const image = { size: imageBytes, chunkBytes, chunks };
   const manifest: Manifest = {

@@ -5,6 +5,7 @@ import type { Room } from "./retention/room.ts";
 import type { LeaseTimes, SeenLease } from "./sharing/lease.ts";
 import type { ByteStore, Manner } from "./store/byte-store.ts";
 import type { CatalogEntry } from "./store/catalog.ts";
+import type { ChunkCodec } from "./store/chunk-codec.ts";
 import type { Inventory } from "./store/inventory.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
@@ -30,6 +31,7 @@ export interface ManagerContext {
   readonly connections: number;
   readonly inflater: Inflater;
   readonly hash: Hasher;
+  readonly codec: ChunkCodec;
   /** Set if the SHA-256 of whole images is wanted. */
   readonly createSha256: (() => RunningSha256) | undefined;
   /** The secret for ETags of edited images. */

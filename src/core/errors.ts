@@ -4,7 +4,9 @@
  */
 
 import { ImageManagerError, isImageManagerError, named } from "./error-base.ts";
+import type { ChunkFormat } from "./types.ts";
 
+export { EditError, type EditErrorReason } from "./edit-error.ts";
 export { ImageManagerError, type ImageManagerErrorCode, isImageManagerError } from "./error-base.ts";
 
 /** An option or argument has the wrong type or is out of range. Nothing was done. */
@@ -195,12 +197,25 @@ export class IntegrityError extends ImageManagerError {
   }
 }
 
-/** The store failed (refused, timed out, full, read-only), and the call can't succeed without it. */
+/**
+ * The store failed (refused, timed out, full, read-only), and the call can't succeed without it. Or the store has a chunk in a format that
+ * this manager can't decode: then `format` names it.
+ */
 export class StoreError extends ImageManagerError {
   static {
     named(StoreError, "StoreError");
   }
   readonly code = "STORE";
+  /** Set if a stored chunk is encoded in this format, and the manager can't decode it: the manager needs another `encoding`. */
+  readonly format: ChunkFormat | undefined;
+
+  constructor(
+    message: string,
+    { format, ...options }: ErrorOptions & { format?: ChunkFormat | undefined } = {},
+  ) {
+    super(message, options);
+    this.format = format;
+  }
 }
 
 /** The store can't list its keys completely, but the call or option needs a complete list. */
@@ -217,32 +232,4 @@ export class ClosedError extends ImageManagerError {
     named(ClosedError, "ClosedError");
   }
   readonly code = "CLOSED";
-}
-
-/** Why an edit can't be applied to an image. */
-export type EditErrorReason =
-  /** No partition is a boot partition, or the partition that you named is none. */
-  | "no-boot-partition"
-  /** Part of the image can't be read: a table, a directory, or a file that an object is merged into. */
-  | "damaged"
-  /** The partition or a directory has no room left. */
-  | "full"
-  /** A span begins or ends outside the image. */
-  | "outside-image"
-  /** The edit itself failed. `cause` has its error. */
-  | "failed";
-
-/** An edit can't be applied to the image. The cached image is unchanged. */
-export class EditError extends ImageManagerError {
-  static {
-    named(EditError, "EditError");
-  }
-  readonly code = "EDIT";
-  /** Why the edit can't be applied. */
-  readonly reason: EditErrorReason;
-
-  constructor(reason: EditErrorReason, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.reason = reason;
-  }
 }

@@ -25,4 +25,5 @@ export {
   VersionNotFoundError,
 } from "./errors.ts";
 export { createImageManager } from "./manager.ts";
+export { gzipEncoding } from "./store/gzip-encoding.ts";
 export type * from "./types.ts";

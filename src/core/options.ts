@@ -5,7 +5,7 @@ import { randomBytes, wallMs } from "./clock.ts";
 import { webHash } from "./digest.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { LeaseTimes } from "./sharing/lease.ts";
-import type { ImageManagerOptions, LeaseOptions } from "./types.ts";
+import type { ChunkEncoding, ImageManagerOptions, LeaseOptions } from "./types.ts";
 
 const MiB = 1024 * 1024;
 
@@ -15,6 +15,7 @@ export function checkedOptions(options: ImageManagerOptions) {
     throw new InvalidArgumentError("createImageManager needs options: an object with source and storage");
   const { freshness = {}, retry = {}, now = wallMs, inflate, hash, onEvent } = options;
   assertFunctions({ now, inflate, hash, onEvent, fetch: options.fetch });
+  const inflater = inflate ?? gunzip;
   assertObjects({ freshness, retry, lease: options.lease === undefined ? {} : options.lease });
   const { sha256 = false } = options;
   if (typeof sha256 !== "boolean") throw new InvalidArgumentError('"sha256" must be true or false');
@@ -55,7 +56,8 @@ export function checkedOptions(options: ImageManagerOptions) {
     storeTimeoutMs: timer("storeTimeoutMs", options.storeTimeoutMs, 5_000, 1),
     keepWireBytes: checkedBoolean("keepWireBytes", options.keepWireBytes, true),
     lease: checkedLease(options.lease),
-    inflater: inflate ?? gunzip,
+    inflater,
+    codec: { encoding: checkedEncoding(options.encoding), inflater },
     hash: hash ?? webHash,
     createSha256: sha256 ? hash?.createSha256 : undefined,
     editKey: checkedEditKey(options.editKey),
@@ -78,6 +80,17 @@ function checkedLease({ heartbeatMs, ttlMs, pollMs }: LeaseOptions = {}): LeaseT
 
 // lib.dom does not allow bytes of a SharedArrayBuffer as input of a DecompressionStream. Our bytes are never shared.
 const gunzip = () => new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
+
+function checkedEncoding(encoding: ChunkEncoding | undefined): ChunkEncoding | undefined {
+  const { format, encode, decoders = {} } = (encoding ?? {}) as Partial<ChunkEncoding>;
+  const isDecoder = (decoder: unknown) => decoder === undefined || typeof decoder === "function";
+  const isFormat = format === "gzip" || format === "zstd";
+  const isEncoding = isFormat && typeof encode === "function" && Object.values(decoders).every(isDecoder);
+  if (encoding === undefined || isEncoding) return encoding;
+  throw new InvalidArgumentError(
+    '"encoding" must be what gzipEncoding, or zstdEncoding of balena-image-manager/node, returns',
+  );
+}
 
 function checkedPrefix(prefix: unknown = "balena-images"): string {
   if (

@@ -1,8 +1,11 @@
 /**
- * For Node only: saving to a file, writing to devices, serving over HTTP, faster inflating and hashing.
+ * For Node only: saving to a file, writing to devices, serving over HTTP, faster inflating and hashing, encoded chunks.
  *
  * @module balena-image-manager/node
  */
+export { gzipEncoding } from "./encoding/gzip.ts";
+export type { EncodingOptions } from "./encoding/options.ts";
+export { zstdEncoding } from "./encoding/zstd.ts";
 export type { DeviceProgress, WriteImageOptions } from "./flash/options.ts";
 export { type WrittenImage, writeImage } from "./flash/write-image.ts";
 export { nodeHash } from "./hash.ts";

@@ -55,7 +55,7 @@ export async function fetchChunks(
       index += 1;
       // A store that does not take the chunk does not keep it from the reader, whose buffer no write may still use.
       await orStoreFault(context, "write", async () => {
-        await writeChunk(context.store, digest, chunk.slice());
+        await writeChunk(context, digest, chunk.slice());
         rewritten += 1;
       });
       return chunk;

@@ -18,7 +18,7 @@ async function removeWritten(context: ManagerContext, transfer: WritingTransfer)
   if (inventory.isUncertain) return; // in doubt a chunk is kept: an image that can't be read now may need it
   const needed = neededChunks(context, inventory, transfer);
   const superfluous = [...transfer.written].filter(([digest]) => !needed.has(chunkIdOf(digest)));
-  await eachOf(superfluous, async ([digest, bytes]) => {
+  await eachOf(superfluous, async ([digest, { bytes }]) => {
     await context.store.remove(chunkKey(digest));
     context.room.usedBytes -= bytes;
   });

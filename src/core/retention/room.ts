@@ -1,7 +1,6 @@
 /** Keeps the store within `maxBytes`: images, broken transfers, and bytes that are being written. */
 import type { ManagerContext } from "../context.ts";
-import { chunkIdsOf } from "../store/chunk-ids.ts";
-import type { Inventory } from "../store/inventory.ts";
+import { type Inventory, storedImage } from "../store/inventory.ts";
 import type { Manifest } from "../store/manifest.ts";
 import type { EvictionReason } from "../types.ts";
 import { type Content, chooseEvictions, type RoomLimits, type Tenant } from "./accounting.ts";
@@ -39,8 +38,7 @@ export async function makeRoom(context: ManagerContext, bytes: number, victims: 
 export async function makeRoomFor(context: ManagerContext, id: string, manifest: Manifest): Promise<boolean> {
   if (context.maxBytes === undefined) return true;
   const found = await lookAtRoom(context);
-  const image = { ...manifest, chunks: chunkIdsOf(manifest.chunks) };
-  const inventory: Inventory = { ...found, images: new Map([...found.images, [id, image]]) };
+  const inventory: Inventory = { ...found, images: new Map([...found.images, [id, storedImage(manifest)]]) };
   return shrinkTo(context, inventory, tenantsOf(context, inventory), context.maxBytes);
 }
 

@@ -1,8 +1,10 @@
 /** Writes the journal of a running transfer, so that other processes can follow or continue it. */
 
+import type { ChunkDigests } from "../digest.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
+import type { StoredChunks } from "../store/stored-chunk.ts";
 import { sleep } from "../waiting.ts";
 import type { Lease } from "./lease.ts";
 import type { WirePieces } from "./wire-pieces.ts";
@@ -20,7 +22,10 @@ export interface KeptJournal {
   stop(): Promise<void>;
 }
 
-/** Writes the journal of a window until `stop`. `previous`: epochs whose journals it makes superfluous. */
+/**
+ * Writes the journal of a window until `stop`. `previous`: epochs whose journals it makes superfluous. `storedOf` says what is known of stored
+ * chunks.
+ */
 export function keepJournal(
   store: ByteStore,
   id: string,
@@ -29,6 +34,7 @@ export function keepJournal(
   window: TransferWindow,
   header: JournalHeader,
   pieces: WirePieces,
+  storedOf: (digests: ChunkDigests) => StoredChunks | undefined,
   onFault: (cause: unknown) => void,
 ): KeptJournal {
   let written = 0;
@@ -48,12 +54,14 @@ export function keepJournal(
   const appendNow = async () => {
     const until = Math.max(written, wholeStoredChunks(window)); // what was taken back is told by `takeBack`
     const digests = window.digests.slice(written, until);
+    const stored = storedOf(digests);
     const news = pieces.news.take();
     const entry: JournalSegment = {
       owner: lease.owner,
       ...(segment === 0 && { header }),
       from: written,
       digests,
+      ...(stored && { stored }),
       file: window.fileAt(until - 1),
       ...(news && { wire: news }),
     };

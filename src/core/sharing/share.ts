@@ -1,4 +1,5 @@
 /** Shares a transfer through the store: its turn, its lease and its journal. If the store fails, only the sharing ends. */
+import type { ChunkDigests } from "../digest.ts";
 import { isImageManagerError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
@@ -9,6 +10,7 @@ import {
   removeJournals,
   removeSegments,
 } from "../store/journal.ts";
+import type { StoredChunks } from "../store/stored-chunk.ts";
 import type { ImagePart } from "../types.ts";
 import { followJournal } from "./follow-journal.ts";
 import { type KeptJournal, keepJournal } from "./keep-journal.ts";
@@ -33,6 +35,8 @@ export interface ShareOptions {
   readonly window: TransferWindow;
   /** Compressed bytes that are kept with the journal. */
   readonly pieces: WirePieces;
+  /** What is known of stored chunks. */
+  storedOf(digests: ChunkDigests): StoredChunks | undefined;
   readonly seenLeases: Map<string, SeenLease>;
   readonly work: Work;
   /** Called when the journal is done with, and before others may take the turn: they must not meet what it does. */
@@ -92,7 +96,7 @@ export class Share {
 
   /** Begins to tell others what is stored. */
   keepJournal(header: JournalHeader, parts: readonly ImagePart[] = []): void {
-    const { store, id, window, pieces, onFault } = this.#options;
+    const { store, id, window, pieces, storedOf, onFault } = this.#options;
     if (!this.#lease || this.#leaving) return;
     const onJournalFault = (cause: unknown) => onFault("journal", cause);
     pieces.begin(this.#lease.epoch, parts);
@@ -104,6 +108,7 @@ export class Share {
       window,
       header,
       pieces,
+      storedOf,
       onJournalFault,
     );
   }

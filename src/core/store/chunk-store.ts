@@ -7,38 +7,77 @@ import { detachIfWhole } from "../memory/free.ts";
 import type { Hasher } from "../types.ts";
 import { sleep } from "../waiting.ts";
 import type { ByteStore } from "./byte-store.ts";
+import { type ChunkCodec, checksumOfMember, decodeChunk, encodeChunk } from "./chunk-codec.ts";
 import { chunkKey } from "./keys.ts";
+import type { StoredChunk } from "./stored-chunk.ts";
 
-/** Where chunks are, and what proves them. */
+/** Where chunks are, in which form, and what proves them. */
 export interface ChunkPlace {
   readonly store: ByteStore;
   readonly hash: Hasher;
+  readonly codec: ChunkCodec;
   /** Called if a damaged chunk was sound in another place of the store. */
   readonly onReadAgain?: (() => void) | undefined;
 }
 
-/** The chunk's bytes, verified; `undefined` when it is missing or damaged. Each caller gets its own buffer for a hole. */
+/**
+ * The chunk's bytes, verified; `undefined` when it is missing or damaged. Each caller gets its own buffer for a hole.
+ * @throws {StoreError} `STORE` if the store fails, or has the chunk in a format that can't be decoded here.
+ */
 export async function readChunk(
-  { store, hash, onReadAgain }: ChunkPlace,
+  place: ChunkPlace,
   digest: string | null,
   length: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (digest === null) return new Uint8Array(length);
-  const key = chunkKey(digest);
+  return readProven(place, digest, length, (stored) => decoded(place, stored, digest, length), signal);
+}
+
+/**
+ * A chunk as it lies in the store, raw or encoded. `undefined` when there is none, or more than a chunk of that length can be. Nothing is
+ * verified: the name is the digest of the raw bytes.
+ */
+export function readStoredChunk(
+  store: ByteStore,
+  digest: string,
+  length: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes, signal);
+}
+
+/** What is made of a stored value that proves right. A store of several places may have a sound one in another of them. */
+export async function readProven<T>(
+  { store, onReadAgain }: Pick<ChunkPlace, "store" | "onReadAgain">,
+  digest: string,
+  length: number,
+  prove: (stored: Uint8Array<ArrayBuffer>) => Promise<T | undefined>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const stored = await readStoredChunk(store, digest, length, signal);
+  const sound = stored && (await prove(stored));
+  if (sound !== undefined || !stored) return sound;
   const maxBytes = length + bounds.chunkEncodingBytes;
-  const prove = async (stored: Uint8Array<ArrayBuffer> | undefined) => {
-    if (stored?.length !== length) return undefined;
-    const { sha256, bytes } = await hash(stored);
-    return sha256 === digest ? bytes : undefined;
-  };
-  const stored = await readTwice(store, key, maxBytes, signal);
-  const sound = await prove(stored);
-  if (sound || !stored) return sound;
-  // A store of several places may have a sound one in another of them.
-  const other = await prove(await store.readAgain(key, maxBytes, signal).catch(() => undefined));
-  if (other) onReadAgain?.();
+  const again = await store.readAgain(chunkKey(digest), maxBytes, signal).catch(() => undefined);
+  const other = again && (await prove(again));
+  if (other !== undefined) onReadAgain?.();
   return other;
+}
+
+/** The chunk in a stored value. One of the chunk's length is taken as it is, if it is right. Encoded ones may be as long. */
+async function decoded(
+  { hash, codec }: ChunkPlace,
+  stored: Uint8Array<ArrayBuffer>,
+  digest: string,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const hashed = stored.length === length ? await hash(stored) : undefined;
+  if (hashed?.sha256 === digest) return hashed.bytes;
+  const chunk = await decodeChunk(codec, hashed?.bytes ?? stored, length);
+  if (!chunk) return undefined;
+  const { sha256, bytes } = await hash(chunk);
+  return sha256 === digest ? bytes : undefined;
 }
 
 const secondReadDelayMs = 50;
@@ -57,9 +96,24 @@ async function readTwice(store: ByteStore, key: string, maxBytes: number, signal
 
 /** Whether a stored chunk is there and is what its name says. */
 export async function isChunkSound(place: ChunkPlace, digest: string, length: number): Promise<boolean> {
-  const bytes = await readChunk(place, digest, length);
-  if (bytes) detachIfWhole(bytes);
-  return bytes !== undefined;
+  return (await inspectChunk(place, digest, length)) !== undefined;
+}
+
+/** What is known of a stored chunk once it is read and verified; `undefined` when it is missing or damaged. */
+export function inspectChunk(
+  place: ChunkPlace,
+  digest: string,
+  length: number,
+): Promise<StoredChunk | undefined> {
+  return readProven(place, digest, length, async (value) => {
+    const crc32 = checksumOfMember(value, length);
+    const { sha256, bytes } = await place.hash(value);
+    const facts = { bytes: bytes.length, sha256, crc32 };
+    if (sha256 === digest) return { bytes: bytes.length };
+    const chunk = await decoded(place, bytes, digest, length);
+    if (chunk) detachIfWhole(chunk);
+    return chunk && facts;
+  });
 }
 
 /** Bytes under a chunk's key, without a check. */
@@ -70,13 +124,18 @@ export async function storedLength(store: ByteStore, digest: string): Promise<nu
   return length;
 }
 
-/** Always writes, even if the chunk exists, because that chunk may be damaged or about to be deleted. */
+/**
+ * Writes a chunk in the manager's encoding. Always, even if the chunk exists, because that chunk may be damaged or about to be deleted. The
+ * bytes must not change until it settles.
+ */
 export async function writeChunk(
-  store: ByteStore,
+  place: ChunkPlace,
   digest: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  await store.write(chunkKey(digest), bytes);
+  chunk: Uint8Array<ArrayBuffer>,
+): Promise<StoredChunk> {
+  const { stored, bytes } = await encodeChunk(place, chunk);
+  await place.store.write(chunkKey(digest), bytes);
+  return stored;
 }
 
 /** A chunk with its SHA-256, which is `null` for one that is all zeros. */

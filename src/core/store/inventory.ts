@@ -7,17 +7,28 @@ import { type ChunkIds, chunkIdOf, chunkIdsOf } from "./chunk-ids.ts";
 import { type Journal, type JournalHeader, readJournal } from "./journal.ts";
 import { decodeJson } from "./json.ts";
 import { folders, isLeaseHeadKey } from "./keys.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { chunkLength, type Manifest, readManifest } from "./manifest.ts";
 import { type OnUnreadable, orPassOver } from "./pass-over.ts";
+import { storedBytesOf } from "./stored-chunk.ts";
 import { readUses } from "./uses.ts";
 
 /** A manifest, with its chunks as numbers. */
-export type StoredImage = Omit<Manifest, "chunks"> & { readonly chunks: ChunkIds };
+export type StoredImage = Omit<Manifest, "chunks" | "stored"> & {
+  readonly chunks: ChunkIds;
+  /** Bytes that they take, by index. Absent if they all lie as they are. */
+  readonly storedBytes?: Float64Array | undefined;
+};
+
+export function storedImage({ stored, ...manifest }: Manifest): StoredImage {
+  const storedBytes = storedBytesOf(stored, (index) => chunkLength(manifest, index));
+  return { ...manifest, chunks: chunkIdsOf(manifest.chunks), storedBytes };
+}
 
 /** A journal, likewise. Its chunks are whole. */
 export interface StoredJournal {
   readonly header: JournalHeader;
   readonly chunks: ChunkIds;
+  readonly storedBytes?: Float64Array | undefined;
   /** Lengths of the compressed pieces of parts that were under way, by the same numbers. */
   readonly pieces: ReadonlyMap<number, number>;
 }
@@ -68,7 +79,7 @@ async function readImages(store: ByteStore, passOver: PassOver) {
   const unreadable: string[] = [];
   await eachOf(ids, async (id) => {
     const manifest = await passOver(() => readManifest(store, id));
-    if (manifest) images.set(id, { ...manifest, chunks: chunkIdsOf(manifest.chunks) });
+    if (manifest) images.set(id, storedImage(manifest));
     else unreadable.push(id);
   });
   return { images, unreadable };
@@ -96,11 +107,12 @@ async function readJournals(store: ByteStore, passOver: PassOver) {
   return { journals, journalIds: [...epochs.keys()], strayKeys };
 }
 
-function storedJournal({ header, digests, wire }: Journal): StoredJournal {
+function storedJournal({ header, digests, stored, wire }: Journal): StoredJournal {
   const pieces = [...wire.values()].flat();
   return {
     header,
     chunks: chunkIdsOf(digests),
+    storedBytes: storedBytesOf(stored, () => header.chunkBytes),
     pieces: new Map(pieces.map(({ sha256, bytes }) => [chunkIdOf(sha256), bytes])),
   };
 }

@@ -13,6 +13,7 @@ import { type ImageIdentity, imageId, isIdentity } from "../identity.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeSealed, encodeSealed } from "./json.ts";
 import { partialFolder, partialKey, wireKey } from "./keys.ts";
+import { isStoredChunks, type StoredChunk, type StoredChunks } from "./stored-chunk.ts";
 import { addWireNews, isWireNews, type WireNews, type WireParts, type WirePiece } from "./wire.ts";
 
 /** What the first segment says of the transfer. */
@@ -39,6 +40,8 @@ export interface JournalSegment {
   /** Index of the first of `digests`. From this index on, earlier segments do not count any more. */
   readonly from: number;
   readonly digests: ChunkDigests;
+  /** What is known of these chunks as they lie in the store. Absent if they all lie as they are. */
+  readonly stored?: StoredChunks | undefined;
   /** How far the upstream's file had come with them: followers' progress. */
   readonly file?: { readonly bytes: number; readonly totalBytes: number } | undefined;
   /** Compressed bytes of parts that are under way. */
@@ -49,6 +52,8 @@ export interface JournalSegment {
 export interface Journal {
   readonly header: JournalHeader;
   readonly digests: ChunkDigests;
+  /** What is known of these chunks. */
+  readonly stored: StoredChunks;
   /** Compressed bytes of the parts that were under way. */
   readonly wire: WireParts;
   /** How many parts, from the first on, have passed their check. */
@@ -65,6 +70,7 @@ export async function readJournal(
 ): Promise<Journal | undefined> {
   for (const epoch of epochs.toReversed()) {
     const digests: (string | null)[] = [];
+    const stored: (StoredChunk | null)[] = [];
     const wire = new Map<number, WirePiece[]>();
     let header: JournalHeader | undefined;
     let owner: string | undefined;
@@ -78,13 +84,17 @@ export async function readJournal(
       owner = segment.owner;
       header ??= segment.header;
       if (index === 0) chunksAtFirst = segment.digests.length;
-      for (const digest of segment.digests) digests.push(digest); // engines limit how many arguments there may be
+      stored.length = segment.from;
+      for (const [offset, digest] of segment.digests.entries()) {
+        digests.push(digest); // one by one: engines limit how many arguments there may be
+        stored.push(segment.stored?.[offset] ?? null);
+      }
       if (segment.wire) addWireNews(wire, segment.wire);
       provenParts = segment.wire?.provenParts ?? provenParts;
     }
     const hasGained =
       digests.length > chunksAtFirst || [...wire.values()].flat().some((piece) => piece.epoch === epoch);
-    if (header) return { header, digests, wire, provenParts, hasGained };
+    if (header) return { header, digests, stored, wire, provenParts, hasGained };
   }
   return undefined;
 }
@@ -176,8 +186,9 @@ async function lookThrough(store: ByteStore, id: string, epoch: number) {
 
 function isSegment(value: unknown): value is JournalSegment {
   if (!isRecord(value)) return false;
-  const { owner, header, from, digests, file, wire } = value;
+  const { owner, header, from, digests, stored, file, wire } = value;
   if (!isName(owner) || !isCount(from) || !isChunkDigests(digests)) return false;
+  if (!isOptional((of) => isStoredChunks(of) && of.length === digests.length, stored)) return false;
   return isOptional(isHeader, header) && isOptional(isFilePosition, file) && isOptional(isWireNews, wire);
 }
 

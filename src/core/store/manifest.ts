@@ -9,6 +9,7 @@ import type { ImageInfo } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { imageKey } from "./keys.ts";
+import { isStoredChunks, type StoredChunks } from "./stored-chunk.ts";
 
 /** A stored image. Times are milliseconds since 1970. */
 export interface Manifest {
@@ -17,6 +18,8 @@ export interface Manifest {
   readonly size: number;
   readonly chunkBytes: number;
   readonly chunks: ChunkDigests;
+  /** What is known of the chunks as they lie in the store. Absent if they all lie as they are. */
+  readonly stored?: StoredChunks | undefined;
   readonly digest: string;
   /** SHA-256 of the image as a file, if it was computed. */
   readonly sha256?: string | undefined;
@@ -111,6 +114,7 @@ function isManifestShape(value: unknown): value is Manifest {
     isMediaType(value["mime"]) &&
     isSha256(value["digest"]) &&
     isOptional(isSha256, value["sha256"]) &&
+    isOptional((stored) => isStoredChunks(stored) && stored.length === chunks.length, value["stored"]) &&
     [undefined, "parts", "file"].includes(value["cameBy"] as string | undefined) &&
     typeof value["pinned"] === "boolean"
   );

@@ -43,7 +43,7 @@ export interface ImageReader extends ChunkSource {
 /** Reads from chunk `from` to chunk `to`, exclusive. */
 export function readImage(
   place: ChunkPlace & { readonly memory: MemoryBudget },
-  manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks">,
+  manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks" | "stored">,
   from: number,
   to: number,
 ): ImageReader {
@@ -73,12 +73,19 @@ export function readImage(
     account.give(chunkBytes);
   };
 
+  /** While a chunk is read, its encoded bytes are in memory as well. */
+  const encodedBytes = (index: number) => {
+    const chunk = manifest.stored?.[index];
+    return chunk?.sha256 === undefined ? 0 : chunk.bytes;
+  };
+
   const start = (index: number) => {
     const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index), leaving.signal);
     pending.set(index, chunk);
     underWay.add(chunk);
     const ended = () => {
       underWay.delete(chunk);
+      account.give(encodedBytes(index));
       if (pending.get(index) === chunk) ready.add(index);
       readAhead(false);
     };
@@ -87,8 +94,10 @@ export function readImage(
   };
 
   /** Before the first chunk is taken, nobody gives anything up for it: two streams that nobody reads would take it from each other for ever. */
-  const take = (isAwaited: boolean) =>
-    isBegun ? account.tryTake(chunkBytes, isAwaited) : account.takeFree(chunkBytes);
+  const take = (index: number, isAwaited: boolean) => {
+    const bytes = chunkBytes + encodedBytes(index);
+    return isBegun ? account.tryTake(bytes, isAwaited) : account.takeFree(bytes);
+  };
 
   /** `isAwaited`: somebody wants the next chunk now. What comes after it waits for room in the budget. */
   const readAhead = (isAwaited: boolean) => {
@@ -97,7 +106,7 @@ export function readImage(
       if (pending.has(index)) continue;
       // More than a slow store can deliver soon would make all of it late.
       if (underWay.size > 0 && !place.store.hasRoomToRead(chunkLength(manifest, index))) return;
-      if (!take(isAwaited)) return;
+      if (!take(index, isAwaited)) return;
       start(index);
     }
   };
@@ -113,7 +122,7 @@ export function readImage(
     readAhead: () => readAhead(false),
     async look(index) {
       if (isOver || index < position || index >= to) return undefined;
-      if (!pending.has(index) && !account.takeFree(chunkBytes)) return undefined;
+      if (!pending.has(index) && !account.takeFree(chunkBytes + encodedBytes(index))) return undefined;
       const chunk = pending.get(index) ?? start(index);
       const bytes = await chunk.catch(() => undefined);
       // Whoever looks gets it in another way, and may mend it.

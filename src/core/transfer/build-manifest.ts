@@ -2,6 +2,7 @@
 import type { ImageIdentity } from "../identity.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { imageDigest, type Manifest } from "../store/manifest.ts";
+import { type StoredChunk, storedChunksOf } from "../store/stored-chunk.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
 import { mimeOf } from "./transfer-head.ts";
 
@@ -9,6 +10,8 @@ import { mimeOf } from "./transfer-head.ts";
 export interface Finished {
   readonly identity: ImageIdentity;
   readonly window: TransferWindow;
+  /** What is known of the chunks as they lie in the store. */
+  readonly written: ReadonlyMap<string, StoredChunk>;
   readonly file: UpstreamFile;
   readonly now: number;
   /** The manifest that it replaces. */
@@ -18,8 +21,16 @@ export interface Finished {
 }
 
 /** Describes what the window holds, all of it. */
-export async function buildManifest({ identity, window, file, now, ...rest }: Finished): Promise<Manifest> {
+export async function buildManifest({
+  identity,
+  window,
+  written,
+  file,
+  now,
+  ...rest
+}: Finished): Promise<Manifest> {
   const content = { size: window.size, chunkBytes: window.chunkBytes, chunks: [...window.digests] };
+  const stored = storedChunksOf(content.chunks, written);
   const digest = await imageDigest(content);
   const { previous } = rest;
   // The same content has the same one, whoever computed it.
@@ -28,6 +39,7 @@ export async function buildManifest({ identity, window, file, now, ...rest }: Fi
     identity,
     mime: mimeOf(file),
     ...content,
+    ...(stored && { stored }),
     digest,
     ...(sha256 !== undefined && { sha256 }),
     validators: file.response.validators,

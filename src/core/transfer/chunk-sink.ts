@@ -2,10 +2,10 @@
 
 import { StoreError } from "../errors.ts";
 import type { TransferWindow } from "../memory/window.ts";
-import type { ByteStore } from "../store/byte-store.ts";
-import { digestChunk, writeChunk } from "../store/chunk-store.ts";
+import { digestChunk } from "../store/chunk-store.ts";
 import type { Hasher } from "../types.ts";
 import type { DownloadSink } from "../upstream/job.ts";
+import type { ChunkWriter } from "./chunk-writer.ts";
 import { createHoldUp } from "./hold-up.ts";
 
 /** A sink into a window, and into a store for as long as that works. */
@@ -20,20 +20,18 @@ export interface ChunkSink extends DownloadSink {
 
 /**
  * Makes one. `onChunk` is called with one chunk after the other, also with those that come again; their bytes are lent to it until it settles.
- * Without a `store`, or once `admitChunk` has refused a chunk, chunks stay in memory until the
- * readers have them.
+ * Without a `writer`, or once it has refused a chunk, chunks stay in memory until the readers have them.
  */
 export function createChunkSink(
   window: TransferWindow,
-  store: ByteStore | undefined,
+  writer: ChunkWriter | undefined,
   hash: Hasher,
   storeTimeoutMs: number,
-  admitChunk: (digest: string, bytes: number) => Promise<boolean>,
   onStoreFault: (cause: unknown) => void,
   onChunk: (index: number, chunk: Uint8Array) => Promise<void> = async () => undefined,
 ): ChunkSink {
   const writes = new Set<Promise<void>>();
-  let isStoring = store !== undefined;
+  let isStoring = writer !== undefined;
   let buffer: Uint8Array<ArrayBuffer> | undefined;
   let filledBytes = 0;
   let nextIndex = 0;
@@ -41,23 +39,30 @@ export function createChunkSink(
   let failure: { readonly cause: unknown } | undefined;
 
   const giveUpStoring = () => {
-    if (!isStoring) return;
+    if (!isStoring) return false;
     isStoring = false;
     writes.clear(); // nobody waits for them any more
     window.abandonWrites();
     onStoreFault(new StoreError("The store delayed the delivery by more time than the download itself took"));
+    return false;
   };
-  const holdUp = createHoldUp(storeTimeoutMs, () => isStoring && window.isHeldUpByStore, giveUpStoring);
+  const holdUp = createHoldUp(
+    storeTimeoutMs,
+    () => isStoring && window.isHeldUpByStore,
+    () => writer?.stopEncoding() || giveUpStoring(),
+  );
 
   const startWrite = (index: number, digest: string, bytes: Uint8Array<ArrayBuffer>) => {
-    const write = writeChunk(store as ByteStore, digest, bytes).then(
-      () => window.settle(index, "stored"),
-      (cause: unknown) => {
+    const write = (writer as ChunkWriter)
+      .write(digest, bytes)
+      .catch((cause: unknown) => {
         if (isStoring) onStoreFault(cause);
-        isStoring = false;
-        window.settle(index, "unstored");
-      },
-    );
+        return false;
+      })
+      .then((isWritten) => {
+        isStoring &&= isWritten;
+        window.settle(index, isWritten ? "stored" : "unstored");
+      });
     writes.add(write);
     void write.finally(() => writes.delete(write));
   };
@@ -71,8 +76,6 @@ export function createChunkSink(
       await previous;
       const { digest, bytes } = await digesting;
       await onChunk(index, bytes);
-      const isRefused = isStoring && digest !== null && !(await admitChunk(digest, bytes.length));
-      if (isRefused) isStoring = false; // if it was stopped meanwhile, it stays stopped
       const isToStore = window.publish(index, digest, bytes, isStoring ? "writing" : "unstored");
       if (isToStore) startWrite(index, digest as string, bytes);
     })();

@@ -9,6 +9,7 @@ import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { isChunkSound } from "../store/chunk-store.ts";
 import { FileSha256 } from "../store/file-sha256.ts";
 import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import type { StoredChunk } from "../store/stored-chunk.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
 import { areOfParts } from "../upstream/part-list.ts";
@@ -24,7 +25,7 @@ export class Committer {
   readonly #share: Share;
   readonly #pieces: WirePieces;
   /** See {@link RunningTransfer}. */
-  readonly written = new Map<string, number>();
+  readonly written = new Map<string, StoredChunk>();
   /** Is given the chunks on their way, if the SHA-256 of the file is wanted. */
   readonly fileSha256: FileSha256 | undefined;
   readonly #onGivenUp: () => void;
@@ -94,7 +95,16 @@ export class Committer {
     return serially(async () => {
       try {
         const previous = await readManifest(store, id);
-        const manifest = await buildManifest({ identity, window, file, now: now(), previous, sha256 });
+        const { written } = this;
+        const manifest = await buildManifest({
+          identity,
+          window,
+          written,
+          file,
+          now: now(),
+          previous,
+          sha256,
+        });
         if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.#obstacle) return { obstacle: this.#obstacle };
@@ -134,12 +144,13 @@ export class Committer {
   }
 
   /** Makes room for a chunk and counts it in. `false` if there is no room: then the image is delivered, not stored. */
-  async admitChunk(digest: string, bytes: number): Promise<boolean> {
+  async admitChunk(digest: string, chunk: StoredChunk): Promise<boolean> {
+    if (this.#obstacle) return false;
     try {
-      const ask = () => admit(this.#context, bytes, this.#victims);
+      const ask = () => admit(this.#context, chunk.bytes, this.#victims);
       // What helps only if this process dies goes before the image itself.
       const isAdmitted = (await ask()) || ((await this.#pieces.giveRoom()) && (await ask()));
-      if (isAdmitted) this.written.set(digest, bytes);
+      if (isAdmitted) this.written.set(digest, chunk);
       else this.#tooLarge();
       return isAdmitted;
     } catch (cause) {

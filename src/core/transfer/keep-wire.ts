@@ -16,7 +16,10 @@ export function createWirePieces(
   const holdUp = createHoldUp(
     storeTimeoutMs,
     () => window.areReadersWaiting,
-    () => pieces.giveUpSlowStore(),
+    () => {
+      pieces.giveUpSlowStore();
+      return false;
+    },
   );
   const pieces = new WirePieces({
     id,

@@ -124,8 +124,9 @@ async function resume(
   const { validators } = journal.header;
   if (first && first.response.validators.etag !== validators.etag) return undefined;
   const open = (conditions: RequestConditions) => upstream.open(conditions, [validators.fileType]);
-  const { store, hash, memory } = work.context;
-  const file = await resumeFrom(journal, window, pieces, { store, hash, memory, signal, moved, open });
+  const { store, hash, codec, memory } = work.context;
+  const place = { store, hash, codec, memory };
+  const file = await resumeFrom(journal, window, pieces, { ...place, signal, moved, open });
   if (!file) return undefined;
   if (first) await discard(first.response);
   upstream.job.onResumed(file.response.fromByte ?? 0, undefined);
@@ -133,8 +134,9 @@ async function resume(
 }
 
 /** The chunks of an earlier transfer are ours from now on: its journal is deleted, even if we do not go on from it. */
-function inherit({ committer }: TransferWork, { header, digests }: Journal): void {
-  for (const digest of digests) if (digest !== null) committer.written.set(digest, header.chunkBytes);
+function inherit({ committer }: TransferWork, { header: { chunkBytes }, digests, stored }: Journal): void {
+  for (const [index, digest] of digests.entries())
+    if (digest !== null) committer.written.set(digest, stored[index] ?? { bytes: chunkBytes });
 }
 
 function watchedSink({ sink, share, committer, moved }: TransferWork): DownloadSink {

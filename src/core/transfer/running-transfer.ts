@@ -2,14 +2,15 @@
 
 import type { Cursor } from "../memory/cursor.ts";
 import type { TransferWindow } from "../memory/window.ts";
+import type { StoredChunk } from "../store/stored-chunk.ts";
 import type { TransferStart } from "./transfer-head.ts";
 import type { Outcome, TransferOptions } from "./transfer-options.ts";
 
 export interface RunningTransfer {
   readonly options: TransferOptions;
   readonly window: TransferWindow;
-  /** Chunks that it has written, or goes on from, with their bytes: its part of the store's room. */
-  readonly written: Map<string, number>;
+  /** Chunks that it has written, or goes on from: its part of the store's room. */
+  readonly written: Map<string, StoredChunk>;
   /** Compressed bytes that are kept of parts under way: their digests and lengths. */
   readonly pieces: ReadonlyMap<string, number>;
   /** Settles when the upstream has answered. */

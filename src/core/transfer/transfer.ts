@@ -1,18 +1,19 @@
 /** The life of one upstream transfer of one image: who holds it, and what happens when it ends. All its readers share it. */
 import type { ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError } from "../errors.ts";
-import { isMadeEachTime } from "../identity.ts";
 import type { Cursor } from "../memory/cursor.ts";
 import { TransferWindow } from "../memory/window.ts";
 import { writtenContent } from "../retention/content.ts";
 import { discard } from "../retention/discard.ts";
 import { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
+import { type StoredChunk, storedChunksOf } from "../store/stored-chunk.ts";
 import { asking } from "../store-fault.ts";
-import type { ImageVariant } from "../types.ts";
 import { isKnownDisk } from "../upstream/disk-signatures.ts";
 import { type ChunkSink, createChunkSink } from "./chunk-sink.ts";
+import { createChunkWriter } from "./chunk-writer.ts";
 import { Committer } from "./committer.ts";
+import { explained } from "./explained.ts";
 import { createWirePieces } from "./keep-wire.ts";
 import { obtainImage, type TransferWork } from "./obtain-image.ts";
 import { createUpstream } from "./open-upstream.ts";
@@ -27,7 +28,7 @@ export class Transfer implements RunningTransfer {
   readonly window: TransferWindow;
   readonly started: Promise<TransferStart>;
   readonly outcome: Promise<Outcome>;
-  readonly written: Map<string, number>;
+  readonly written: Map<string, StoredChunk>;
   readonly #context: ManagerContext;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
@@ -58,10 +59,11 @@ export class Transfer implements RunningTransfer {
     this.written = this.#committer.written;
     this.#sink = createChunkSink(
       this.window,
-      options.isStored ? context.store : undefined,
+      options.isStored
+        ? createChunkWriter(context, (...chunk) => this.#committer.admitChunk(...chunk))
+        : undefined,
       context.hash,
       context.storeTimeoutMs,
-      (digest, bytes) => this.#committer.admitChunk(digest, bytes),
       (cause) => this.#committer.storeFault("write", cause),
       (index, chunk) => this.#lookAt(index, chunk),
     );
@@ -225,6 +227,7 @@ export class Transfer implements RunningTransfer {
         signal: this.#signal,
         window: this.window,
         pieces: this.#pieces,
+        storedOf: (digests) => storedChunksOf(digests, this.written),
         seenLeases,
         onLeaving: () => this.#discard(),
         // Each wait for the upstream, and each pause before another try, ends by then; and then something moves.
@@ -235,13 +238,4 @@ export class Transfer implements RunningTransfer {
       !this.options.isStored || !store.canLease,
     );
   }
-}
-
-/** Explains different bytes if the upstream builds the image for each download. */
-function explained(failure: unknown, variant: ImageVariant): unknown {
-  if (!(failure instanceof ImageChangedError) || !isMadeEachTime(variant)) return failure;
-  return new ImageChangedError(
-    "The upstream builds this image for each download (development mode or other settings), so a broken download can't be continued: get the image again",
-    { cause: failure },
-  );
 }

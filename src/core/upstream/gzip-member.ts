@@ -2,10 +2,11 @@
  * The members of a gzip file, each on its way through an inflater that does not tell at which byte its member ends. A member is complete if the
  * last four bytes that were written (ISIZE, RFC 1952) equal what has been inflated.
  */
+
+import { leaveInflater } from "../leave-inflater.ts";
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import { sleep } from "../waiting.ts";
 import { concat } from "./concat.ts";
-import { leaveInflater } from "./leave-inflater.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 

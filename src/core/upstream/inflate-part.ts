@@ -4,11 +4,11 @@
  */
 import { crc32 } from "../crc32.ts";
 import { foreignError } from "../foreign-error.ts";
+import { leaveInflater } from "../leave-inflater.ts";
 import { arePiecesOurs, detachBuffer } from "../memory/free.ts";
 import type { ImagePart } from "../types.ts";
 import type { FilePart } from "./file-parts.ts";
 import type { Inflater } from "./gzip-member.ts";
-import { leaveInflater } from "./leave-inflater.ts";
 import { provePacked } from "./prove-packed.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;

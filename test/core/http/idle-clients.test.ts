@@ -1,10 +1,10 @@
 // Clients that ask and never read: what they hold is `memoryBytes` for all of them, and one chunk for each.
 import { expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { webHash } from "../../../src/core/digest.ts";
 import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { readImage } from "../../../src/core/store/read-image.ts";
+import { placeOf } from "../../support/chunk-place.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes } from "../../support/test-manager.ts";
@@ -17,7 +17,7 @@ const path = `/images/${slug}/${version}`;
 test("many streams of which each has handed out a chunk hold no more than the budget", async () => {
   const image = { size: chunks * chunkBytes, chunkBytes, chunks: Array<null>(chunks).fill(null) };
   const memory = createMemoryBudget(4 * chunkBytes);
-  const place = { store: createByteStore(memoryAdapter(), "p"), hash: webHash, memory };
+  const place = { ...placeOf(createByteStore(memoryAdapter(), "p")), memory };
   const sources = Array.from({ length: 64 }, () => readImage(place, image, 0, chunks));
   for (const source of sources) expect((await source.next())?.length).toBe(chunkBytes);
   expect(memory.usedBytes).toBeLessThanOrEqual(4 * chunkBytes);

@@ -130,6 +130,7 @@ describe("runs in vain", () => {
   const journal = (facts: object, hasGained: boolean) => ({
     header: { ...header, ...facts },
     digests: [],
+    stored: [],
     wire: new Map(),
     provenParts: 0,
     hasGained,

@@ -11,6 +11,8 @@ import { digestChunk, writeChunk } from "../../../src/core/store/chunk-store.ts"
 import type { Manifest } from "../../../src/core/store/manifest.ts";
 import { readImage } from "../../../src/core/store/read-image.ts";
 import { createChunkSink } from "../../../src/core/transfer/chunk-sink.ts";
+import { createChunkWriter } from "../../../src/core/transfer/chunk-writer.ts";
+import { placeOf } from "../../support/chunk-place.ts";
 import { collect } from "../../support/collect.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { noise } from "../../support/scripted-upstream.ts";
@@ -32,10 +34,9 @@ async function transfer(
 ) {
   const sink = createChunkSink(
     window,
-    createByteStore(storage, "p"),
+    createChunkWriter({ ...placeOf(createByteStore(storage, "p")), memory: budget }, async () => true),
     webHash,
     5_000,
-    async () => true,
     isBroken ? () => undefined : noFault,
   );
   let peakBytes = 0;
@@ -185,13 +186,13 @@ test("a cached image that is left while a chunk is being read gives back all its
     Array.from({ length: 8 }, async (_, index) => {
       const chunk = image.slice(index * chunkBytes, (index + 1) * chunkBytes);
       const { digest } = await digestChunk(chunk);
-      await writeChunk(store, digest!, chunk);
+      await writeChunk(placeOf(store), digest!, chunk);
       return digest;
     }),
   );
   const manifest = { size: 8 * chunkBytes, chunkBytes, chunks: digests } as unknown as Manifest;
   const budget = createMemoryBudget(100 * chunkBytes);
-  const source = readImage({ store, hash: webHash, memory: budget }, manifest, 0, 8);
+  const source = readImage({ ...placeOf(store), memory: budget }, manifest, 0, 8);
   const pending = source.next();
   expect(budget.usedBytes).toBe(2 * chunkBytes); // more once the store has shown how fast it is
   source.close();

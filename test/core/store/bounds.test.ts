@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { bounds } from "../../../src/core/bounds.ts";
-import { webHash } from "../../../src/core/digest.ts";
 import type { StoreDriver, StoreReadOptions } from "../../../src/core/index.ts";
 import { toBase64 } from "../../../src/core/store/base64.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
@@ -17,6 +16,7 @@ import {
   useKey,
 } from "../../../src/core/store/keys.ts";
 import { type Manifest, writeManifest } from "../../../src/core/store/manifest.ts";
+import { placeOf } from "../../support/chunk-place.ts";
 
 const kinds: [kind: string, key: string, maxBytes: number][] = [
   ["a manifest", imageKey("pi~1~ab"), bounds.manifestBytes],
@@ -55,7 +55,7 @@ describe.each(kinds)("%s", (_, key, maxBytes) => {
 
 test("of a chunk whose length is known no more is asked for than that, and what an encoding may add", async () => {
   const { store, asked } = storeOf(10);
-  await readChunk({ store, hash: webHash }, "ab".repeat(32), 1000);
+  await readChunk(placeOf(store), "ab".repeat(32), 1000);
   expect(asked).toEqual([1000 + bounds.chunkEncodingBytes]);
 });
 

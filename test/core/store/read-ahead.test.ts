@@ -1,11 +1,12 @@
 // How far a stored image is read ahead: by bytes, within bounds, and never beyond the memory budget.
 import { expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { sha256Hex, webHash } from "../../../src/core/digest.ts";
+import { sha256Hex } from "../../../src/core/digest.ts";
 import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
 import { createByteStore } from "../../../src/core/store/byte-store.ts";
 import { writeChunk } from "../../../src/core/store/chunk-store.ts";
 import { type ImageReader, readImage } from "../../../src/core/store/read-image.ts";
+import { placeOf } from "../../support/chunk-place.ts";
 
 const MiB = 1024 * 1024;
 
@@ -29,7 +30,7 @@ test.each([
   chunks[0] = await sha256Hex(first);
   const budget = createMemoryBudget(memoryBytes);
   const source = readImage(
-    { store, hash: webHash, memory: budget },
+    { ...placeOf(store), memory: budget },
     { size: 40 * chunkBytes, chunkBytes, chunks },
     0,
     40,
@@ -50,12 +51,7 @@ test("of a store that has not shown how fast it is, two chunks are asked for", a
   const store = createByteStore({ ...memoryAdapter(), getItemRaw }, "p");
   const chunks = Array.from({ length: 40 }, (_, index) => index.toString(16).padStart(64, "0"));
   const memory = createMemoryBudget(1024 * MiB);
-  const source = readImage(
-    { store, hash: webHash, memory },
-    { size: 40 * MiB, chunkBytes: MiB, chunks },
-    0,
-    40,
-  );
+  const source = readImage({ ...placeOf(store), memory }, { size: 40 * MiB, chunkBytes: MiB, chunks }, 0, 40);
   source.next().catch(() => undefined);
   expect(started).toBe(2);
   source.close();
@@ -68,7 +64,7 @@ async function readerWithin(memoryBytes: number) {
     Array.from({ length: 8 }, async (_, index) => {
       const chunk = new Uint8Array(1000).fill(index + 1);
       const digest = await sha256Hex(chunk);
-      await writeChunk(store, digest, chunk);
+      await writeChunk(placeOf(store), digest, chunk);
       return digest;
     }),
   );
@@ -81,7 +77,7 @@ async function readerWithin(memoryBytes: number) {
     },
   };
   const memory = createMemoryBudget(memoryBytes);
-  const place = { store: counting, hash: webHash, memory };
+  const place = { ...placeOf(counting), memory };
   return { memory, read, reader: readImage(place, { size: 8000, chunkBytes: 1000, chunks }, 0, 8) };
 }
 

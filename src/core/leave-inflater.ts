@@ -1,5 +1,5 @@
 /** Ends an inflater early without a crash of the process. */
-import { startTimer } from "../clock.ts";
+import { startTimer } from "./clock.ts";
 
 /**
  * Ends both sides of an inflater. Node 22 and 24 die of "Controller is already closed" if the readable side of a
