@@ -168,6 +168,11 @@ export class TransferWindow {
     this.#changed();
   }
 
+  /** Whether no more chunks come. */
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
   /** Whether all chunks are published, so that `size` is the image's. */
   get isWhole(): boolean {
     return this.#end !== undefined && !("failure" in this.#end);

@@ -1,5 +1,5 @@
 /** The room that transfers take in the store, in the same form as that of images. */
-import { chunkIdOf } from "../store/chunk-ids.ts";
+import { chunkIdOf, pieceIdOf } from "../store/chunk-ids.ts";
 import type { StoredJournal } from "../store/inventory.ts";
 import type { StoredChunk } from "../store/stored-chunk.ts";
 import type { Content } from "./accounting.ts";
@@ -13,7 +13,7 @@ export function contentOf({ header: { chunkBytes }, chunks, storedBytes, pieces 
 export interface WritingTransfer {
   /** Chunks that it has written, or goes on from. */
   readonly written: Map<string, StoredChunk>;
-  /** Compressed pieces of parts under way that it has written, or goes on from, with their bytes. */
+  /** Keys of compressed pieces of parts under way that it has written, or goes on from, with their bytes. */
   readonly pieces: ReadonlyMap<string, number>;
   readonly window: { readonly chunkBytes: number };
 }
@@ -21,7 +21,7 @@ export interface WritingTransfer {
 /** What a running transfer has written. */
 export function writtenContent({ written, pieces, window: { chunkBytes } }: WritingTransfer): Content {
   const chunks = Float64Array.from(written.keys(), chunkIdOf);
-  const otherBytes = new Map([...pieces].map(([sha256, bytes]) => [chunkIdOf(sha256), bytes]));
+  const otherBytes = new Map([...pieces].map(([key, bytes]) => [pieceIdOf(key), bytes]));
   const storedBytes = Array.from(written.values(), ({ bytes }) => bytes);
   return { chunkBytes, size: chunks.length * chunkBytes, chunks, storedBytes, pieces: otherBytes };
 }

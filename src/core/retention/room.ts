@@ -114,7 +114,8 @@ function partialsOf(context: ManagerContext, inventory: Inventory): Tenant[] {
   return [...inventory.journals].map(([id, journal]) => ({
     id,
     isPartial: true,
-    content: contentOf(journal),
+    // What a transfer of this process has, it knows better: its journal may still name pieces that have given their room to chunks.
+    content: contentOf(running.has(id) ? { ...journal, pieces: new Map() } : journal),
     usedAt: journal.header.startedAt,
     isSpared: running.has(id) || isLeased(context, inventory, id),
   }));

@@ -1,16 +1,14 @@
 /** Writes the journal of a running transfer, so that other processes can follow or continue it. */
 
+import { monotonicMs } from "../clock.ts";
 import type { ChunkDigests } from "../digest.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, removeJournals, writeSegment } from "../store/journal.ts";
 import type { StoredChunks } from "../store/stored-chunk.ts";
-import { sleep } from "../waiting.ts";
+import { segmentDue, wholeStoredChunks } from "./journal-pace.ts";
 import type { Lease } from "./lease.ts";
 import type { WirePieces } from "./wire-pieces.ts";
-
-/** How soon is soon enough for a piece to wait for the next chunk. */
-const joinMs = 50;
 
 /** A journal that is being written. */
 export interface KeptJournal {
@@ -18,8 +16,8 @@ export interface KeptJournal {
   readonly segments: number;
   /** Settles when it is written down that chunks from an index on do not count any more. */
   takeBack(index: number): Promise<void>;
-  /** Settles when all that is stored by then is written down. */
-  stop(): Promise<void>;
+  /** Settles when nothing is being written. `isLeft`: all that is stored by then is written down, for the next transfer. */
+  stop(isLeft: boolean): Promise<void>;
 }
 
 /**
@@ -39,8 +37,10 @@ export function keepJournal(
 ): KeptJournal {
   let written = 0;
   let segment = 0;
+  let writtenMs = monotonicMs();
   let isFaulty = false;
   const stopping = Promise.withResolvers<"stop">();
+  let takenBack = Promise.withResolvers<void>();
 
   // Segments are numbered, so they are written one after the other.
   let last: Promise<void> = Promise.resolve();
@@ -50,6 +50,7 @@ export function keepJournal(
     return result;
   };
 
+  const isAnyToSay = () => wholeStoredChunks(window) > written || pieces.news.isAny;
   const append = () => inTurn(appendNow);
   const appendNow = async () => {
     const until = Math.max(written, wholeStoredChunks(window)); // what was taken back is told by `takeBack`
@@ -68,6 +69,7 @@ export function keepJournal(
     await writeSegment(store, id, lease.epoch, segment, entry);
     written = until;
     segment += 1;
+    writtenMs = monotonicMs();
     if (news) pieces.news.written(news);
     pieces.chunksNamed(written * window.chunkBytes);
   };
@@ -80,15 +82,14 @@ export function keepJournal(
 
   const writing = (async () => {
     await append();
-    await removeJournals(store, id, previous, pieces.keys); // ours has by now what they had
-    for (let isEnd = false; ; ) {
-      const more = isEnd ? [] : [window.storedBeyond(written)];
-      const news = pieces.news.arrival.then(() => "news" as const);
-      let what = await Promise.race([...more, news, stopping.promise]);
-      if (what === "news" && !isEnd) what = await soon(Promise.race([...more, stopping.promise]));
+    await removeJournals(store, id, previous, new Set(pieces.written.keys())); // ours has by now what they had
+    for (;;) {
+      const waiting = new AbortController();
+      const due = segmentDue(window, pieces.news, { named: written, writtenMs }, waiting.signal);
+      const what = await Promise.race([due, takenBack.promise, stopping.promise]);
+      waiting.abort();
       if (what === "stop") return;
-      isEnd = wholeStoredChunks(window) <= written && !pieces.news.isAny; // a short chunk: the end
-      if (!isEnd) await append();
+      if (isAnyToSay()) await append();
     }
   })().catch(fail);
 
@@ -102,31 +103,14 @@ export function keepJournal(
         await writeSegment(store, id, lease.epoch, segment, { owner: lease.owner, from: index, digests: [] });
         written = index;
         segment += 1;
+        takenBack.resolve(); // the chunks to wait for are others now
+        takenBack = Promise.withResolvers();
       }).catch(fail);
     },
-    async stop() {
+    async stop(isLeft) {
       stopping.resolve("stop");
       await writing;
-      if (!isFaulty && (wholeStoredChunks(window) > written || pieces.news.isAny)) await append().catch(fail);
+      if (isLeft && !isFaulty && isAnyToSay()) await append().catch(fail);
     },
   };
-}
-
-/** A piece waits for the next chunk, if that comes soon: one segment for both. */
-async function soon<T>(coming: Promise<T>): Promise<T | undefined> {
-  const waiting = new AbortController();
-  const late = sleep(joinMs, waiting.signal).then(
-    () => undefined,
-    () => undefined,
-  );
-  try {
-    return await Promise.race([coming, late]);
-  } finally {
-    waiting.abort();
-  }
-}
-
-/** The last, short chunk is the manifest's to tell. */
-function wholeStoredChunks(window: TransferWindow): number {
-  return Math.min(window.storedCount, Math.floor(window.size / window.chunkBytes));
 }

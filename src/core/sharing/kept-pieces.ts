@@ -31,9 +31,9 @@ export class KeptPieces {
     return [...this.#parts.values()].flat();
   }
 
-  /** Keys of all pieces. */
-  get keys(): Set<string> {
-    return new Set(this.all.map((piece) => wireKey(this.#place.id, piece)));
+  /** Their keys and lengths. */
+  get stored(): Map<string, number> {
+    return new Map(this.all.map((piece) => [wireKey(this.#place.id, piece), piece.bytes]));
   }
 
   of(part: number): readonly WirePiece[] {

@@ -132,7 +132,7 @@ export class Share {
   async #leave(isDone: boolean): Promise<void> {
     this.#isOff = true;
     await this.#options.pieces.stop(!isDone && this.#journal !== undefined);
-    await this.#journal?.stop();
+    await this.#journal?.stop(!isDone);
     const lease = this.#lease;
     const hasStored = this.#options.window.storedCount > 0;
     const isToGo = isDone || !hasStored;

@@ -1,5 +1,6 @@
 /** The piece of a part's compressed bytes that is being filled. It is due when it is full, or when its bytes have waited for long. */
 import { monotonicMs } from "../clock.ts";
+import { pieceSealBytes } from "../store/wire.ts";
 
 /** Large pieces cost few requests. A kill costs the one that is being filled and the one that is being written. */
 const maxPieceBytes = 4 * 1024 * 1024;
@@ -13,18 +14,24 @@ export interface Filling {
   readonly part: number;
   readonly etag: string;
   readonly offset: number;
-  /** Bytes of its buffer. */
+  /** How many it has room for. */
   readonly heldBytes: number;
-  /** What is in it. The buffer is the caller's from then on. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How many are in it. */
+  readonly bytes: number;
+  /** What is in it, and room for a seal. The buffer is the caller's from then on. */
+  readonly value: Uint8Array<ArrayBuffer>;
   /** Copies as many bytes as there is room for, and says how many. */
   add(bytes: Uint8Array): number;
   isDue(): boolean;
 }
 
-/** Bytes of the next piece, of so many that are still to come. Not more than a chunk: what a store takes was considered there. */
+/**
+ * Bytes of the next piece, of so many that are still to come; 0 if so few are not worth their requests to the store. It takes no more room
+ * than a chunk: what a store takes was considered there.
+ */
 export function fillingBytes(leftBytes: number, chunkBytes: number): number {
-  return Math.min(maxPieceBytes, leftBytes, chunkBytes);
+  const valueBytes = Math.min(maxPieceBytes, chunkBytes);
+  return leftBytes < valueBytes / 4 ? 0 : Math.min(leftBytes, valueBytes - pieceSealBytes);
 }
 
 /** An empty one. `partStartedMs`: since when its part comes, on `performance`'s clock. */
@@ -33,7 +40,7 @@ export function createFilling(
   heldBytes: number,
   partStartedMs: number,
 ): Filling {
-  const buffer = new Uint8Array(heldBytes);
+  const buffer = new Uint8Array(heldBytes + pieceSealBytes);
   const startedMs = monotonicMs();
   let filledBytes = 0;
   return {
@@ -42,10 +49,13 @@ export function createFilling(
     offset,
     heldBytes,
     get bytes() {
-      return filledBytes === buffer.length ? buffer : buffer.slice(0, filledBytes);
+      return filledBytes;
+    },
+    get value() {
+      return filledBytes === heldBytes ? buffer : buffer.slice(0, filledBytes + pieceSealBytes);
     },
     add(bytes) {
-      const taken = bytes.subarray(0, buffer.length - filledBytes);
+      const taken = bytes.subarray(0, heldBytes - filledBytes);
       buffer.set(taken, filledBytes);
       filledBytes += taken.length;
       return taken.length;
@@ -53,7 +63,7 @@ export function createFilling(
     isDue() {
       const nowMs = monotonicMs();
       const ageMs = Math.max(maxAgeMs, (nowMs - partStartedMs) * maxAgeShare);
-      return filledBytes === buffer.length || nowMs - startedMs >= ageMs;
+      return filledBytes === heldBytes || nowMs - startedMs >= ageMs;
     },
   };
 }

@@ -1,17 +1,18 @@
 /**
  * Keeps the compressed bytes of parts as they come over the wire, in pieces, until the chunks that are made of them are in the journal.
- * A piece is hashed, named by the journal, then written. That is done one piece at a time, so a kill costs no more than the bytes of two.
+ * A piece is named by the journal, then written, one piece at a time: so a kill costs no more than the bytes of two.
  */
 import { monotonicMs } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import type { MemoryAccount, MemoryBudget } from "../memory/budget.ts";
 import { detachIfWhole } from "../memory/free.ts";
 import { wireKey } from "../store/keys.ts";
-import { endOf, type WireParts } from "../store/wire.ts";
+import { endOf, sealWirePiece, type WireParts } from "../store/wire.ts";
 import type { ImagePart } from "../types.ts";
 import type { KeptBytes, WireKeep } from "../upstream/job.ts";
 import { KeptPieces, type PieceStore } from "./kept-pieces.ts";
 import { createFilling, type Filling, fillingBytes } from "./wire-filling.ts";
+import { PieceNames } from "./wire-names.ts";
 import { PendingNews } from "./wire-news.ts";
 
 /** What keeping needs. */
@@ -37,9 +38,9 @@ export class WirePieces implements WireKeep {
   /** How often each part was dropped. What was being taken then is of no use any more. */
   readonly #drops = new Map<number, number>();
   readonly #off = Promise.withResolvers<void>();
-  #epoch: number | undefined;
+  /** Set when there is a journal that names pieces. */
+  #names: PieceNames | undefined;
   #parts: readonly ImagePart[] = [];
-  #count = 0;
   #current: { readonly part: number; readonly startedMs: number } | undefined;
   #filling: Filling | undefined;
   #isOff: boolean;
@@ -53,13 +54,9 @@ export class WirePieces implements WireKeep {
     this.#isOff = !options.isKeeping;
   }
 
-  /** Digests and lengths of all pieces. */
+  /** Keys and lengths of all pieces. */
   get written(): Map<string, number> {
-    return new Map(this.#pieces.all.map(({ sha256, bytes }) => [sha256, bytes]));
-  }
-
-  get keys(): Set<string> {
-    return this.#pieces.keys;
+    return this.#pieces.stored;
   }
 
   /** Goes on from what an earlier transfer kept of some parts, and from as many parts as have passed their check. */
@@ -74,7 +71,7 @@ export class WirePieces implements WireKeep {
 
   /** From now on there is a journal that names pieces. */
   begin(epoch: number, parts: readonly ImagePart[]): void {
-    this.#epoch = epoch;
+    this.#names = new PieceNames(epoch, this.news, (part, offset) => this.#bytesAt(part, offset));
     this.#parts = parts;
     this.news.tell(this.#pieces.all);
   }
@@ -85,7 +82,7 @@ export class WirePieces implements WireKeep {
   }
 
   async take(part: number, etag: string, offset: number, bytes: Uint8Array): Promise<void> {
-    if (this.#epoch === undefined || this.#finished.has(part) || this.#endOf(part) !== offset) return;
+    if (!this.#names || this.#finished.has(part) || this.#endOf(part) !== offset) return;
     const drops = this.#drops.get(part);
     const isWanted = () => !this.#isOff && this.#drops.get(part) === drops;
     for (let taken = 0; taken < bytes.length; ) {
@@ -103,7 +100,8 @@ export class WirePieces implements WireKeep {
     if (this.#filling?.part === part) this.#letGo();
     await this.#storing;
     this.#ends.delete(part);
-    if (await this.#pieces.remove(part)) this.news.drop(part);
+    const areNamesLeft = this.#names?.drop(part) ?? false;
+    if ((await this.#pieces.remove(part)) || areNamesLeft) this.news.drop(part);
   }
 
   /** The journal names the chunks up to this byte of the image: what they are made of is not needed any more. */
@@ -167,13 +165,17 @@ export class WirePieces implements WireKeep {
     if (this.#filling?.part === part) return this.#filling;
     this.#letGo(); // the end of another part: it is not much
     if (this.#current?.part !== part) this.#current = { part, startedMs: monotonicMs() };
-    const size = fillingBytes(this.#parts[part]!.wireBytes - offset, this.#options.chunkBytes);
-    if (size <= 0) return undefined;
+    const size = this.#bytesAt(part, offset);
+    if (size === 0) return undefined;
     // While one piece is on its way to the store, there may be no memory for another.
     while (isWanted() && !this.#account.tryTake(size)) await this.#stored();
     if (!isWanted()) return undefined;
     this.#filling = createFilling({ part, etag, offset }, size, this.#current.startedMs);
     return this.#filling;
+  }
+
+  #bytesAt(part: number, offset: number): number {
+    return fillingBytes(this.#parts[part]!.wireBytes - offset, this.#options.chunkBytes);
   }
 
   /** The filling goes to the store, once the piece before it is there. */
@@ -192,25 +194,17 @@ export class WirePieces implements WireKeep {
 
   async #store(filling: Filling): Promise<void> {
     const { id, store, hash, admit, removed } = this.#options;
-    const { part, etag, offset, heldBytes } = filling;
     try {
-      const { sha256, bytes } = await hash(filling.bytes);
-      const piece = {
-        part,
-        etag,
-        epoch: this.#epoch!,
-        n: this.#count++,
-        offset,
-        bytes: bytes.length,
-        sha256,
-      };
-      if (!(await admit(bytes.length))) return this.giveUp();
-      if (!(await this.news.named(piece))) return removed(bytes.length);
+      if (!(await admit(filling.bytes))) return this.giveUp();
+      const piece = await this.#names!.claim(filling);
+      if (!piece) return removed(filling.bytes);
+      const value = await sealWirePiece(hash, id, piece, filling.value);
       this.#pieces.add(piece);
-      await store.write(wireKey(id, piece), bytes);
-      detachIfWhole(bytes);
+      await store.write(wireKey(id, piece), value);
+      this.news.stored(piece);
+      detachIfWhole(value);
     } finally {
-      this.#account.give(heldBytes);
+      this.#account.give(filling.heldBytes);
     }
   }
 

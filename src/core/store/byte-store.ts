@@ -40,6 +40,8 @@ export interface ByteStore {
   removeMany(keys: readonly string[]): Promise<void>;
   /** Deletes the value in the background. Nobody waits, and a failure is not reported. */
   removeSometime(key: string): void;
+  /** Whether there is anything under a key. */
+  has(key: string): Promise<boolean>;
   /** Keys below a folder (which ends in `:`), as far as the store lists them. */
   list(folder: string): Promise<string[]>;
   createIfAbsent(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult>;
@@ -197,6 +199,7 @@ export function createByteStore(
           ? removeBatches(keys, calls.removeMany, (call) => guarded("remove", call))
           : removeEach(keys, remove),
       removeSometime: (key) => void calls.remove(key).catch(() => undefined),
+      has: (key) => guarded("read", () => calls.has(key)),
       list: (folder) => guarded("list", () => calls.list(folder)),
       createIfAbsent: (key, bytes) => guarded("create", () => calls.create(key, bytes)),
     };

@@ -3,10 +3,10 @@
 import { isTime } from "../checks.ts";
 import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { type ChunkIds, chunkIdOf, chunkIdsOf } from "./chunk-ids.ts";
+import { type ChunkIds, chunkIdsOf, pieceIdOf } from "./chunk-ids.ts";
 import { type Journal, type JournalHeader, readJournal } from "./journal.ts";
 import { decodeJson } from "./json.ts";
-import { folders, isLeaseHeadKey } from "./keys.ts";
+import { folders, isLeaseHeadKey, wireKey } from "./keys.ts";
 import { chunkLength, type Manifest, readManifest } from "./manifest.ts";
 import { type OnUnreadable, orPassOver } from "./pass-over.ts";
 import { storedBytesOf } from "./stored-chunk.ts";
@@ -102,18 +102,18 @@ async function readJournals(store: ByteStore, passOver: PassOver) {
         [...of].sort((a, b) => a - b),
       ),
     );
-    if (journal) journals.set(id, storedJournal(journal));
+    if (journal) journals.set(id, storedJournal(id, journal));
   });
   return { journals, journalIds: [...epochs.keys()], strayKeys };
 }
 
-function storedJournal({ header, digests, stored, wire }: Journal): StoredJournal {
-  const pieces = [...wire.values()].flat();
+function storedJournal(id: string, { header, digests, stored, wire, isStored }: Journal): StoredJournal {
+  const pieces = [...wire.values()].flat().filter(isStored);
   return {
     header,
     chunks: chunkIdsOf(digests),
     storedBytes: storedBytesOf(stored, () => header.chunkBytes),
-    pieces: new Map(pieces.map(({ sha256, bytes }) => [chunkIdOf(sha256), bytes])),
+    pieces: new Map(pieces.map((piece) => [pieceIdOf(wireKey(id, piece)), piece.bytes])),
   };
 }
 

@@ -58,6 +58,8 @@ export interface Journal {
   readonly wire: WireParts;
   /** How many parts, from the first on, have passed their check. */
   readonly provenParts: number;
+  /** Whether the journal says of a piece that it names that it is stored. */
+  isStored(piece: WirePiece): boolean;
   /** Whether its owner got further than the owner before. */
   readonly hasGained: boolean;
 }
@@ -76,6 +78,7 @@ export async function readJournal(
     let owner: string | undefined;
     let provenParts = 0;
     let chunksAtFirst = 0;
+    let storedBelow = 0;
     for (let index = 0; ; index++) {
       const segment = await readSegment(store, id, epoch, index, owner);
       if (!segment || segment.from > digests.length) break;
@@ -91,10 +94,14 @@ export async function readJournal(
       }
       if (segment.wire) addWireNews(wire, segment.wire);
       provenParts = segment.wire?.provenParts ?? provenParts;
+      storedBelow = segment.wire?.storedBelow ?? storedBelow;
     }
-    const hasGained =
-      digests.length > chunksAtFirst || [...wire.values()].flat().some((piece) => piece.epoch === epoch);
-    if (header) return { header, digests, stored, wire, provenParts, hasGained };
+    if (!header) continue;
+    const isStored = (piece: WirePiece) => piece.epoch !== epoch || piece.n < storedBelow;
+    const ownPiece = [...wire.values()].flat().find((piece) => piece.epoch === epoch);
+    const hasPiece = async () => ownPiece !== undefined && (await store.has(wireKey(id, ownPiece)));
+    const hasGained = digests.length > chunksAtFirst || (await hasPiece());
+    return { header, digests, stored, wire, provenParts, isStored, hasGained };
   }
   return undefined;
 }

@@ -1,9 +1,11 @@
 /**
  * Compressed bytes of parts that are under way, in pieces. A process that goes on after another inflates them again, instead of fetching
- * them again. The journal names each piece before it is written. So every piece can be found, counted and deleted by the journal.
+ * them again. The journal names each piece before it is written. So every piece can be found, counted and deleted by the journal. A name is
+ * known before the bytes are: what proves them stands at the end of the piece.
  */
 import { bounds } from "../bounds.ts";
-import { isCount, isHeaderValue, isOptional, isRecord, isSha256 } from "../checks.ts";
+import { isCount, isHeaderValue, isOptional, isRecord } from "../checks.ts";
+import { hexOf, sha256OfText } from "../digest.ts";
 import type { Hasher } from "../types.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { wireKey } from "./keys.ts";
@@ -19,9 +21,12 @@ export interface WirePiece {
   readonly n: number;
   /** Its place in the part's file. */
   readonly offset: number;
+  /** Without the seal. */
   readonly bytes: number;
-  readonly sha256: string;
 }
+
+/** Bytes of the SHA-256 that a stored piece ends with. */
+export const pieceSealBytes = 32;
 
 /** What a segment of a journal says of pieces. */
 export interface WireNews {
@@ -29,6 +34,8 @@ export interface WireNews {
   readonly dropped: readonly number[];
   /** New ones. One at the place of an earlier one takes its place, and that of all pieces after it. */
   readonly pieces: readonly WirePiece[];
+  /** Pieces of this epoch with a number below this one are stored. Of the others it is not known whether they have come. */
+  readonly storedBelow?: number | undefined;
   /** How many parts, from the first on, have passed their check by now. Their chunks are right. */
   readonly provenParts?: number | undefined;
 }
@@ -62,16 +69,39 @@ export async function readWirePiece(
   piece: WirePiece,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const stored = await store.read(wireKey(id, piece), piece.bytes, signal);
-  if (stored?.length !== piece.bytes) return undefined;
+  const length = piece.bytes + pieceSealBytes;
+  const stored = await store.read(wireKey(id, piece), length, signal);
+  if (stored?.length !== length) return undefined;
+  const seal = hexOf(stored.subarray(piece.bytes));
+  stored.set(await sha256OfPlace(id, piece), piece.bytes);
   const { sha256, bytes } = await hash(stored);
-  return sha256 === piece.sha256 ? bytes : undefined;
+  return sha256 === seal ? bytes.subarray(0, piece.bytes) : undefined;
+}
+
+/** Seals a piece whose value has room for that at its end, and returns the value. */
+export async function sealWirePiece(
+  hash: Hasher,
+  id: string,
+  piece: WirePiece,
+  value: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  value.set(await sha256OfPlace(id, piece), piece.bytes);
+  const { sha256, bytes } = await hash(value);
+  for (let at = 0; at < pieceSealBytes; at++)
+    bytes[piece.bytes + at] = Number.parseInt(sha256.slice(2 * at, 2 * at + 2), 16);
+  return bytes;
+}
+
+/** Part of what is hashed: a piece that an older transfer has left under the same key is none of this one. */
+function sha256OfPlace(id: string, piece: WirePiece): Promise<Uint8Array> {
+  return sha256OfText([wireKey(id, piece), piece.etag, piece.offset, piece.bytes].join("\n"));
 }
 
 export function isWireNews(value: unknown): value is WireNews {
   if (!isRecord(value)) return false;
-  const { dropped, pieces, provenParts } = value;
+  const { dropped, pieces, storedBelow, provenParts } = value;
   return (
+    isOptional(isCount, storedBelow) &&
     isOptional(isCount, provenParts) &&
     Array.isArray(dropped) &&
     dropped.every(isCount) &&
@@ -82,7 +112,7 @@ export function isWireNews(value: unknown): value is WireNews {
 
 function isWirePiece(value: unknown): value is WirePiece {
   if (!isRecord(value)) return false;
-  const { part, etag, epoch, n, offset, bytes, sha256 } = value;
+  const { part, etag, epoch, n, offset, bytes } = value;
   const areCounts = [part, epoch, n, offset, bytes].every(isCount);
-  return areCounts && (bytes as number) <= bounds.wirePieceBytes && isHeaderValue(etag) && isSha256(sha256);
+  return areCounts && (bytes as number) <= bounds.wirePieceBytes && isHeaderValue(etag);
 }

@@ -11,7 +11,7 @@ export interface RunningTransfer {
   readonly window: TransferWindow;
   /** Chunks that it has written, or goes on from: its part of the store's room. */
   readonly written: Map<string, StoredChunk>;
-  /** Compressed bytes that are kept of parts under way: their digests and lengths. */
+  /** Compressed bytes that are kept of parts under way: their keys and lengths. */
   readonly pieces: ReadonlyMap<string, number>;
   /** Settles when the upstream has answered. */
   readonly started: Promise<TransferStart>;

@@ -114,7 +114,7 @@ export interface PartialImageInfo
   readonly startedAt: Date;
   /** Bytes of the image that are stored. */
   readonly transferredBytes: number;
-  /** Compressed bytes that are stored in addition, because the part of the image that they belong to is not complete. */
+  /** Compressed bytes that are stored in addition, because the part of the image that they belong to is not complete. Those of the last second may be missing. */
   readonly keptWireBytes: number;
   /** Bytes of the whole image. Absent if the size is not known. */
   readonly size?: number;

@@ -133,6 +133,7 @@ describe("runs in vain", () => {
     stored: [],
     wire: new Map(),
     provenParts: 0,
+    isStored: () => true,
     hasGained,
   });
   test.each([

@@ -79,6 +79,7 @@ describe.each(stores)("over %s", (_, newStore) => {
     const first = await begin(owner, { ...raw, signal: abort.signal });
     const second = await begin(follower);
     const firstEnd = collect(first).catch((failure: unknown) => failure);
+    await eventually(async () => expect(await keysOf(storage, /:partials:.*:1:1$/)).toHaveLength(1)); // it names a chunk
     await end(owner, ownerStore, abort);
     goOn();
     expect(await collect(second)).toMatchObject(await restOf);
