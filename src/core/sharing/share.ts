@@ -118,9 +118,9 @@ export class Share {
     await this.#journal?.takeBack(index);
   }
 
-  /** Whether nobody has taken or deleted the lease, if there ever was one. Rejects when the store fails. */
-  async stands(): Promise<boolean> {
-    return (await this.#lease?.stands()) ?? true;
+  /** Whether there is a lease that nobody has taken or deleted. Rejects when the store fails. */
+  async isProtected(): Promise<boolean> {
+    return (await this.#lease?.stands()) ?? false;
   }
 
   /** Lets others take the turn. The journal stays for them, unless the image is done with (committed, or changed). */

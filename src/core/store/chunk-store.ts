@@ -1,6 +1,7 @@
 /** Reads and writes chunks. The SHA-256 of each chunk is verified before its bytes are used. */
 import { bounds } from "../bounds.ts";
-import { webHash } from "../digest.ts";
+import { type ChunkDigests, webHash } from "../digest.ts";
+import { eachOf } from "../each.ts";
 import { StoreError } from "../errors.ts";
 import { foreignError } from "../foreign-error.ts";
 import { detachIfWhole } from "../memory/free.ts";
@@ -114,6 +115,13 @@ export function inspectChunk(
     if (chunk) detachIfWhole(chunk);
     return chunk && facts;
   });
+}
+
+/** Whether the store has something under the key of each chunk. None is read. */
+export async function areChunksThere(store: ByteStore, digests: ChunkDigests): Promise<boolean> {
+  const stored = [...new Set(digests)].filter((digest) => digest !== null);
+  const found = await eachOf(stored, (digest) => store.has(chunkKey(digest)));
+  return found.every(Boolean);
 }
 
 /** Bytes under a chunk's key, without a check. */

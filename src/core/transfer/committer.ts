@@ -6,7 +6,7 @@ import type { TransferWindow } from "../memory/window.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
 import type { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
-import { isChunkSound } from "../store/chunk-store.ts";
+import { areChunksThere, isChunkSound } from "../store/chunk-store.ts";
 import { FileSha256 } from "../store/file-sha256.ts";
 import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
 import type { StoredChunk } from "../store/stored-chunk.ts";
@@ -105,7 +105,7 @@ export class Committer {
           previous,
           sha256,
         });
-        if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };
+        if (await this.#hasLostChunks(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.#obstacle) return { obstacle: this.#obstacle };
         await writeManifest(store, id, manifest);
@@ -160,14 +160,17 @@ export class Committer {
   }
 
   /**
-   * Whether chunks may have gone since they were written: the lease is gone too, as after a clean or a restart without memory,
-   * or the driver is one that promises nothing. Then the first chunk tells.
+   * Whether chunks have gone since they were written. They may have if no lease says that they are needed: there never was one, and another
+   * process has given up the same image; or it is gone too, as after a clean or a restart without memory. A driver that promises nothing may
+   * also not keep what it takes: the first chunk tells.
    */
-  async #isStoreDoubtful(manifest: Manifest): Promise<boolean> {
-    if (this.#context.store.isAdapter && (await this.#share.stands())) return false;
+  async #hasLostChunks(manifest: Manifest): Promise<boolean> {
+    const { store } = this.#context;
+    if (store.isAdapter && (await this.#share.isProtected())) return false;
     const index = manifest.chunks.findIndex((digest) => digest !== null);
     const first = manifest.chunks[index];
-    return !!first && !(await isChunkSound(this.#context, first, chunkLength(manifest, index)));
+    if (first && !(await isChunkSound(this.#context, first, chunkLength(manifest, index)))) return true;
+    return !(await areChunksThere(store, manifest.chunks));
   }
 
   #lost(): ImageManagerError {
