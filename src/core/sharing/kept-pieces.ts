@@ -1,5 +1,4 @@
 /** The pieces of parts that lie in the store: which ones there are, their bytes, and how they go. */
-import { eachOf } from "../each.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { wireKey } from "../store/keys.ts";
 import { readWirePiece, type WireParts, type WirePiece } from "../store/wire.ts";
@@ -93,9 +92,7 @@ export class KeptPieces {
 
   async #delete(pieces: readonly WirePiece[]): Promise<void> {
     const { id, store, removed } = this.#place;
-    await eachOf(pieces, async (piece) => {
-      await store.remove(wireKey(id, piece));
-      removed(piece.bytes);
-    });
+    await store.removeMany(pieces.map((piece) => wireKey(id, piece)));
+    removed(pieces.reduce((bytes, piece) => bytes + piece.bytes, 0));
   }
 }

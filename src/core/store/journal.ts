@@ -151,10 +151,7 @@ export async function removeJournals(
   await eachOf(epochs, async (epoch) => {
     const { count, wire } = await lookThrough(store, id, epoch);
     const pieces = [...wire.values()].flat().map((piece) => wireKey(id, piece));
-    await eachOf(
-      pieces.filter((key) => !kept.has(key)),
-      (key) => store.remove(key),
-    );
+    await store.removeMany(pieces.filter((key) => !kept.has(key)));
     await removeSegments(store, id, epoch, count);
   });
 }
@@ -167,7 +164,7 @@ export async function removeSegments(
   count: number,
 ): Promise<void> {
   const segments = Array.from({ length: count }, (_, index) => count - 1 - index);
-  await eachOf(segments, (segment) => store.remove(partialKey(id, epoch, segment)));
+  await store.removeMany(segments.map((segment) => partialKey(id, epoch, segment)));
 }
 
 /** Deletes all journals of an image, of all epochs. It lists keys, so a get must not wait for it. */
