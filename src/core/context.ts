@@ -63,6 +63,8 @@ export interface ManagerContext {
   readonly inventories: Readonly<Record<Manner, () => Promise<Inventory>>>;
   /** Runs changes of manifests one after the other. */
   serially<T>(change: () => Promise<T>): Promise<T>;
+  /** Notes under way that a copy is still right, by image id. */
+  readonly confirming: Map<string, Promise<void>>;
   /** Work that nobody waits for, until the manager is closed. */
   readonly background: Set<Promise<unknown>>;
   /** How long a look-up may go without a byte. */

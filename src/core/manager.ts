@@ -114,6 +114,7 @@ function createContext(options: ImageManagerOptions): {
     inventory: inventories.patiently,
     inventories,
     serially: createQueue(),
+    confirming: new Map(),
     background: new Set(),
   };
   const close = async () => {

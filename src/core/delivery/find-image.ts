@@ -83,7 +83,14 @@ async function resolvePlain(
         const mode = decideMode(derived);
         const identity = { ...resolved.identity, variant: derived.variant };
         isTaken = JSON.stringify(derived.variant) === JSON.stringify(resolved.identity.variant);
-        return { ...resolved, identity, mode, derived, likely: isTaken ? likely : undefined };
+        return {
+          ...resolved,
+          identity,
+          manifest: undefined,
+          mode,
+          derived,
+          likely: isTaken ? likely : undefined,
+        };
       }
     } finally {
       if (!isTaken) leave(likely);
@@ -100,13 +107,13 @@ async function resolvePlain(
 function findLikely(
   context: ManagerContext,
   { signal, insistsOnStoring }: ResolveRequest,
-  { identity, unreachable }: Resolved,
+  { identity, unreachable, manifest }: Resolved,
   { cache: mode, openReader }: SoughtImage,
 ): Promise<Way | undefined> | undefined {
   if (!openReader || mode === "reload" || mode === "no-store") return undefined;
   const finding = (async () => {
     const id = await imageId(identity);
-    const known = await findManifest(context, id, false);
+    const known = manifest ?? (await findManifest(context, id, false));
     if (!known) return undefined;
     const way = await findWay(context, { id, identity, insistsOnStoring, mode, signal, unreachable, known });
     return way.kind === "cached" ? { ...way, reader: openReader(id, way.manifest) } : way;
@@ -122,10 +129,10 @@ function leave(likely: Promise<Way | undefined> | undefined): void {
 async function openImage(
   context: ManagerContext,
   { signal, insistsOnStoring }: ResolveRequest,
-  { identity, unreachable, mode, derived, likely }: ResolvedPlain,
+  { identity, manifest, unreachable, mode, derived, likely }: ResolvedPlain,
 ): Promise<FoundImage> {
   const id = await imageId(identity);
-  const wanted = { id, identity, insistsOnStoring, mode, signal, unreachable };
+  const wanted = { id, identity, insistsOnStoring, mode, signal, unreachable, known: manifest };
   const way = (await likely) ?? (await findWay(context, wanted));
   if (way.kind === "cached" && way.origin === "stale")
     context.emit({ type: "stale-served", image: id, cause: way.cause });

@@ -2,6 +2,7 @@
 import type { ManagerContext } from "../context.ts";
 import { isUpstreamUnavailable, NotCachedError } from "../errors.ts";
 import { mayServeStale, planGet } from "../freshness/plan.ts";
+import { storedManifest } from "../lookup/stored-manifest.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { ImageReader } from "../store/read-image.ts";
 import { orNothing } from "../store-fault.ts";
@@ -141,9 +142,7 @@ export async function findManifest(
 ): Promise<Manifest | undefined> {
   for (let look = 1; ; look++) {
     const endedBefore = context.endedTransfers.count;
-    const manifest = await orNothing(context, { isStoreNeeded }, "read", () =>
-      readManifest(context.store, id),
-    );
+    const manifest = await orNothing(context, { isStoreNeeded }, "read", () => storedManifest(context, id));
     const isSettled = endedBefore === context.endedTransfers.count || context.transfers.has(id);
     if (manifest || isSettled || look === maxLooks) return manifest;
   }

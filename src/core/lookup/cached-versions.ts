@@ -12,6 +12,7 @@ import type { ImageVariant, OsVersion } from "../types.ts";
 import { isEsrVersion, parseVersion } from "../version/index.ts";
 import type { ResolveRequest } from "./request.ts";
 import { identityOf, selectFrom } from "./select-from.ts";
+import { storedManifest } from "./stored-manifest.ts";
 
 /** An exact version that is cached needs no list: its meaning can't change. */
 export async function cachedExactly(
@@ -19,12 +20,19 @@ export async function cachedExactly(
   request: ResolveRequest,
   variant: ImageVariant,
   deviceType: string,
-): Promise<ImageIdentity | undefined> {
+): Promise<CachedExactly | undefined> {
   // An alias that was never resolved: images lie under slugs.
   if (!parseVersion(request.wanted) || !isDeviceType(deviceType)) return undefined;
   const version = request.wanted.replace(/^[vV]/, "");
   const identity = identityOf(context, request, variant, deviceType, version);
-  return (await manifestOf(context, request, identity)) ? identity : undefined;
+  const manifest = await manifestOf(context, request, identity);
+  return manifest && { identity, manifest };
+}
+
+/** An image that is cached. */
+export interface CachedExactly {
+  readonly identity: ImageIdentity;
+  readonly manifest: Manifest;
 }
 
 /** The best candidate that has a manifest which may be served. */
@@ -98,5 +106,5 @@ async function manifestOf(
   identity: ImageIdentity,
 ): Promise<Manifest | undefined> {
   const id = await imageId(identity);
-  return orNothing(context, request, "read", () => readManifest(context.store, id));
+  return orNothing(context, request, "read", () => storedManifest(context, id));
 }

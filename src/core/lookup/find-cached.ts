@@ -1,10 +1,11 @@
 /** Finds the cached image for `inspect`, `remove` and similar methods. */
 import type { ManagerContext } from "../context.ts";
 import { type ImageIdentity, imageId, isMadeEachTime, normalizeVariant, plainVariant } from "../identity.ts";
-import { type Manifest, readManifest } from "../store/manifest.ts";
+import type { Manifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
 import { checkedRequest, type ResolveRequest } from "./request.ts";
 import { resolveCached, resolveExact } from "./resolve-image.ts";
+import { storedManifest } from "./stored-manifest.ts";
 
 /** A cached image. */
 export interface CachedImage {
@@ -27,7 +28,7 @@ export async function findCached(
   for (const variant of variants) {
     const identity = await resolveCached(context, request, variant);
     const id = identity && (await imageId(identity));
-    const manifest = id && (await readManifest(context.store, id));
+    const manifest = id && (await storedManifest(context, id));
     if (manifest) return { id, identity, manifest };
   }
   return undefined;

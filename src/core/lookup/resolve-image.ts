@@ -7,7 +7,7 @@ import type { CatalogEntry } from "../store/catalog.ts";
 import type { Manifest } from "../store/manifest.ts";
 import type { CacheMode, ImageVariant } from "../types.ts";
 import { parseVersion, selectVersion } from "../version/index.ts";
-import { bestCached, cachedExactly } from "./cached-versions.ts";
+import { bestCached, type CachedExactly, cachedExactly } from "./cached-versions.ts";
 import { fetchVersions, freshVersions, lookUpRetries, recall } from "./known-versions.ts";
 import type { ResolveRequest } from "./request.ts";
 import { identityOf, selectFrom } from "./select-from.ts";
@@ -17,6 +17,8 @@ export interface Resolved {
   readonly identity: ImageIdentity;
   /** Set if the upstream could not be asked: the version is the best that is cached. */
   readonly unreachable?: unknown;
+  /** Its manifest, if that was read on the way. */
+  readonly manifest?: Manifest | undefined;
   /** The version was chosen from a remembered list, which may be out of date. */
   readonly isRemembered?: boolean;
 }
@@ -33,8 +35,8 @@ export async function resolveImage(
     return { identity: await fromUpstream(context, asked, variant, undefined) };
   }
   const asked = { ...request, isStoreNeeded: mode === "only-if-cached" };
-  const known = await recall(context, asked);
-  const cached = await fromCache(context, asked, variant, mode, known);
+  const { known, exact } = await recallBoth(context, asked, variant);
+  const cached = await fromCache(context, asked, variant, mode, known, exact);
   if (cached) return cached;
   const isImpatient = known !== undefined;
   try {
@@ -56,13 +58,24 @@ export async function resolveImage(
   }
 }
 
+/** What is remembered of the device type, and the image of an exact version. Most names are slugs, so both are read at once. */
+async function recallBoth(context: ManagerContext, request: ResolveRequest, variant: ImageVariant) {
+  const underName = cachedExactly(context, request, variant, request.deviceType);
+  underName.catch(() => undefined); // it is awaited below, unless the other one fails first
+  const known = await recall(context, request);
+  const isSlug = !known || known.deviceType === request.deviceType;
+  const exact = isSlug ? underName : cachedExactly(context, request, variant, known.deviceType);
+  return { known, exact: await exact };
+}
+
 /** The identity that `inspect` and its like mean, without asking anybody. */
 export async function resolveCached(
   context: ManagerContext,
   request: ResolveRequest,
   variant: ImageVariant,
 ): Promise<ImageIdentity | undefined> {
-  return offline(context, request, variant, await recall(context, request));
+  const { known, exact } = await recallBoth(context, request, variant);
+  return exact?.identity ?? bestCached(context, request, variant, known);
 }
 
 /** What an exact version stands for, cached or not; `undefined` for a range. */
@@ -76,35 +89,26 @@ export async function resolveExact(
   return identityOf(context, request, variant, deviceType, request.wanted.replace(/^[vV]/, ""));
 }
 
-/** If one read is enough, not all that is cached is looked at. */
-async function offline(
-  context: ManagerContext,
-  request: ResolveRequest,
-  variant: ImageVariant,
-  known: CatalogEntry | undefined,
-): Promise<ImageIdentity | undefined> {
-  const exact = await cachedExactly(context, request, variant, known?.deviceType ?? request.deviceType);
-  return exact ?? (await bestCached(context, request, variant, known));
-}
-
 async function fromCache(
   context: ManagerContext,
   request: ResolveRequest,
   variant: ImageVariant,
   mode: CacheMode,
   known: CatalogEntry | undefined,
+  exact: CachedExactly | undefined,
 ): Promise<Resolved | undefined> {
   if (mode === "only-if-cached" || mode === "force-cache") {
-    const cached = await offline(context, request, variant, known);
-    if (cached || mode === "force-cache") return cached && { identity: cached };
+    // If one read was enough, not all that is cached is looked at.
+    if (exact) return exact;
+    const best = await bestCached(context, request, variant, known);
+    if (best || mode === "force-cache") return best && { identity: best };
     throw new NotCachedError(
       `No version of ${request.deviceType} that satisfies "${request.wanted}" is cached`,
     );
   }
   if (!known) return undefined;
+  if (exact) return exact;
   const { deviceType } = known;
-  const exact = await cachedExactly(context, request, variant, deviceType);
-  if (exact) return { identity: exact };
   // A version that is not among the remembered ones may be a new one: then the upstream is asked after all.
   const version = selectFrom(deviceType, freshVersions(context, request, known) ?? [], request.wanted);
   if (version === undefined) return undefined;

@@ -60,24 +60,34 @@ export class Committer {
     this.#obstacle ??= reason;
   }
 
-  /** The stored copy is still right: notes when that was seen, unless another one has taken its place. */
-  async confirm(seen: Validators | undefined): Promise<Outcome> {
+  /** The stored copy is still right. That is noted in the background, unless another copy has taken its place. */
+  confirm(seen: Validators | undefined): Outcome {
     const { id, previous } = this.#options;
-    const { store, now, serially } = this.#context;
+    const { now, confirming, background } = this.#context;
     const stored = previous as Manifest;
     // A copy that came as one file is known by its parts from now on: they tell more.
     const validators = seen && areOfParts(seen) ? seen : stored.validators;
     const manifest: Manifest = { ...stored, validators, validatedAt: now() };
+    const noting = this.#note(id, manifest).finally(() => {
+      if (confirming.get(id) === noting) confirming.delete(id);
+      background.delete(noting);
+    });
+    confirming.set(id, noting);
+    background.add(noting);
+    return { manifest };
+  }
+
+  async #note(id: string, { digest, validators, validatedAt }: Manifest): Promise<void> {
+    const { store, serially } = this.#context;
     try {
       await serially(async () => {
         const current = await readManifest(store, id);
-        if (current?.digest !== manifest.digest || this.#obstacle) return;
-        await writeManifest(store, id, { ...current, validators, validatedAt: manifest.validatedAt });
+        if (current?.digest !== digest || this.#obstacle) return;
+        await writeManifest(store, id, { ...current, validators, validatedAt });
       });
     } catch (cause) {
       this.storeFault("write", cause);
     }
-    return { manifest };
   }
 
   /** A manifest that was not there when this transfer was decided on. */

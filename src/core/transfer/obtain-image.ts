@@ -48,7 +48,7 @@ export async function obtainImage(
     if ("fresh" in file) {
       const { durationMs } = work.tally.cost();
       work.context.emit({ type: "revalidated", image: work.options.id, durationMs });
-      const outcome = await committer.confirm(file.fresh);
+      const outcome = committer.confirm(file.fresh);
       setStarted({ kind: "cached" });
       return outcome;
     }

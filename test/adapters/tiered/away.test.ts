@@ -8,7 +8,7 @@ import { keysOf } from "../../support/stored-values.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 import { site, steeredTime } from "./site.ts";
 
-const api = await sharedApi({ imageBytes: 2 * 1024 * 1024, holeFree: true });
+const api = await sharedApi({ imageBytes: 512 * 1024, holeFree: true });
 const imageOf = (wanted: string) => api.image(slug, wanted).sha256;
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -52,7 +52,7 @@ test("seven days without it", async () => {
   const { manager, line, clock, storage, events } = site(api, { near, far });
   await manager.prefetch(slug, "6.0.10");
   line.sever();
-  const versions = ["6.0.10", version, "6.0.10+rev1", "6.0.10", version, "2.88.4+rev1", "6.2.0-beta.1"];
+  const versions = ["6.0.10", version, "6.0.10+rev1", "6.0.10", version, "6.0.10", version];
   for (const wanted of versions) {
     expect((await collect(await manager.get(slug, wanted))).sha256, wanted).toBe(await imageOf(wanted));
     expect(storage.capabilities.completeListing).toBe(false);

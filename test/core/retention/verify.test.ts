@@ -117,6 +117,7 @@ describe("verify", () => {
       images: 1,
       chunks,
       checkedBytes: imageBytes,
+      readAgain: 0,
       damaged: [],
       unreadable: [],
       orphans: 0,
