@@ -8,11 +8,12 @@ import { outwaitWindows } from "../../src/adapters/fs/retry.ts";
 import { adapterAt, bytes, newBase, treeOf } from "../support/fs-store.ts";
 
 // Faults of the disk that can't be had on demand: the call named fails with the error given.
-const faults = vi.hoisted(() => ({}) as { link?: Error; write?: Error; renames?: Error[] });
+const faults = vi.hoisted(() => ({}) as { link?: Error; write?: Error; renames?: Error[]; realpath?: Error });
 afterEach(() => {
   delete faults.link;
   delete faults.write;
   delete faults.renames;
+  delete faults.realpath;
 });
 vi.mock("node:fs/promises", async (importOriginal) => {
   const real = await importOriginal<typeof import("node:fs/promises")>();
@@ -22,12 +23,14 @@ vi.mock("node:fs/promises", async (importOriginal) => {
     const fault = faults.renames?.shift();
     return fault ? Promise.reject(fault) : real.rename(...from);
   };
+  const realpath = async (path: string) =>
+    faults.realpath ? Promise.reject(faults.realpath) : real.realpath(path);
   const open: typeof real.open = async (...from) => {
     const handle = await real.open(...from);
     if (faults.write) handle.write = () => Promise.reject(faults.write);
     return handle;
   };
-  return { ...real, link, open, rename };
+  return { ...real, link, open, realpath, rename };
 });
 
 function errorWithCode(code: string): Error {
@@ -62,6 +65,19 @@ describe("faults reject, with their code", () => {
       const base = await newBase();
       await chmod(base, 0o500);
       await expect(adapterAt(base).write("a:b")).rejects.toMatchObject({ code: "EACCES" });
+    },
+  );
+
+  test.each(["EIO", "EMFILE"])(
+    "if the base can't be looked at (%s), but only as long as that lasts",
+    async (code) => {
+      const base = await newBase();
+      await adapterAt(base).write("a:b");
+      const other = adapterAt(base);
+      faults.realpath = errorWithCode(code);
+      await expect(other.read("a:b")).rejects.toMatchObject({ code });
+      delete faults.realpath;
+      expect(await other.read("a:b")).toEqual(bytes);
     },
   );
 

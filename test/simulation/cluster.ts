@@ -4,6 +4,7 @@ import { createImageManager, type ImageManager } from "../../src/core/index.ts";
 import type { Hasher } from "../../src/core/types.ts";
 import { createRandom, type Random } from "../soak/random.ts";
 import { chunkBytes, createContent } from "./content.ts";
+import { DiskStore } from "./disk-store.ts";
 import { inflateAtOnce } from "./inflate.ts";
 import { type Narrowing, narrowed } from "./narrowing.ts";
 import { inOperation } from "./operation.ts";
@@ -36,7 +37,7 @@ export class Cluster {
   /** How long everything may go wrong. */
   readonly faultyMs: number;
   readonly world: World;
-  readonly store: SimulatedStore;
+  readonly store: SimulatedStore | DiskStore;
   readonly upstream: SimulatedUpstream;
   readonly scene: Scene;
   readonly revision: ReturnType<typeof createContent>;
@@ -55,25 +56,31 @@ export class Cluster {
     this.faultyMs = narrowing.faultyMs ?? this.profile.faultyMs;
     world.note(`profile ${JSON.stringify(this.profile)}`);
     this.revision = createContent(world.random("content"));
-    this.store = new SimulatedStore(world, this.profile.store, [secretRule(world), this.#rules()]);
+    const Store = this.profile.store.isDisk ? DiskStore : SimulatedStore;
+    this.store = new Store(world, this.profile.store, [secretRule(world), this.#rules()]);
     this.upstream = new SimulatedUpstream(world, this.profile);
     this.scene = { world, upstream: this.upstream, hasUpkeep: this.profile.hasUpkeep };
   }
 
   #rules(): StoreWatch {
-    const { hasWrongClocks, store } = this.profile;
+    const { hasWrongClocks } = this.profile;
     return storeRules({
       world: this.world,
       hasWrongClocks,
-      listsPoorly: store.listsPoorly,
+      listsPoorly: this.listsPoorly,
       values: () => this.store.values,
       revisionsOf: (name) => this.upstream.versions.find((version) => version.name === name)!.history,
     });
   }
 
+  /** Whether listings leave keys out. Those of a disk do not. */
+  get listsPoorly(): boolean {
+    return this.profile.store.listsPoorly && !this.profile.store.isDisk;
+  }
+
   /** Whether processes share downloads. */
   get canShare(): boolean {
-    return !this.profile.store.lacksLeases && !this.profile.store.listsPoorly;
+    return !this.profile.store.lacksLeases && !this.listsPoorly;
   }
 
   addVersion(name: string): void {
@@ -90,7 +97,7 @@ export class Cluster {
       fetch: this.upstream.fetch(process),
       chunkBytes,
       memoryBytes: 8 * chunkBytes,
-      maxBytes: profile.store.listsPoorly ? undefined : profile.maxBytes,
+      maxBytes: this.listsPoorly ? undefined : profile.maxBytes,
       hash: hashNow,
       inflate: inflateAtOnce,
       lease,
@@ -125,11 +132,24 @@ export class Cluster {
   }
 
   kill(process: SimulatedProcess): void {
-    process.state = "killed";
     this.world.note(`kills ${process.name}`);
+    this.#end(process);
+    this.start();
+  }
+
+  /** All processes die at once. */
+  losePower(): void {
+    this.world.note("loses power");
+    const ended = this.members;
+    for (const { process } of ended) this.#end(process);
+    if (this.store instanceof DiskStore) this.store.losePower();
+    for (const _ of ended) this.start();
+  }
+
+  #end(process: SimulatedProcess): void {
+    process.state = "killed";
     this.members = this.members.filter((member) => member.process !== process);
     for (const [call, caller] of this.pending) if (caller === process) this.pending.delete(call);
-    this.start();
   }
 
   /** Runs a call in a process to its end. */

@@ -19,6 +19,7 @@ function fault(cluster: Cluster, random: Random): void {
   const { process } = random.pick(cluster.members);
   const faults: (() => void)[] = [];
   if (profile.kills) faults.push(() => cluster.kill(process));
+  if (profile.losesPower) faults.push(() => cluster.losePower());
   if (profile.pauses) faults.push(() => pause(cluster, process, random.next() * 3 * lease.ttlMs));
   if (profile.hasWrongClocks) faults.push(() => jump(cluster, process, random.int(-dayMs, dayMs)));
   if (profile.upstream.changes) faults.push(() => change(cluster, random));

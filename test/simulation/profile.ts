@@ -17,6 +17,10 @@ export interface Profile {
   readonly hasRanges: boolean;
   readonly store: {
     readonly latencyMs: number;
+    /** It is the fs adapter on a disk that forgets, when its machine loses power, what was not flushed. */
+    readonly isDisk: boolean;
+    /** Each file is flushed before it gets its name. */
+    readonly flushes: boolean;
     /** It has no `createIfAbsent`, so processes do not share downloads. */
     readonly lacksLeases: boolean;
     /** It makes no promise about its listings, and leaves keys out. */
@@ -47,6 +51,8 @@ export interface Profile {
     readonly answersWrongly: number;
   };
   readonly kills: boolean;
+  /** All processes die at once, and the disk keeps what it likes of what was not flushed. */
+  readonly losesPower: boolean;
   readonly pauses: boolean;
   readonly hasWrongClocks: boolean;
   /** remove, prune and cleanCache run beside gets. */
@@ -79,6 +85,8 @@ export function profileOf(random: Random): Profile {
     hasRanges: random.chance(0.8),
     store: {
       latencyMs: random.pick([1, 5, 40]),
+      isDisk: random.chance(0.25),
+      flushes: isLikely(),
       lacksLeases: random.chance(0.1),
       listsPoorly: random.chance(0.1),
       removesMany: isLikely(),
@@ -99,6 +107,7 @@ export function profileOf(random: Random): Profile {
       answersWrongly: maybe(0.2),
     },
     kills: isLikely(),
+    losesPower: random.chance(0.4),
     pauses: isLikely(),
     hasWrongClocks: random.chance(0.3),
     hasUpkeep: isLikely(),

@@ -15,7 +15,7 @@ export async function checkQuietly(cluster: Cluster): Promise<void> {
   await storeIsBack(cluster);
   await everythingIsLive(cluster);
   await oneTransferForAll(cluster);
-  if (!cluster.profile.store.listsPoorly) await nothingIsLeft(cluster);
+  if (!cluster.listsPoorly) await nothingIsLeft(cluster);
   await everythingGoes(cluster);
 }
 

@@ -1,7 +1,9 @@
 // One run: some time in which everything may go wrong, then a quiet time in which everything has to come right.
 import { hash } from "node:crypto";
+import { replaceDisk } from "../../src/adapters/fs/disk.ts";
 import { replaceClock } from "../../src/core/clock.ts";
 import { Cluster } from "./cluster.ts";
+import { DiskStore } from "./disk-store.ts";
 import { planFaults } from "./faults.ts";
 import type { Narrowing } from "./narrowing.ts";
 import type { Profile } from "./profile.ts";
@@ -26,6 +28,7 @@ export async function simulate(seed: number, narrowing: Narrowing = {}): Promise
   const restore = [replaceClock(world.clock()), hashAtOnce(), shrinkBounds(), watchRejections(world)];
   try {
     const cluster = new Cluster(world, narrowing);
+    if (cluster.store instanceof DiskStore) restore.push(replaceDisk(cluster.store.disk));
     for (let index = 1; index <= cluster.profile.versions; index++) cluster.addVersion(`${index}.0.0`);
     for (let index = 0; index < cluster.profile.processes; index++) cluster.start();
     planFaults(cluster);

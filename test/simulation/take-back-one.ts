@@ -64,7 +64,7 @@ export async function copyWithout(edits: readonly Edit[]): Promise<Copy> {
 export async function firstToFail(copy: Copy, { seeds, minutes }: Effort): Promise<Finding> {
   const told = await copy.simulate([`--seeds=${seeds}`, `--minutes=${minutes}`, "--first=1"]);
   const [, seed, violation] = /^seed (\d+): (.*)$/m.exec(told) ?? [];
-  const [, decisions] = /^(\d+) decisions/m.exec(told) ?? [];
+  const [, decisions] = /^\d+ seeds, (\d+) decisions/m.exec(told) ?? [];
   const [, passed] = /^(\d+) passed/m.exec(told) ?? [];
   if (decisions === undefined)
     throw new Error(`The simulation did not come to its end:\n${told.slice(-4_000)}`);

@@ -1,5 +1,7 @@
 // Code that copes with a fault, most of it once written to mend one, and how to take it out. The simulation has to notice.
 
+import { takenBackDisk } from "./taken-back-disk.ts";
+
 /** One place: the text of a source file, and what stands there instead. */
 export interface Edit {
   readonly file: string;
@@ -361,4 +363,5 @@ export const takenBack: readonly TakenBack[] = [
       },
     ],
   },
+  ...takenBackDisk,
 ];

@@ -153,7 +153,7 @@ export class World {
       },
       random: () => this.#chance.next(),
       randomBytes: (length) => Uint8Array.from({ length }, () => this.#chance.int(0, 255)),
-      randomName: () => `name-${this.#names++}`,
+      randomName: () => `00000000-0000-4000-8000-${String(this.#names++).padStart(12, "0")}`,
       processName: () => this.current?.name ?? "outside",
     };
   }

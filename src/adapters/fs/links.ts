@@ -2,8 +2,8 @@
  * Keeps all access below the base. A link to a directory leads outside, and nothing may be read, written or deleted there. The base itself
  * may be a link, because the user has named it.
  */
-import { realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { realpath } from "./disk.ts";
 import { failureWith, valueOn } from "./failure.ts";
 
 /** Rejects with `ELOOP` if a path below the base is a link, or leads through one. A path that is missing is no link. */
@@ -16,7 +16,10 @@ export function createLinkGuard(base: string): AssertNoLink {
   async function isPlain(path: string): Promise<boolean> {
     const way = relative(base, path);
     if (way.startsWith("..")) return true; // above the base
-    realBase ??= realPathOf(base);
+    realBase ??= realPathOf(base).catch((failure) => {
+      realBase = undefined; // the disk may answer the next time
+      throw failure;
+    });
     const [found, start] = await Promise.all([realPathOf(path), realBase]);
     return found === undefined || (start !== undefined && found === join(start, way));
   }

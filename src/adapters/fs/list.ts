@@ -1,8 +1,7 @@
 /** Lists the keys under a prefix by walking only the directories that can hold them. */
-import type { Dirent } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { bounds } from "../../core/bounds.ts";
+import { type DirectoryEntry, lstat, readdir } from "./disk.ts";
 import { failureWith, valueOn } from "./failure.ts";
 import { directoriesOf, levelOfDirectory, levelOfFile } from "./file-name.ts";
 import type { Limit } from "./limit.ts";
@@ -35,11 +34,11 @@ async function enterDirectories(base: string, names: string[]): Promise<string |
 }
 
 /** A directory that someone just removed is an empty one. */
-function entriesOf(directory: string): Promise<Dirent[]> {
-  return readdir(directory, { withFileTypes: true }).catch(valueOn<Dirent[]>([], "ENOENT"));
+function entriesOf(directory: string): Promise<DirectoryEntry[]> {
+  return readdir(directory, { withFileTypes: true }).catch(valueOn<DirectoryEntry[]>([], "ENOENT"));
 }
 
-function keysIn(entries: Dirent[], parent: string): string[] {
+function keysIn(entries: DirectoryEntry[], parent: string): string[] {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => levelOfFile(entry.name))
@@ -47,7 +46,7 @@ function keysIn(entries: Dirent[], parent: string): string[] {
     .map((level) => parent + level);
 }
 
-function levelsIn(entries: Dirent[], parent: string): { name: string; key: string }[] {
+function levelsIn(entries: DirectoryEntry[], parent: string): { name: string; key: string }[] {
   return entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => ({ name, level: levelOfDirectory(name) }))

@@ -1,8 +1,8 @@
 /** Reads a whole file in as few system calls as possible. It reads no links, no special files and no file that is too large. */
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open } from "node:fs/promises";
 import type { StoreReadOptions } from "../../core/types.ts";
 import { withinBound } from "../store-values.ts";
+import { type DiskFile, lstat, open } from "./disk.ts";
 import { valueOn } from "./failure.ts";
 import type { AssertNoLink } from "./links.ts";
 import { outwaitWindows } from "./retry.ts";
@@ -48,7 +48,7 @@ export function isReachedPlainly(path: string, assertNoLink: AssertNoLink): Prom
   return assertNoLink(path).then(() => true, valueOn(false, "ELOOP"));
 }
 
-async function readBytes(handle: FileHandle, size: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readBytes(handle: DiskFile, size: number): Promise<Uint8Array<ArrayBuffer>> {
   // Not from Buffer's shared pool, and not zeroed first: every byte handed out is read from the file.
   const bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
   let filled = 0;

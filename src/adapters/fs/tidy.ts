@@ -1,6 +1,7 @@
 /** Removes empty directories after a delete, and temporary files that a crash has left. */
-import { lstat, readdir, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { wallMs } from "../../core/clock.ts";
+import { lstat, readdir, rmdir, unlink } from "./disk.ts";
 import { isTemporaryName, type WriteOptions } from "./write.ts";
 
 // Far beyond any write that is still going on; should one be so slow, it notices and writes again.
@@ -28,15 +29,15 @@ export async function sweepTemporaryFiles({
   temporaryDirectory,
   assertNoLink,
 }: Pick<WriteOptions, "temporaryDirectory" | "assertNoLink">): Promise<void> {
-  const names = await assertNoLink(temporaryDirectory)
-    .then(() => readdir(temporaryDirectory))
+  const entries = await assertNoLink(temporaryDirectory)
+    .then(() => readdir(temporaryDirectory, { withFileTypes: true }))
     .catch(() => []);
-  for (const name of names.filter(isTemporaryName)) {
-    await sweepFile(join(temporaryDirectory, name)).catch(() => {});
+  for (const { name } of entries) {
+    if (isTemporaryName(name)) await sweepFile(join(temporaryDirectory, name)).catch(() => {});
   }
 }
 
 async function sweepFile(path: string): Promise<void> {
   const stats = await lstat(path);
-  if (stats.isFile() && Date.now() - stats.mtimeMs > abandonedAfterMs) await unlink(path);
+  if (stats.isFile() && wallMs() - stats.mtimeMs > abandonedAfterMs) await unlink(path);
 }

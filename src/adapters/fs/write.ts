@@ -1,8 +1,8 @@
 /** Writes files atomically: a name always has a complete value, even if others write or delete, or a process dies. */
-import { randomUUID } from "node:crypto";
-import { chmod, link, lstat, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { randomName } from "../../core/clock.ts";
 import type { CreateResult } from "../../core/types.ts";
+import { chmod, link, lstat, mkdir, open, rename, unlink } from "./disk.ts";
 import { hasCode, valueOn } from "./failure.ts";
 import type { AssertNoLink } from "./links.ts";
 import { outwaitWindows } from "./retry.ts";
@@ -64,7 +64,7 @@ async function writeAndPlace<T>(
   place: (temporary: string) => Promise<T>,
 ): Promise<T> {
   for (let round = 1; ; round++) {
-    const temporary = join(options.temporaryDirectory, `${randomUUID()}.tmp`);
+    const temporary = join(options.temporaryDirectory, `${randomName()}.tmp`);
     try {
       await withDirectory(options.temporaryDirectory, options, () => writeNewFile(temporary, bytes, options));
       return await withDirectory(dirname(path), options, () => place(temporary));

@@ -1,8 +1,6 @@
 /** `list`: all cached images, and those on their way. */
 import type { ManagerContext } from "../context.ts";
-import { shareOf } from "../retention/accounting.ts";
-import { ChunkCounts } from "../store/chunk-counts.ts";
-import { bytesOf } from "../store/content.ts";
+import { chunkUses, shareOf } from "../retention/accounting.ts";
 import type { StoredJournal } from "../store/inventory.ts";
 import { identityInfo, toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, PartialImageInfo } from "../types.ts";
@@ -11,17 +9,17 @@ import type { ImageInfo, PartialImageInfo } from "../types.ts";
 export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo | PartialImageInfo> {
   context.closing.throwIfAborted();
   const { images, journals, usedAt } = await context.inventory();
-  const counts = new ChunkCounts([...images.values()].map(({ content }) => content));
+  const uses = chunkUses(images.values());
   for (const [id, manifest] of images) {
     const lastUsedAt = new Date(Math.max(manifest.createdAt, usedAt.get(id) ?? 0));
-    yield { ...toImageInfo(id, manifest), lastUsedAt, ...shareOf(manifest.content, counts) };
+    yield { ...toImageInfo(id, manifest), lastUsedAt, ...shareOf(manifest, uses) };
   }
   for (const [id, journal] of journals) yield toPartialInfo(id, journal);
 }
 
-function toPartialInfo(id: string, { header, chunkCount, pieces }: StoredJournal): PartialImageInfo {
+function toPartialInfo(id: string, { header, chunks, pieces }: StoredJournal): PartialImageInfo {
   const { identity, mime, size, chunkBytes, startedAt } = header;
-  const transferredBytes = chunkCount * chunkBytes;
+  const transferredBytes = chunks.length * chunkBytes;
   return {
     id,
     ...identityInfo(identity),
@@ -29,7 +27,7 @@ function toPartialInfo(id: string, { header, chunkCount, pieces }: StoredJournal
     isComplete: false,
     startedAt: new Date(startedAt),
     transferredBytes,
-    keptWireBytes: bytesOf(pieces),
+    keptWireBytes: [...pieces.values()].reduce((sum, bytes) => sum + bytes, 0),
     ...(size !== undefined && { size, percent: size === 0 ? 100 : (100 * transferredBytes) / size }),
   };
 }

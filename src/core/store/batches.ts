@@ -19,15 +19,12 @@ export async function removeBatches(
   }
 }
 
-/** Deletions are small, and a store that is far away takes many at a time. */
-const deletionsAtATime = 64;
-
 /** For a store without batches. */
 export async function removeEach(
   keys: readonly string[],
   remove: (key: string) => Promise<void>,
 ): Promise<void> {
-  await eachOf(keys, remove, deletionsAtATime);
+  await eachOf(keys, remove);
 }
 
 function assertNoneFailed(failed: readonly FailedKey[], count: number): void {
