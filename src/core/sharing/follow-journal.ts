@@ -1,5 +1,6 @@
 /** Follows another process's transfer by its journal, as long as that process lives. */
 import { ImageChangedError } from "../errors.ts";
+import { isStrongEtag } from "../freshness/judge.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import type { ByteStore } from "../store/byte-store.ts";
 import { type JournalHeader, type JournalSegment, readSegment } from "../store/journal.ts";
@@ -15,25 +16,32 @@ export interface FollowOptions {
   readonly times: LeaseTimes;
   readonly window: TransferWindow;
   readonly signal: AbortSignal;
+  /** What the journal that was followed before said of its file. */
+  readonly previous: JournalHeader | undefined;
   onHeader(header: JournalHeader): void;
 }
 
 /**
  * Adds to the window what the journal says is stored; settles when its owner has ended, or is taken to have.
- * @throws {ImageChangedError} `IMAGE_CHANGED` if the journal disagrees with what was already handed out.
+ * @throws {ImageChangedError} `IMAGE_CHANGED` if it is the journal of another file, and disagrees with what was already handed out.
  */
 export async function followJournal(options: FollowOptions): Promise<void> {
-  const { store, id, turn, contest, times, window, signal } = options;
+  const { store, id, turn, contest, times, window, signal, previous } = options;
   let next = 0;
+  let isSameFile = false;
   let known = 0; // chunks that this journal has named, and not taken back
   const readOn = async () => {
     for (;;) {
       const segment = await readSegment(store, id, turn.epoch, next, turn.owner);
       // A segment that does not go on at the window's end does not belong to this journal.
       if (!segment || segment.from > window.digests.length) return;
-      if (segment.header) acceptHeader(options, segment.header);
+      if (segment.header) {
+        acceptHeader(options, segment.header);
+        isSameFile = areOfOneFile(previous, segment.header);
+      }
       // They failed the check of their part. A reader that has read them fails only if the right ones differ.
-      if (segment.from < known) window.takeBack(segment.from);
+      const firstWrong = segment.from < known ? segment.from : isSameFile && firstOther(window, segment);
+      if (firstWrong !== false) window.takeBack(firstWrong);
       adopt(window, segment);
       known = segment.from + segment.digests.length;
       next += 1;
@@ -45,6 +53,17 @@ export async function followJournal(options: FollowOptions): Promise<void> {
     if (isOver) return;
     await sleep(times.pollMs, signal);
   }
+}
+
+/** Two transfers of a file give the same chunks, but for those of a part that has not passed its check. */
+function areOfOneFile(one: JournalHeader | undefined, other: JournalHeader): boolean {
+  return isStrongEtag(other.validators.etag) && one?.validators.etag === other.validators.etag;
+}
+
+/** The first chunk of a segment that is not the one that the journal before named; `false` if there is none. */
+function firstOther({ digests: known }: TransferWindow, { from, digests }: JournalSegment): number | false {
+  const offset = digests.findIndex((digest, at) => from + at < known.length && digest !== known[from + at]);
+  return offset >= 0 && from + offset;
 }
 
 function acceptHeader({ window, onHeader }: FollowOptions, header: JournalHeader): void {

@@ -54,6 +54,8 @@ export class Share {
   #journal: KeptJournal | undefined;
   #isOff: boolean;
   #leaving: Promise<void> | undefined;
+  /** Of the journal that was followed last. */
+  #followed: JournalHeader | undefined;
   /** Once left: whether what came so far can be taken up by the next transfer. */
   isJournalLeft = false;
 
@@ -83,9 +85,13 @@ export class Share {
     onHeader: (header: JournalHeader) => void,
   ): Promise<void> {
     const { store, id, times, window, signal } = this.#options;
-    const contest = this.#contest;
+    const [contest, previous] = [this.#contest, this.#followed];
+    const noteHeader = (header: JournalHeader) => {
+      this.#followed = header;
+      onHeader(header);
+    };
     await this.#tolerant("follow", () =>
-      followJournal({ store, id, turn, contest, times, window, signal, onHeader }),
+      followJournal({ store, id, turn, contest, times, window, signal, previous, onHeader: noteHeader }),
     );
   }
 

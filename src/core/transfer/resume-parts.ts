@@ -38,6 +38,7 @@ export async function resumeParts(
     opened.parts.supply.close();
     return undefined;
   }
+  if (!kept.has(index)) window.takeBack(usable);
   for (let chunk = 0; chunk < usable; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
   pieces.inherit(kept, Math.min(journal.provenParts, index));
   const parts: OpenedParts = { ...opened.parts, mark };

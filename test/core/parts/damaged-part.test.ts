@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
+import type { StoreDriver } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
 import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
@@ -16,11 +17,12 @@ const { parts, files } = cut(content, partBytes, "identity");
 
 const opened: TestManager[] = [];
 afterEach(() => Promise.all(opened.splice(0).map(({ manager }) => manager.close())));
-const open = (fetchParts: typeof fetch, storage = memoryAdapter()) => {
-  const made = managerOver({ parts }, fetchParts, { storage, lease });
+const opening = (made: TestManager) => {
   opened.push(made);
   return made;
 };
+const open = (fetchParts: typeof fetch, storage = memoryAdapter()) =>
+  opening(managerOver({ parts }, fetchParts, { storage, lease }));
 
 /** A `fetch` whose part 1 has a flipped bit in its second chunk, so many times. It ends when it may, and part 2 begins when it may. */
 function flipping(times: number, mayEnd = Promise.resolve(), mayGoOn = Promise.resolve()) {
@@ -83,6 +85,45 @@ describe("a bit that flips on the way", () => {
     mayGoOn.resolve();
     expect(await rest).toBe(sha256);
     expect(await behind.committed()).toMatchObject({ size: content.length });
+  });
+
+  test("ends a paused follower's readers that have it, if meanwhile another process has brought the right one", async () => {
+    const storage = memoryAdapter();
+    const options = { keepWireBytes: false, lease, storage };
+    const owner = opening(managerOver({ parts }, flipping(1, new Promise(() => undefined)).fetch, options));
+    const owned = await owner.manager.get("board", "1.0.0");
+    owned.pipeTo(new WritableStream()).catch(() => undefined);
+    let isPaused = Promise.resolve();
+    const pausing: StoreDriver = {
+      ...storage,
+      async getItemRaw(key, read) {
+        if (key.includes(":leases:")) await isPaused;
+        return storage.getItemRaw!(key, read);
+      },
+    };
+    const follower = opening(managerOver({ parts }, serving(files).fetch, { ...options, storage: pausing }));
+    const [misled, behind] = [
+      await follower.manager.get("board", "1.0.0"),
+      await follower.manager.get("board", "1.0.0"),
+    ];
+    const reader = await readFirst(misled, partBytes + 3 * chunkBytes);
+    const patient = await readFirst(behind, chunkBytes);
+    const pause = Promise.withResolvers<void>();
+    isPaused = pause.promise;
+    await owner.manager.close();
+    const mayGoOn = Promise.withResolvers<void>();
+    const other = opening(managerOver({ parts }, flipping(0, undefined, mayGoOn.promise).fetch, options));
+    const fetched = other.manager.prefetch("board", "1.0.0");
+    fetched.catch(() => undefined);
+    await eventually(async () =>
+      expect(await keysOf(storage, "partials")).toContainEqual(expect.stringMatching(/:2:1$/)),
+    );
+    pause.resolve();
+    expect(await rejection(reader.rest())).toMatchObject({ code: "IMAGE_CHANGED" });
+    const rest = patient.rest(); // by now the wrong chunks are taken back
+    mayGoOn.resolve();
+    expect(await rest).toBe(sha256);
+    await fetched;
   });
 
   test("is caught by the checksum alone: the bytes came whole, over a sound connection", async () => {
