@@ -42,6 +42,8 @@ export const bounds = {
   catalogBytes: 64 * MiB,
   /** A lease or a last use. Ours have about 100 bytes. */
   recordBytes: 64 * KiB,
+  /** A record of the ledger. Ours have 4 MiB, or one image of a million chunks. */
+  ledgerBytes: 16 * MiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,
   /** Body of a request to the HTTP handler: what boot files may have. It is held in memory. */

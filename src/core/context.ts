@@ -7,6 +7,7 @@ import type { ByteStore, Manner } from "./store/byte-store.ts";
 import type { CatalogEntry } from "./store/catalog.ts";
 import type { ChunkCodec } from "./store/chunk-codec.ts";
 import type { Inventory } from "./store/inventory.ts";
+import type { Ledger } from "./store/ledger.ts";
 import type { Manifest } from "./store/manifest.ts";
 import type { UseRecorder } from "./store/uses.ts";
 import type { RunningTransfer } from "./transfer/running-transfer.ts";
@@ -53,6 +54,9 @@ export interface ManagerContext {
   readonly uses: UseRecorder;
   /** What is known of the store's room. It is used if there is a `maxBytes`. */
   readonly room: Room;
+  readonly ledger: Ledger;
+  /** Reports a value that can't be read. */
+  onUnreadable(cause: unknown): void;
   /** Reads an inventory of the store. Simultaneous calls share one. A value that can't be read is reported as a `store-fault`. */
   inventory(): Promise<Inventory>;
   /** The same, by how the store is asked. */

@@ -23,6 +23,7 @@ import { createByteStore, type Manner } from "./store/byte-store.ts";
 import { isLeftAlone } from "./store/circuit-breaker.ts";
 import { assertCompleteListing } from "./store/complete-listing.ts";
 import { readInventory } from "./store/inventory.ts";
+import { Ledger } from "./store/ledger.ts";
 import { shareInventory } from "./store/shared-inventory.ts";
 import { createUseRecorder } from "./store/uses.ts";
 import { sparingStore } from "./store-fault.ts";
@@ -108,6 +109,8 @@ function createContext(options: ImageManagerOptions): {
     accounts: new Map(),
     uses: createUseRecorder(store.asked("unless-hung"), checked.now),
     room: { usedBytes: Number.NaN, justWritten: new Set() },
+    ledger: new Ledger(),
+    onUnreadable,
     inventory: inventories.patiently,
     inventories,
     serially: createQueue(),

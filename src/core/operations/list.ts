@@ -1,6 +1,8 @@
 /** `list`: all cached images, and those on their way. */
 import type { ManagerContext } from "../context.ts";
-import { chunkUses, shareOf } from "../retention/accounting.ts";
+import { shareOf } from "../retention/accounting.ts";
+import { ChunkCounts } from "../store/chunk-counts.ts";
+import { bytesOf } from "../store/content.ts";
 import type { StoredJournal } from "../store/inventory.ts";
 import { identityInfo, toImageInfo } from "../store/manifest.ts";
 import type { ImageInfo, PartialImageInfo } from "../types.ts";
@@ -9,17 +11,17 @@ import type { ImageInfo, PartialImageInfo } from "../types.ts";
 export async function* list(context: ManagerContext): AsyncGenerator<ImageInfo | PartialImageInfo> {
   context.closing.throwIfAborted();
   const { images, journals, usedAt } = await context.inventory();
-  const uses = chunkUses(images.values());
+  const counts = new ChunkCounts([...images.values()].map(({ content }) => content));
   for (const [id, manifest] of images) {
     const lastUsedAt = new Date(Math.max(manifest.createdAt, usedAt.get(id) ?? 0));
-    yield { ...toImageInfo(id, manifest), lastUsedAt, ...shareOf(manifest, uses) };
+    yield { ...toImageInfo(id, manifest), lastUsedAt, ...shareOf(manifest.content, counts) };
   }
   for (const [id, journal] of journals) yield toPartialInfo(id, journal);
 }
 
-function toPartialInfo(id: string, { header, chunks, pieces }: StoredJournal): PartialImageInfo {
+function toPartialInfo(id: string, { header, chunkCount, pieces }: StoredJournal): PartialImageInfo {
   const { identity, mime, size, chunkBytes, startedAt } = header;
-  const transferredBytes = chunks.length * chunkBytes;
+  const transferredBytes = chunkCount * chunkBytes;
   return {
     id,
     ...identityInfo(identity),
@@ -27,7 +29,7 @@ function toPartialInfo(id: string, { header, chunks, pieces }: StoredJournal): P
     isComplete: false,
     startedAt: new Date(startedAt),
     transferredBytes,
-    keptWireBytes: [...pieces.values()].reduce((sum, bytes) => sum + bytes, 0),
+    keptWireBytes: bytesOf(pieces),
     ...(size !== undefined && { size, percent: size === 0 ? 100 : (100 * transferredBytes) / size }),
   };
 }

@@ -1,6 +1,7 @@
 /** `pin` and `unpin`. */
 import type { ManagerContext } from "../context.ts";
 import { findCached } from "../lookup/find-cached.ts";
+import { noteImage } from "../retention/stock.ts";
 import { readManifest, writeManifest } from "../store/manifest.ts";
 import type { ImageVariant } from "../types.ts";
 
@@ -16,7 +17,10 @@ export async function setPinned(
   if (!found) return false;
   return context.serially(async () => {
     const manifest = await readManifest(context.store, found.id);
-    if (manifest) await writeManifest(context.store, found.id, { ...manifest, pinned });
-    return manifest !== undefined;
+    if (!manifest) return false;
+    const changed = { ...manifest, pinned };
+    await writeManifest(context.store, found.id, changed);
+    await noteImage(context, found.id, changed);
+    return true;
   });
 }

@@ -3,12 +3,12 @@
 import type { ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import { evict } from "../retention/evict.ts";
+import { evict, type Leaving, leavingPartial, without } from "../retention/evict.ts";
 import { isLeased, runningIds } from "../retention/needed.ts";
 import { sweepOrphans } from "../retention/orphans.ts";
 import { shrink } from "../retention/room.ts";
+import { correctLedger, type Stock, stockOf } from "../retention/stock.ts";
 import { assertCompleteListing } from "../store/complete-listing.ts";
-import type { Inventory } from "../store/inventory.ts";
 import { decodeJson } from "../store/json.ts";
 import { folders, isLeaseHeadKey } from "../store/keys.ts";
 import { orPassOver } from "../store/pass-over.ts";
@@ -29,16 +29,21 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
   assertCompleteListing(context.store, "prune");
   return context.serially(async () => {
     const leases = await removeOldLeases(context);
-    const old = await removeOldPartials(context, await context.inventory());
+    const before = await context.ledger.read(context.store, context.onUnreadable);
     const inventory = await context.inventory();
-    const { evicted, freedBytes } = await shrink(context, inventory, { maxBytes, unusedForMs }, "prune");
-    const orphans = await sweepOrphans(context, await context.inventory());
+    const found = stockOf(context, inventory);
+    const old = await removeOldPartials(context, found);
+    const stock = without(found, old.partials);
+    const { evicted, freedBytes } = await shrink(context, stock, { maxBytes, unusedForMs }, "prune");
+    const rest = without(stock, evicted);
+    await correctLedger(context, before, inventory.isUncertain, rest.images);
+    const orphans = inventory.isUncertain ? 0 : await sweepOrphans(context, rest);
     const images = evicted.filter(({ isPartial }) => !isPartial);
     return {
       evicted: images.map(({ id }) => id),
       freedBytes: old.freedBytes + freedBytes,
       orphans,
-      partials: old.count + evicted.length - images.length,
+      partials: old.partials.length + evicted.length - images.length,
       leases,
       unreadable: inventory.unreadable,
     };
@@ -48,18 +53,18 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
 /** Journals that nobody will take up any more, those that nobody can read, and what is none. */
 async function removeOldPartials(
   context: ManagerContext,
-  inventory: Inventory,
-): Promise<{ count: number; freedBytes: number }> {
-  const { journals, journalIds, strayKeys } = inventory;
+  stock: Stock,
+): Promise<{ partials: readonly Leaving[]; freedBytes: number }> {
+  const { journals, journalIds, strayKeys } = stock;
   const running = runningIds(context);
   const old = journalIds.filter((id) => {
     const startedAt = journals.get(id)?.header.startedAt ?? Number.NEGATIVE_INFINITY;
-    return !running.has(id) && !isLeased(context, inventory, id) && isOld(context, startedAt);
+    return !running.has(id) && !isLeased(context, stock, id) && isOld(context, startedAt);
   });
-  const leaving = old.map((id) => ({ id, isPartial: true }));
-  const freedBytes = await evict(context, inventory, leaving, "prune");
+  const partials = old.map((id) => leavingPartial(stock, id));
+  const freedBytes = await evict(context, stock, partials, "prune");
   await context.store.removeMany(strayKeys);
-  return { count: old.length, freedBytes };
+  return { partials, freedBytes };
 }
 
 /** A day from now is as wrong as a day ago: a clock that was ahead must not keep things for ever. */
@@ -69,8 +74,9 @@ const isOld = ({ now }: ManagerContext, at: number) => Math.abs(now() - at) > da
 async function removeOldLeases(context: ManagerContext): Promise<number> {
   const { store } = context;
   const removeIfOld = async (key: string) => {
-    const onUnreadable = (cause: unknown) => context.emit({ type: "store-fault", operation: "read", cause });
-    const value = await orPassOver(store, onUnreadable, async () => decodeJson(await store.read(key)));
+    const value = await orPassOver(store, context.onUnreadable, async () =>
+      decodeJson(await store.read(key)),
+    );
     const { renewedAt } = (value ?? {}) as { renewedAt?: unknown };
     const isToGo = typeof renewedAt !== "number" || isOld(context, renewedAt);
     if (isToGo) await store.remove(key);

@@ -8,6 +8,7 @@ import { InvalidArgumentError, isImageManagerError } from "../errors.ts";
 import { callSignal } from "../lookup/call-signal.ts";
 import { chunksWithin } from "../memory/budget.ts";
 import { findOrphans } from "../retention/orphans.ts";
+import { stockOf } from "../retention/stock.ts";
 import { isChunkSound, storedLength } from "../store/chunk-store.ts";
 import { assertCompleteListing } from "../store/complete-listing.ts";
 import type { Inventory } from "../store/inventory.ts";
@@ -42,7 +43,8 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
     const remove = (id: string) => orStoreFault(context, "remove", () => context.store.remove(imageKey(id)));
     await eachOf(inventory.unreadable, remove);
   }
-  const orphans = await findOrphans(context, inventory);
+  // In doubt a chunk is needed.
+  const orphans = inventory.isUncertain ? [] : await findOrphans(context, stockOf(context, inventory));
   const lengthOf = (digest: string) => storedLength(context.store, digest);
   const orphanBytes = await eachOf(orphans, lengthOf, atATime(context.chunkBytes));
   return {

@@ -1,17 +1,6 @@
-/** Counts which image needs which chunk and how many bytes, and decides what is evicted first. Pure: plain data in, decisions out. */
-import { type ChunkIds, hole } from "../store/chunk-ids.ts";
-import { storedChunkBytes } from "../store/manifest.ts";
-
-/** Chunks that belong together: an image's, or those that a transfer has stored. */
-export interface Content {
-  readonly size: number;
-  readonly chunkBytes: number;
-  readonly chunks: ChunkIds;
-  /** Bytes that each chunk takes in the store, by index. Default: their lengths. */
-  readonly storedBytes?: ArrayLike<number> | undefined;
-  /** Other values that are stored with them: lengths by numbers of the same kind. */
-  readonly pieces?: ReadonlyMap<number, number>;
-}
+/** Decides what is evicted first, by how many bytes everything takes. Pure: plain data in, decisions out. */
+import { ChunkCounts } from "../store/chunk-counts.ts";
+import { bytesAt, bytesOf, type Content } from "../store/content.ts";
 
 /** Something that takes room. */
 export interface Tenant {
@@ -25,50 +14,12 @@ export interface Tenant {
   readonly isSpared: boolean;
 }
 
-/** A chunk and how many contents name it. */
-export interface ChunkUse {
-  readonly bytes: number;
-  count: number;
-}
-
-/** Every chunk that some contents name. Holes take no room and are not among them. */
-export function chunkUses(contents: Iterable<Content>): Map<number, ChunkUse> {
-  const uses = new Map<number, ChunkUse>();
-  for (const content of contents) {
-    for (const [chunk, bytes] of chunksOf(content)) {
-      const use = uses.get(chunk);
-      if (use) use.count += 1;
-      else uses.set(chunk, { bytes, count: 1 });
-    }
-  }
-  return uses;
-}
-
-/** The distinct chunks, and other values, with their lengths. */
-export function chunksOf(content: Content): Map<number, number> {
-  const chunks = new Map(content.pieces);
-  for (const [index, chunk] of content.chunks.entries()) {
-    if (chunk !== hole) chunks.set(chunk, storedChunkBytes(content, index));
-  }
-  return chunks;
-}
-
-/** Bytes that chunks take, each counted once. */
-export function totalBytes(uses: Map<number, ChunkUse>): number {
-  let sum = 0;
-  for (const { bytes } of uses.values()) sum += bytes;
-  return sum;
-}
-
 /** Bytes of an image that it alone needs, and those that it shares with others. */
-export function shareOf(
-  content: Content,
-  uses: Map<number, ChunkUse>,
-): { ownBytes: number; sharedBytes: number } {
+export function shareOf(content: Content, counts: ChunkCounts): { ownBytes: number; sharedBytes: number } {
   let [ownBytes, sharedBytes] = [0, 0];
-  for (const [chunk, bytes] of chunksOf(content)) {
-    if ((uses.get(chunk)?.count ?? 0) > 1) sharedBytes += bytes;
-    else ownBytes += bytes;
+  for (const [index, id] of content.ids.entries()) {
+    if (counts.countOf(id) > 1) sharedBytes += bytesAt(content, index);
+    else ownBytes += bytesAt(content, index);
   }
   return { ownBytes, sharedBytes };
 }
@@ -79,54 +30,106 @@ export interface RoomLimits {
   readonly unusedForMs?: number | undefined;
 }
 
+/** What is to go. */
+export interface Evictions {
+  readonly evicted: readonly Tenant[];
+  readonly bytesBefore: number;
+  readonly bytesLeft: number;
+}
+
+/** Bytes that can't be freed. */
+export function sparedBytes(tenants: readonly Tenant[]): number {
+  return countsOf(tenants.filter(({ isSpared }) => isSpared)).totalBytes;
+}
+
+/** Chooses by what is known of the tenants: see {@link evictions}. */
+export function chooseEvictions(tenants: readonly Tenant[], limits: RoomLimits, now: number): Evictions {
+  const choice = evictions(tenants, limits, now);
+  let step = choice.next();
+  while (!step.done) step = choice.next(step.value);
+  return step.value;
+}
+
 /**
  * Returns the tenants that must go: all that were unused for too long, then as many as needed to get within `maxBytes`. The order is: those
  * that can't stay in any case, then broken transfers, then images, the least recently used first. If others share a tenant's chunks, it
  * frees only the chunks that are its own at that moment.
+ *
+ * Each candidate is yielded first, because what is known of it may be old. The answer is the tenant as it is now, or `undefined` if it is
+ * gone already. A tenant that was used later than was known waits for its new turn.
  */
-export function chooseEvictions(
+export function* evictions(
   tenants: readonly Tenant[],
   limits: RoomLimits,
   now: number,
-): { evicted: Tenant[]; bytesBefore: number; bytesLeft: number } {
-  const uses = chunkUses(tenants.map(({ content }) => content));
+): Generator<Tenant, Evictions, Tenant | undefined> {
   const { maxBytes = Number.POSITIVE_INFINITY, unusedForMs = Number.POSITIVE_INFINITY } = limits;
-  const bytesBefore = totalBytes(uses);
-  let bytesLeft = bytesBefore;
+  const counts = countsOf(tenants);
+  const bytesBefore = counts.totalBytes;
+  const queue = inOrderOfLeaving(tenants, maxBytes);
   const evicted: Tenant[] = [];
-  for (const tenant of inOrderOfLeaving(tenants, maxBytes)) {
-    const isUnused = now - tenant.usedAt > unusedForMs;
-    if (!isUnused && bytesLeft <= maxBytes) continue;
-    evicted.push(tenant);
-    for (const bytes of releaseChunks(tenant.content, uses).values()) bytesLeft -= bytes;
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { tenant, rank } = next;
+    if (now - tenant.usedAt <= unusedForMs && counts.totalBytes <= maxBytes) continue;
+    const current = yield tenant;
+    if (current?.isSpared) continue;
+    if (current && current.usedAt > tenant.usedAt && rank !== ranks.neverFits) {
+      queue.insert({ tenant: current, rank });
+      continue;
+    }
+    if (current) evicted.push(current);
+    counts.release(tenant.content);
   }
-  return { evicted, bytesBefore, bytesLeft };
+  return { evicted, bytesBefore, bytesLeft: counts.totalBytes };
+}
+
+const countsOf = (tenants: readonly Tenant[]) => new ChunkCounts(tenants.map(({ content }) => content));
+
+const ranks = { neverFits: 0, partial: 1, image: 2 } as const;
+
+interface Place {
+  readonly tenant: Tenant;
+  readonly rank: number;
 }
 
 /** A tenant that exceeds the limit alone, or together with the spared ones, goes first. Otherwise small ones would go for it in vain. */
-function inOrderOfLeaving(tenants: readonly Tenant[], maxBytes: number): Tenant[] {
-  const spared = chunkUses(tenants.filter(({ isSpared }) => isSpared).map(({ content }) => content));
-  const bytesForOthers = maxBytes - totalBytes(spared);
-  const rank = ({ content, isPartial }: Tenant) => {
-    let bytes = 0;
-    for (const [chunk, length] of chunksOf(content)) if (!spared.has(chunk)) bytes += length;
-    if (bytesForOthers > 0 && bytes > bytesForOthers) return 0;
-    return isPartial ? 1 : 2;
+function inOrderOfLeaving(tenants: readonly Tenant[], maxBytes: number): Queue {
+  const spared = countsOf(tenants.filter(({ isSpared }) => isSpared));
+  const bytesForOthers = maxBytes - spared.totalBytes;
+  const isTooLarge = ({ content }: Tenant) =>
+    bytesForOthers > 0 && bytesOf(content) > bytesForOthers && bytesBeyond(content, spared) > bytesForOthers;
+  const rankOf = (tenant: Tenant) => {
+    if (isTooLarge(tenant)) return ranks.neverFits;
+    return tenant.isPartial ? ranks.partial : ranks.image;
   };
-  return tenants
-    .filter(({ isSpared }) => !isSpared)
-    .map((tenant) => ({ tenant, rank: rank(tenant) }))
-    .sort((a, b) => a.rank - b.rank || a.tenant.usedAt - b.tenant.usedAt)
-    .map(({ tenant }) => tenant);
+  const leaving = tenants.filter(({ isSpared }) => !isSpared);
+  return new Queue(leaving.map((tenant) => ({ tenant, rank: rankOf(tenant) })));
 }
 
-/** Takes a content out of the uses; gives the chunks, with their bytes, that no other content names. */
-export function releaseChunks(content: Content, uses: Map<number, ChunkUse>): Map<number, number> {
-  const released = new Map<number, number>();
-  for (const [chunk, bytes] of chunksOf(content)) {
-    const use = uses.get(chunk)!;
-    use.count -= 1;
-    if (use.count === 0) released.set(chunk, bytes);
-  }
-  return released;
+function bytesBeyond(content: Content, counts: ChunkCounts): number {
+  let sum = 0;
+  for (const [index, id] of content.ids.entries())
+    if (counts.countOf(id) === 0) sum += bytesAt(content, index);
+  return sum;
 }
+
+/** Places in order; those that come late are few. */
+class Queue {
+  readonly #places: Place[];
+  #next = 0;
+
+  constructor(places: Place[]) {
+    this.#places = places.sort(compare);
+  }
+
+  shift(): Place | undefined {
+    return this.#places[this.#next++];
+  }
+
+  insert(place: Place): void {
+    const before = this.#places.findIndex((other, index) => index >= this.#next && compare(place, other) < 0);
+    this.#places.splice(before === -1 ? this.#places.length : before, 0, place);
+  }
+}
+
+const compare = (a: Place, b: Place) => a.rank - b.rank || a.tenant.usedAt - b.tenant.usedAt;

@@ -1,11 +1,12 @@
 /** Deletes the chunks of a transfer that no image will ever name. They would take room from every other image. */
 import type { ManagerContext } from "../context.ts";
-import { eachOf } from "../each.ts";
+import { ChunkCounts } from "../store/chunk-counts.ts";
 import { chunkIdOf } from "../store/chunk-ids.ts";
 import { chunkKey } from "../store/keys.ts";
 import { orStoreFault } from "../store-fault.ts";
-import type { WritingTransfer } from "./content.ts";
-import { neededChunks } from "./needed.ts";
+import { type WritingTransfer, writtenContent } from "./content.ts";
+import { chunksInUse } from "./needed.ts";
+import { contentsOf, lookAtStock } from "./stock.ts";
 
 /** Deletes the chunks that a transfer has written, but for those that something else needs. Never rejects. */
 export async function discard(context: ManagerContext, transfer: WritingTransfer): Promise<void> {
@@ -14,13 +15,15 @@ export async function discard(context: ManagerContext, transfer: WritingTransfer
 }
 
 async function removeWritten(context: ManagerContext, transfer: WritingTransfer): Promise<void> {
-  const inventory = await context.inventory();
-  if (inventory.isUncertain) return; // in doubt a chunk is kept: an image that can't be read now may need it
-  const needed = neededChunks(context, inventory, transfer);
-  const superfluous = [...transfer.written].filter(([digest]) => !needed.has(chunkIdOf(digest)));
-  await eachOf(superfluous, async ([digest, { bytes }]) => {
-    await context.store.remove(chunkKey(digest));
-    context.room.usedBytes -= bytes;
-  });
-  transfer.written.clear();
+  const { written } = transfer;
+  const stock = await lookAtStock(context);
+  if (stock.isUncertain) return; // in doubt a chunk is kept: what can't be read now may need it
+  const ours = writtenContent({ written, pieces: new Map() });
+  const counts = new ChunkCounts(contentsOf(stock), [ours]);
+  const inUse = chunksInUse(context, transfer);
+  const isNeeded = (id: number) => inUse.has(id) || counts.countOf(id) > 0;
+  const superfluous = [...written].filter(([digest]) => !isNeeded(chunkIdOf(digest)));
+  await context.store.removeMany(superfluous.map(([digest]) => chunkKey(digest)));
+  for (const [, { bytes }] of superfluous) context.room.usedBytes -= bytes;
+  written.clear();
 }

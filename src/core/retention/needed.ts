@@ -1,23 +1,13 @@
 /** Finds the chunks that are needed: by stored images, by unfinished transfers, and by this process's reads and writes. */
 import type { ManagerContext } from "../context.ts";
-import { chunkIdOf, hole } from "../store/chunk-ids.ts";
-import type { Inventory } from "../store/inventory.ts";
-
-/** Numbers of all needed chunks, but for what one transfer alone has written. */
-export function neededChunks(
-  context: ManagerContext,
-  { images, journals }: Inventory,
-  except?: object,
-): Set<number> {
-  const needed = chunksInUse(context, except);
-  for (const { chunks } of [...images.values(), ...journals.values()]) {
-    for (const chunk of chunks) if (chunk !== hole) needed.add(chunk);
-  }
-  return needed;
-}
+import { chunkIdOf } from "../store/chunk-ids.ts";
+import type { Partials } from "../store/inventory.ts";
 
 /** Those that this process reads or has written. The same bytes may be on their way in a transfer that is not stored. */
-export function chunksInUse({ reading, running }: ManagerContext, except?: object): Set<number> {
+export function chunksInUse(
+  { reading, running }: Pick<ManagerContext, "reading" | "running">,
+  except?: object,
+): Set<number> {
   const inUse = new Set<number>();
   const add = (digests: Iterable<string | null>) => {
     for (const digest of digests) if (digest !== null) inUse.add(chunkIdOf(digest));
@@ -41,7 +31,7 @@ export function runningIds({ running }: ManagerContext): Set<string> {
 const leaseGraceMs = 60_000;
 
 /** Whether some process seems to be transferring an image. */
-export function isLeased({ now, lease }: ManagerContext, { leasedAt }: Inventory, id: string): boolean {
+export function isLeased({ now, lease }: ManagerContext, { leasedAt }: Partials, id: string): boolean {
   const ageMs = Math.abs(now() - (leasedAt.get(id) ?? Number.NEGATIVE_INFINITY));
   return ageMs < Math.max(leaseGraceMs, 6 * lease.ttlMs);
 }

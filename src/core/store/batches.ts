@@ -19,12 +19,15 @@ export async function removeBatches(
   }
 }
 
+/** Deletions are small, and a store that is far away takes many at a time. */
+const deletionsAtATime = 64;
+
 /** For a store without batches. */
 export async function removeEach(
   keys: readonly string[],
   remove: (key: string) => Promise<void>,
 ): Promise<void> {
-  await eachOf(keys, remove);
+  await eachOf(keys, remove, deletionsAtATime);
 }
 
 function assertNoneFailed(failed: readonly FailedKey[], count: number): void {

@@ -8,7 +8,7 @@ import { withinTime } from "../waiting.ts";
 import { removeBatches, removeEach } from "./batches.ts";
 import { createCircuitBreaker, type StoreOperation } from "./circuit-breaker.ts";
 import { createDriverCalls } from "./driver-calls.ts";
-import { isImageBytesKey, maxBytesUnder, probeKey } from "./keys.ts";
+import { isLargeKey, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix. Failures are `STORE` errors. */
@@ -17,6 +17,8 @@ export interface ByteStore {
   readonly completeListing: boolean;
   /** It states its capabilities, and with them that it keeps what it takes. */
   readonly isAdapter: boolean;
+  /** What is committed and evicted is noted: a ledger is found by listing it. */
+  readonly hasLedger: boolean;
   /** Leases need both a listing to rely on and `createIfAbsent`. */
   readonly canLease: boolean;
   /**
@@ -90,7 +92,8 @@ export function createByteStore(
     onBack = () => undefined,
   } = options;
   // Once for all: a part of the store that is away later does not keep processes from sharing.
-  const canLease = capabilities?.completeListing === true && "createIfAbsent" in storage;
+  const hasLedger = capabilities?.completeListing === true;
+  const canLease = hasLedger && "createIfAbsent" in storage;
   const pace = createPace(capabilities?.tellsProgress ?? false);
 
   const probe = async (operation: StoreOperation) => {
@@ -148,7 +151,7 @@ export function createByteStore(
       maxBytes: number,
       signal: AbortSignal | undefined,
     ) => {
-      const isLarge = isImageBytesKey(key);
+      const isLarge = isLargeKey(key);
       const stop = new AbortController();
       const leave = () => stop.abort();
       signal?.addEventListener("abort", leave, { once: true });
@@ -175,6 +178,7 @@ export function createByteStore(
         return capabilities?.completeListing ?? false;
       },
       isAdapter: capabilities !== undefined,
+      hasLedger,
       canLease,
       hasRoomToRead: pace.hasRoomFor,
       asked,

@@ -13,6 +13,7 @@ export const folders = {
   uses: `${format}:uses:`,
   catalog: `${format}:catalog:`,
   accounts: `${format}:accounts:`,
+  ledger: `${format}:ledger:`,
 } as const;
 
 /** Key of a manifest. */
@@ -29,6 +30,12 @@ export const useKey = (id: string): string => `${folders.uses}${id}`;
 
 /** Chunks that nobody seemed to need when last looked. */
 export const orphansKey = `${format}:orphans`;
+
+/** Key of what one process did: a commit, or evictions. `name` is nobody else's. */
+export const ledgerNewsKey = (name: string): string => `${folders.ledger}news:${name}`;
+/** Key of one page of the sum of all records before it. The key says how many pages there are, so that a missing one is missed. */
+export const ledgerPageKey = (set: string, page: number, pages: number): string =>
+  `${folders.ledger}${set}:${page}:${pages}`;
 
 /** Tests whether a store that hung answers again: by a read, or by a byte that is written and deleted. */
 export const probeKey = `${format}:probe`;
@@ -51,9 +58,11 @@ export const wireKey = (
   { epoch, part, n }: { readonly epoch: number; readonly part: number; readonly n: number },
 ): string => `${partialFolder(id)}${epoch}:wire:${part}:${n}`;
 
-/** Whether a value is bytes of an image: large, and read in its own time. */
-export const isImageBytesKey = (key: string): boolean =>
-  key.startsWith(folders.chunks) || (key.startsWith(folders.partials) && key.includes(":wire:"));
+/** Whether a value may be large, such as bytes of an image. It is read in its own time. */
+export const isLargeKey = (key: string): boolean =>
+  key.startsWith(folders.chunks) ||
+  key.startsWith(folders.ledger) ||
+  (key.startsWith(folders.partials) && key.includes(":wire:"));
 
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>
@@ -82,4 +91,5 @@ const maxBytesByFolder: readonly (readonly [folder: string, maxBytes: number])[]
   [folders.uses, bounds.recordBytes],
   [folders.catalog, bounds.catalogBytes],
   [folders.accounts, bounds.recordBytes],
+  [folders.ledger, bounds.ledgerBytes],
 ];

@@ -64,14 +64,6 @@ export function chunkLength(image: Pick<Manifest, "size" | "chunkBytes">, index:
   return Math.min(image.chunkBytes, image.size - index * image.chunkBytes);
 }
 
-/** Bytes that a chunk which is not a hole takes in the store: fewer than its length if it is encoded. Nothing else knows what to count. */
-export function storedChunkBytes(
-  image: Pick<Manifest, "size" | "chunkBytes"> & { readonly storedBytes?: ArrayLike<number> | undefined },
-  index: number,
-): number {
-  return image.storedBytes?.[index] ?? chunkLength(image, index);
-}
-
 /** The public view of a manifest. */
 export function toImageInfo(id: string, manifest: Omit<Manifest, "chunks">): ImageInfo {
   const { identity, validators } = manifest;

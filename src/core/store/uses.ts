@@ -27,16 +27,20 @@ export function createUseRecorder(store: ByteStore, now: () => number): UseRecor
   };
 }
 
+/** When an image was used last; 0 if nobody has noted it. */
+export async function readUse(store: ByteStore, id: string): Promise<number> {
+  const { usedAt } = (decodeJson(await store.read(useKey(id))) ?? {}) as { usedAt?: unknown };
+  return isTime(usedAt) ? usedAt : 0;
+}
+
 /** Last uses by image id. */
 export async function readUses(
   store: ByteStore,
   passOver: <T>(read: () => Promise<T>) => Promise<T | undefined>,
 ): Promise<Map<string, number>> {
-  const keys = await store.list(folders.uses);
-  const uses = await eachOf(keys, async (key): Promise<[string, number]> => {
-    const value = await passOver(async () => decodeJson(await store.read(key)));
-    const { usedAt } = (value ?? {}) as { usedAt?: unknown };
-    return [key.slice(folders.uses.length), isTime(usedAt) ? usedAt : 0];
+  const ids = (await store.list(folders.uses)).map((key) => key.slice(folders.uses.length));
+  const uses = await eachOf(ids, async (id): Promise<[string, number]> => {
+    return [id, (await passOver(() => readUse(store, id))) ?? 0];
   });
   return new Map(uses);
 }

@@ -4,6 +4,7 @@ import { type ImageManagerError, isImageManagerError, StoreError } from "../erro
 import type { Validators } from "../freshness/validators.ts";
 import type { TransferWindow } from "../memory/window.ts";
 import { admit, makeRoom, makeRoomFor, type Victims } from "../retention/room.ts";
+import { addUpSometime, noteImage } from "../retention/stock.ts";
 import type { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { areChunksThere, isChunkSound } from "../store/chunk-store.ts";
@@ -118,9 +119,11 @@ export class Committer {
         if (await this.#hasLostChunks(manifest)) return { obstacle: this.#lost() };
         if (!(await makeRoomFor(this.#context, id, manifest))) return { obstacle: this.#tooLarge() };
         if (this.#obstacle) return { obstacle: this.#obstacle };
+        await noteImage(this.#context, id, manifest);
         await writeManifest(store, id, manifest);
         // Some drivers (read-only ones, `null`) accept values that they do not keep.
         if ((await readManifest(store, id))?.digest !== manifest.digest) return { obstacle: this.#lost() };
+        addUpSometime(this.#context);
         return { manifest };
       } catch (cause) {
         return { obstacle: this.storeFault("commit", cause) };

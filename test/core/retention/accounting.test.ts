@@ -1,19 +1,17 @@
 // Who goes first, and what that frees: tables of plain data.
 import { describe, expect, test } from "vitest";
-import {
-  type Content,
-  chooseEvictions,
-  chunkUses,
-  shareOf,
-  type Tenant,
-  totalBytes,
-} from "../../../src/core/retention/accounting.ts";
-import { hole } from "../../../src/core/store/chunk-ids.ts";
+import { chooseEvictions, evictions, shareOf, type Tenant } from "../../../src/core/retention/accounting.ts";
+import { ChunkCounts } from "../../../src/core/store/chunk-counts.ts";
+import { type Content, contentOf } from "../../../src/core/store/content.ts";
 
 /** An image of 10-byte chunks, named by letters; "-" is a hole. */
-function image(letters: string): Content {
-  const chunks = Float64Array.from(letters, (letter) => (letter === "-" ? hole : letter.charCodeAt(0)));
-  return { size: chunks.length * 10, chunkBytes: 10, chunks };
+function image(letters: string, lastBytes = 10, storedBytes?: readonly number[]): Content {
+  const chunks = [...letters].map((letter) =>
+    letter === "-" ? null : letter.charCodeAt(0).toString(16).padStart(8, "0").padEnd(64, "f"),
+  );
+  const size = Math.max(0, (chunks.length - 1) * 10 + lastBytes);
+  const stored = storedBytes?.map((bytes) => (bytes === 10 ? null : { bytes }));
+  return contentOf({ size, chunkBytes: 10, chunks, stored });
 }
 
 const tenant = (id: string, letters: string, usedAt: number, isSpared = false): Tenant => ({
@@ -83,18 +81,56 @@ describe("chooseEvictions", () => {
 });
 
 test("bytes are counted once, holes not at all, the last chunk as long as it is", () => {
-  const last = { ...image("89"), size: 13 };
-  const uses = chunkUses([image("1123-"), image("34"), last]);
-  expect(totalBytes(uses)).toBe(40 + 10 + 3);
-  expect(shareOf(image("1123-"), uses)).toEqual({ ownBytes: 20, sharedBytes: 10 });
-  expect(shareOf(last, uses)).toEqual({ ownBytes: 13, sharedBytes: 0 });
+  const last = image("89", 3);
+  const counts = new ChunkCounts([image("1123-"), image("34"), last]);
+  expect(counts.totalBytes).toBe(40 + 10 + 3);
+  expect(shareOf(image("1123-"), counts)).toEqual({ ownBytes: 20, sharedBytes: 10 });
+  expect(shareOf(last, counts)).toEqual({ ownBytes: 13, sharedBytes: 0 });
+  expect([...counts.release(image("1123-")).values()]).toEqual([10, 10]); // 3 is another's too
+  expect(counts.totalBytes).toBe(20 + 13);
 });
 
 test("a chunk counts as many bytes as it takes in the store", () => {
-  const encoded = { ...image("12-3"), storedBytes: [4, 10, 0, 6] };
-  const uses = chunkUses([encoded, image("34")]);
-  expect(totalBytes(uses)).toBe(4 + 10 + 6 + 10);
-  expect(shareOf(encoded, uses)).toEqual({ ownBytes: 14, sharedBytes: 6 });
+  const encoded = image("12-3", 10, [4, 10, 0, 6]);
+  const counts = new ChunkCounts([encoded, image("34")]);
+  expect(counts.totalBytes).toBe(4 + 10 + 6 + 10);
+  expect(shareOf(encoded, counts)).toEqual({ ownBytes: 14, sharedBytes: 6 });
   const tenants = [tenant("a", "4", 1), { ...tenant("b", "", 2), content: encoded }];
   expect(chooseEvictions(tenants, { maxBytes: 20 }, 10)).toMatchObject({ bytesBefore: 30, bytesLeft: 20 });
+});
+
+test("only the chunks of some contents are counted, if nothing else is asked", () => {
+  const [asked, others] = [image("34"), [image("1123-"), image("3")]];
+  const counts = new ChunkCounts([...others, asked], [asked]);
+  const idsOf = (letters: string) => [...image(letters).ids];
+  expect(idsOf("1234").map((id) => counts.countOf(id))).toEqual([0, 0, 3, 1]);
+  expect([...counts.release(asked).keys()]).toEqual(idsOf("4"));
+});
+
+describe("candidates are asked for before they are chosen", () => {
+  const [a, b, c] = [tenant("a", "12", 1), tenant("b", "34", 2), tenant("c", "56", 3)];
+
+  /** Chooses; `facts` say what has become of tenants by then. Returns who was asked, and who goes. */
+  function choose(facts: Record<string, Tenant | undefined>, maxBytes: number) {
+    const choice = evictions([a, b, c], { maxBytes }, 10);
+    const asked: string[] = [];
+    let step = choice.next();
+    while (!step.done) {
+      asked.push(step.value.id);
+      const isKnown = step.value.id in facts && !asked.slice(0, -1).includes(step.value.id);
+      step = choice.next(isKnown ? facts[step.value.id] : step.value);
+    }
+    return { asked, evicted: step.value.evicted.map(({ id }) => id), left: step.value.bytesLeft };
+  }
+
+  test.each([
+    ["nobody is asked if all fits", {}, 60, [], [], 60],
+    ["no more than need be", {}, 40, ["a"], ["a"], 40],
+    ["one that was used later waits", { a: { ...a, usedAt: 5 } }, 40, ["a", "b"], ["b"], 40],
+    ["and goes when its turn comes", { a: { ...a, usedAt: 2.5 } }, 20, ["a", "b", "a"], ["b", "a"], 20],
+    ["one that was pinned stays", { a: { ...a, isSpared: true } }, 40, ["a", "b"], ["b"], 40],
+    ["one that is gone has left its room", { a: undefined }, 40, ["a"], [], 40],
+  ])("%s", (_, facts, maxBytes, asked, evicted, left) => {
+    expect(choose(facts, maxBytes)).toEqual({ asked, evicted, left });
+  });
 });

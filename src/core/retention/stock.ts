@@ -1,0 +1,165 @@
+/**
+ * What is stored, as far as sums need to know it. It comes from the ledger, so it costs the same whether there are ten images or ten
+ * thousand. If the store has no ledger yet, or a damaged one, every manifest is read once, and the ledger is written.
+ */
+import type { ManagerContext } from "../context.ts";
+import { type Content, contentOf } from "../store/content.ts";
+import {
+  type Inventory,
+  type Partials,
+  type PassOver,
+  readPartials,
+  type StoredImage,
+} from "../store/inventory.ts";
+import { type LedgerSum, mostNews } from "../store/ledger.ts";
+import type { LedgerImage } from "../store/ledger-record.ts";
+import type { Manifest } from "../store/manifest.ts";
+import { orPassOver } from "../store/pass-over.ts";
+import { orStoreFault } from "../store-fault.ts";
+
+/** What there is. The images are as the ledger knows them. */
+export interface Stock extends Partials {
+  readonly images: ReadonlyMap<string, LedgerImage>;
+  /** The store failed to give some of it. So it is not certain which chunks are needed. */
+  readonly isUncertain: boolean;
+}
+
+/** Looks. `isKnown`: ids whose journals are not looked at. Run it under the lock. */
+export async function lookAtStock(
+  context: ManagerContext,
+  isKnown: (id: string) => boolean = () => false,
+): Promise<Stock> {
+  if (!context.store.completeListing) return takeStock(context);
+  const { store, ledger, onUnreadable } = context;
+  // Journals before the ledger: a commit is noted before its journal goes.
+  let isUncertain = false;
+  const onUnreadableJournal = (cause: unknown) => {
+    isUncertain = true;
+    onUnreadable(cause);
+  };
+  const passOver: PassOver = (read) => orPassOver(store, onUnreadableJournal, read);
+  const partials = await readPartials(store, passOver, isKnown);
+  const sum = await ledger.read(store, onUnreadable);
+  if (!sum.isComplete) return takeStock(context);
+  if (sum.news > mostNews) await rewriteLedger(context, sum.keys, sum.images);
+  return { ...partials, images: sum.images, isUncertain };
+}
+
+/** Everything that takes room, but for what this process is writing. */
+export function contentsOf({ images, journals }: Stock): Content[] {
+  return [...images.values(), ...journals.values()].map(({ content }) => content);
+}
+
+/** The stock as it was found by reading everything. */
+export function stockOf({ now }: Pick<ManagerContext, "now">, inventory: Inventory): Stock {
+  const { images, usedAt } = inventory;
+  const known = ([id, image]: [string, StoredImage]): [string, LedgerImage] => [
+    id,
+    ledgerImageOf(image, image.content, Math.min(now(), usedAt.get(id) ?? 0)),
+  ];
+  return { ...inventory, images: new Map([...images].map(known)) };
+}
+
+/** What the ledger is to say of an image. */
+export function ledgerImageOf(
+  { createdAt, pinned }: Pick<Manifest, "createdAt" | "pinned">,
+  content: Content,
+  usedAt = 0,
+  stamp = createdAt,
+): LedgerImage {
+  return { stamp, usedAt: Math.max(createdAt, usedAt), pinned, content };
+}
+
+/** Reads every manifest, and writes what it has found into the ledger. */
+export async function takeStock(context: ManagerContext): Promise<Stock> {
+  const { store, ledger, onUnreadable } = context;
+  const before = store.completeListing && (await ledger.read(store, onUnreadable));
+  const inventory = await context.inventory();
+  const stock = stockOf(context, inventory);
+  if (!before) return stock;
+  return { ...stock, images: await correctLedger(context, before, inventory.isUncertain, stock.images) };
+}
+
+/** Puts the ledger right, of which a look before that reading is given. Gives the images that it names now. */
+export async function correctLedger(
+  context: ManagerContext,
+  { keys, images: noted }: LedgerSum,
+  isUncertain: boolean,
+  found: ReadonlyMap<string, LedgerImage>,
+): Promise<ReadonlyMap<string, LedgerImage>> {
+  const images = new Map(found);
+  for (const [id, image] of noted) {
+    const current = found.get(id);
+    // A commit is noted before its manifest is there; and what can't be read now may be needed.
+    if (!current && (isUncertain || isRecent(context, image))) images.set(id, image);
+    if (current) images.set(id, { ...current, stamp: Math.max(current.stamp, image.stamp) });
+  }
+  if (!isUncertain) await rewriteLedger(context, keys, images);
+  return images;
+}
+
+/** Longer than any commit takes between its note and its manifest, and any difference of clocks. */
+const recentMs = 60 * 60 * 1000;
+
+const isRecent = ({ now }: ManagerContext, { stamp }: LedgerImage) => Math.abs(now() - stamp) < recentMs;
+
+/** A store that is full, or whose records are somebody else's, can still be looked at. */
+async function rewriteLedger(
+  context: ManagerContext,
+  keys: readonly string[],
+  images: ReadonlyMap<string, LedgerImage>,
+): Promise<void> {
+  const { store, ledger } = context;
+  await orStoreFault(context, "write", () => ledger.replace(store, keys, images));
+}
+
+/**
+ * A manager without `maxBytes` never looks at the stock, and would leave all of its notes to somebody who does. It adds them up now and then;
+ * nobody waits for it.
+ */
+export function addUpSometime(context: ManagerContext): void {
+  const { ledger, background, serially } = context;
+  if (!ledger.isDue) return;
+  const work = orStoreFault(context, "list", () => serially(() => addUp(context)));
+  background.add(work);
+  void work.finally(() => background.delete(work));
+}
+
+async function addUp(context: ManagerContext): Promise<void> {
+  const { store, ledger, onUnreadable } = context;
+  if (!ledger.isDue || !store.completeListing) return; // a call before it has done so
+  const sum = await ledger.read(store, onUnreadable);
+  if (sum.isComplete) await ledger.replace(store, sum.keys, sum.images);
+  else await ledger.merge(store);
+}
+
+/** Notes an image that is about to be committed: a chunk that a manifest names is to be known as needed, so the note is first. */
+export async function noteImage(context: ManagerContext, id: string, manifest: Manifest): Promise<void> {
+  const { store, ledger, now } = context;
+  if (!store.hasLedger) return;
+  const image = ledgerImageOf(manifest, contentOf(manifest), 0, ledger.stampAfter(id, now()));
+  await ledger.note(store, { images: new Map([[id, image]]) });
+}
+
+/** Notes what is there no more. */
+export async function noteGone(context: ManagerContext, ids: readonly string[]): Promise<void> {
+  const { store, ledger, now } = context;
+  if (!store.hasLedger || ids.length === 0) return;
+  await ledger.note(store, { gone: new Map(ids.map((id) => [id, ledger.stampAfter(id, now())])) });
+}
+
+/** What images are, where the ledger says otherwise; nothing if they are gone. */
+export type Corrections = Map<string, { readonly manifest: Manifest; readonly usedAt: number } | undefined>;
+
+/** Notes it. A correction gives way to anything that was noted at the same time. */
+export async function noteCorrections(context: ManagerContext, corrections: Corrections): Promise<void> {
+  const { store, ledger } = context;
+  if (!store.hasLedger || corrections.size === 0) return;
+  const [images, gone] = [new Map<string, LedgerImage>(), new Map<string, number>()];
+  for (const [id, found] of corrections) {
+    const stamp = ledger.stampAfter(id, 0);
+    if (!found) gone.set(id, stamp);
+    else images.set(id, ledgerImageOf(found.manifest, contentOf(found.manifest), found.usedAt, stamp));
+  }
+  await ledger.note(store, { images, gone });
+}
