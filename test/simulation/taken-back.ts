@@ -188,8 +188,8 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/sharing/wire-pieces.ts",
-        find: "if (this.#epoch === undefined || this.#finished.has(part) || this.#endOf(part) !== offset) return;",
-        put: "if (this.#epoch === undefined || this.#endOf(part) !== offset) return;",
+        find: "if (!this.#names || this.#finished.has(part) || this.#endOf(part) !== offset) return;",
+        put: "if (!this.#names || this.#endOf(part) !== offset) return;",
       },
     ],
   },
@@ -223,7 +223,7 @@ export const takenBack: readonly TakenBack[] = [
       },
       {
         file: "src/core/transfer/committer.ts",
-        find: "if (await this.#isStoreDoubtful(manifest)) return { obstacle: this.#lost() };",
+        find: "if (await this.#hasLostChunks(manifest)) return { obstacle: this.#lost() };",
         put: "",
       },
     ],
@@ -288,7 +288,7 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/delivery/heal-range.ts",
-        find: "await writeChunk(context.store, digest, chunk.slice());",
+        find: "await writeChunk(context, digest, chunk.slice());",
         put: "",
       },
     ],
