@@ -11,6 +11,7 @@ export default defineConfig({
     "adapters/s3": "src/adapters/s3/index.ts",
     "adapters/redis": "src/adapters/redis/index.ts",
     "adapters/cloudflare-r2": "src/adapters/cloudflare-r2/index.ts",
+    "adapters/azure-blob": "src/adapters/azure-blob/index.ts",
     "adapters/tiered": "src/adapters/tiered/index.ts",
     "adapters/balena-sdk": "src/adapters/balena-sdk/index.ts",
     "adapters/balena-api": "src/adapters/balena-api/index.ts",

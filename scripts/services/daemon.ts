@@ -38,8 +38,8 @@ export async function stopDaemon(daemon: Daemon): Promise<void> {
 }
 
 /** Runs a command to its end and returns what it printed; one that fails is an error with what it said. */
-export function run(program: string, args: readonly string[]): string {
-  const result = spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
+export function run(program: string, args: readonly string[], timeoutMs = 60_000): string {
+  const result = spawnSync(program, args, { encoding: "utf8", timeout: timeoutMs });
   if (result.status !== 0) throw new Error(`${program} ${args[0] ?? ""} failed: ${lastWords(result)}`);
   return result.stdout;
 }

@@ -1,5 +1,6 @@
 /** Listings that come in pages: of a server that goes round in circles, never ends, or answers what was not asked for. */
 import { describe, expect, test } from "vitest";
+import { azureBlobAdapter } from "../../src/adapters/azure-blob/index.ts";
 import { type R2BucketBinding, r2Adapter } from "../../src/adapters/cloudflare-r2/index.ts";
 import { redisAdapter } from "../../src/adapters/redis/index.ts";
 import { s3Adapter } from "../../src/adapters/s3/index.ts";
@@ -32,7 +33,7 @@ const circles: [name: string, pages: Record<string, KeyPage>][] = [
   ],
 ];
 
-/** The three adapters over one server of pages, in each one's own words. */
+/** The adapters over one server of pages, in each one's own words. */
 const adapters: [name: string, over: (pageAt: (cursor?: string) => Promise<KeyPage>) => StoreDriver][] = [
   [
     "redis",
@@ -55,6 +56,24 @@ const adapters: [name: string, over: (pageAt: (cursor?: string) => Promise<KeyPa
       };
       const none = async () => null;
       return r2Adapter({ binding: { list, head: none, get: none, put: none, delete: async () => {} } });
+    },
+  ],
+  [
+    "azure-blob",
+    (pageAt) => {
+      const listBlobsFlat = () => ({
+        byPage: ({ continuationToken }: { continuationToken?: string }) => ({
+          next: async () => {
+            const { keys, next } = await pageAt(continuationToken);
+            const segment = { blobItems: [...keys].map((name) => ({ name })) };
+            return { done: false as const, value: { segment, continuationToken: next ?? "" } };
+          },
+        }),
+      });
+      const none = () => ({}) as never;
+      return azureBlobAdapter({
+        client: { listBlobsFlat, getBlockBlobClient: none, getBlobBatchClient: none },
+      });
     },
   ],
   [

@@ -21,6 +21,11 @@ test.each([
     's3Adapter({ bucket: "bucket", region: "a", accessKeyId: "a", secretAccessKey: "s" }).hasItem("k", {})',
   ],
   ["ioredis", "redis", 'redisAdapter({ url: "redis://127.0.0.1:1" }).hasItem("k", {})'],
+  [
+    "@azure/storage-blob",
+    "azure-blob",
+    'azureBlobAdapter({ url: "http://127.0.0.1:1/account/images" }).hasItem("k", {})',
+  ],
   ["balena-sdk", "balena-sdk", 'balenaSdkSource().versions("intel-nuc", {})'],
   ["balena-sdk", "v10", 'get("intel-nuc")'],
   ["balena-sdk", "v10", "cleanCache()"],

@@ -1,9 +1,16 @@
 // What optional peers have is described structurally by the public types: the real things fit, and our adapters fit unstorage. The compiler judges.
+import type { TokenCredential } from "@azure/core-auth";
+import type { ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob";
 import type { BalenaSDK } from "balena-sdk";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import type * as v1 from "unstorage";
 import type * as v2 from "unstorage2";
 import { expectTypeOf, test } from "vitest";
+import type {
+  AzureBlobAdapterOptions,
+  AzureContainerClient,
+  AzureTokenCredential,
+} from "../../src/adapters/azure-blob/index.ts";
 import type { BalenaSdk } from "../../src/adapters/balena-sdk/index.ts";
 import type { RedisClient, RedisConnection } from "../../src/adapters/redis/index.ts";
 import type { KeyValueStore, StoreDriver } from "../../src/core/index.ts";
@@ -41,4 +48,14 @@ test("the SDK's instances and ioredis's clients and options fit", () => {
   expectTypeOf<Redis>().toExtend<RedisClient>();
   expectTypeOf<Cluster>().toExtend<RedisClient>();
   expectTypeOf<RedisOptions>().toExtend<RedisConnection>();
+});
+
+test("Azure's container clients and its credentials for tokens fit, and no other credentials", () => {
+  expectTypeOf<ContainerClient>().toExtend<AzureContainerClient>();
+  expectTypeOf<{ client: ContainerClient }>().toExtend<AzureBlobAdapterOptions>();
+  expectTypeOf<{
+    url: string;
+    credential: StorageSharedKeyCredential;
+  }>().not.toExtend<AzureBlobAdapterOptions>();
+  expectTypeOf<TokenCredential>().toExtend<AzureTokenCredential>();
 });

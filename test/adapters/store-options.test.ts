@@ -1,5 +1,6 @@
 /** The factories of all stores speak alike about options: what is no object, what is of the wrong type, which name is meant. */
 import { describe, expect, test } from "vitest";
+import { azureBlobAdapter } from "../../src/adapters/azure-blob/index.ts";
 import { r2Adapter } from "../../src/adapters/cloudflare-r2/index.ts";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
@@ -42,6 +43,29 @@ const factories: [name: string, factory: Factory, sound: object, wrong: Record<s
       accessKeyId: [undefined, null, 5, "with space"],
       secretAccessKey: [undefined, null, 5],
       sessionToken: [5, "\n"],
+    },
+  ],
+  [
+    "azureBlobAdapter",
+    azureBlobAdapter,
+    { url: "https://account.blob.core.windows.net/images?sv=1&sig=hush" },
+    {
+      url: ["x", 5, null, "ftp://x/y", "http://a:b@x/y", "https://account.blob.core.windows.net/"],
+      keyPrefix: [5, null, "../"],
+      timeoutMs: [0, "1", null, 2 ** 31],
+      credential: [5, null, {}],
+      container: ["images"],
+      client: [{}],
+      connectionString: ["AccountName=a"],
+    },
+  ],
+  [
+    "azureBlobAdapter",
+    azureBlobAdapter,
+    { connectionString: "AccountName=a;AccountKey=aHVzaA==", container: "images" },
+    {
+      connectionString: [undefined, null, 5, "hush"],
+      container: [undefined, null, "A", "a--b", "ab", 5, "a/b"],
     },
   ],
   [

@@ -23,7 +23,7 @@ test(`it is at most ${maxPackages} packages and ${maxBytes / 1e6} MB`, async () 
 test("semver is the one dependency, and every client is an optional peer", () => {
   expect(Object.keys(manifest.dependencies)).toEqual(["semver"]);
   const peers = Object.keys(manifest.peerDependencies);
-  expect(peers).toEqual(["aws4fetch", "balena-sdk", "ioredis", "unstorage"]);
+  expect(peers).toEqual(["@azure/storage-blob", "aws4fetch", "balena-sdk", "ioredis", "unstorage"]);
   expect(manifest.peerDependenciesMeta).toEqual(
     Object.fromEntries(peers.map((name) => [name, { optional: true }])),
   );

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { access, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { ProvidedContext } from "vitest";
@@ -69,6 +69,7 @@ async function install(tarball: string, project: string): Promise<void> {
   await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
   const { dependencies, peerDependencies = {} }: Dependencies = manifest;
   for (const name of [...Object.keys({ ...dependencies, ...peerDependencies }), "@types"]) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(root, "node_modules", name), join(modules, name));
   }
   await writeFile(join(project, "package.json"), JSON.stringify({ private: true }));

@@ -70,6 +70,12 @@ export const subpaths: Readonly<Record<string, Subpath>> = {
     use: 'it.r2Adapter({ binding: bucket }).getItemRaw("a", {})',
     used: null,
   },
+  "./adapters/azure-blob": {
+    wrong: "it.azureBlobAdapter({})",
+    use: `it.azureBlobAdapter({ url: "${nobody}/account/images?sig=x" }).getItemRaw("a", {}).catch(({ message }) => message.split(":")[0])`,
+    used: 'Azure could not be reached for a read of "a"',
+    needsNode: true,
+  },
   "./adapters/tiered": {
     wrong: "it.tieredAdapter({})",
     use: 'it.tieredAdapter({ near: memory.memoryAdapter(), far: memory.memoryAdapter() }).getItemRaw("a", {})',

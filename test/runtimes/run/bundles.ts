@@ -22,6 +22,7 @@ const clients: Readonly<Record<string, readonly string[]>> = {
   "./v10": ["balena-sdk", "semver"],
   "./adapters/s3": ["aws4fetch"],
   "./adapters/redis": ["ioredis"],
+  "./adapters/azure-blob": ["@azure/storage-blob"],
   "./adapters/balena-sdk": ["balena-sdk"],
 };
 
@@ -66,13 +67,24 @@ const names = { start: "at the start", all: "with what configures images" };
 /** Names of the packages that a subpath imports, lazily too; Node's own modules do not count. */
 async function packagesOf(subpath: string, project: string): Promise<string[]> {
   const { metafile } = await bundle(`export * from "${name}${subpath.slice(1)}";`, project, [
-    ...["semver", "unstorage", "balena-sdk", "aws4fetch", "ioredis"].flatMap((id) => [id, `${id}/*`]),
+    ...["semver", "unstorage", "balena-sdk", "aws4fetch", "ioredis", "@azure/storage-blob"].flatMap((id) => [
+      id,
+      `${id}/*`,
+    ]),
   ]);
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
-  const packages = imports.filter(({ external }) => external).map(({ path }) => path.split("/")[0] ?? "");
+  const packages = imports.filter(({ external }) => external).map(({ path }) => packageOf(path));
   return [...new Set(packages)]
     .filter((id) => !id.startsWith("node:") && !builtinModules.includes(id))
     .sort();
+}
+
+/** The name of a package has a slash if it has a scope. */
+function packageOf(path: string): string {
+  return path
+    .split("/")
+    .slice(0, path.startsWith("@") ? 2 : 1)
+    .join("/");
 }
 
 /** Bytes of the chunks that are loaded at the start, and of all. A bundler that does not split puts all of them into one file. */
