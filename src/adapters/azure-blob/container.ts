@@ -15,7 +15,10 @@ export interface AzureContainerClient {
     deleteBlobs(
       blobs: AzureBlob[],
       options: AzureDeleteOptions,
-    ): Promise<{ readonly subResponses: readonly AzureBatchAnswer[] }>;
+    ): Promise<{
+      /** What became of each. */
+      readonly subResponses: readonly AzureBatchAnswer[];
+    }>;
   };
 }
 
@@ -104,7 +107,10 @@ export interface AzureListingPage {
   /** Its blobs. */
   readonly segment: {
     /** Their names. */
-    readonly blobItems: readonly { readonly name: string }[];
+    readonly blobItems: readonly {
+      /** The blob's name. */
+      readonly name: string;
+    }[];
   };
   /** Where the next page begins. Empty or absent after the last page. */
   readonly continuationToken?: string | undefined;

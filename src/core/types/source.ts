@@ -92,7 +92,9 @@ export interface ImageParts {
 
 /** What an upstream says of the file that an image was downloaded as. Header values are as they were sent. */
 export interface ImageValidators {
+  /** Its ETag, in quotes. */
   readonly etag?: string | undefined;
+  /** When it changed last, as an HTTP date. */
   readonly lastModified?: string | undefined;
   /** When that was said. */
   readonly date?: string | undefined;
