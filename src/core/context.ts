@@ -65,6 +65,8 @@ export interface ManagerContext {
   serially<T>(change: () => Promise<T>): Promise<T>;
   /** Notes under way that a copy is still right, by image id. */
   readonly confirming: Map<string, Promise<void>>;
+  /** Ids of images whose chunks are being looked at, because they do not lie as their manifest says. */
+  readonly describing: Set<string>;
   /** Work that nobody waits for, until the manager is closed. */
   readonly background: Set<Promise<unknown>>;
   /** How long a look-up may go without a byte. */

@@ -22,6 +22,29 @@ export interface ManagerInternals {
     version: string,
     variant: ImageVariant,
   ): Promise<{ size: number; chunkBytes: number; chunks: ChunkDigests } | undefined>;
+  /** A cached image as it lies in the store; `undefined` if it is not cached. */
+  storedImage(deviceType: string, version: string, variant: ImageVariant): Promise<StoredImage | undefined>;
+}
+
+/** A cached image as it lies in the store. */
+export interface StoredImage {
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly chunks: ChunkDigests;
+  /** What is known of the chunks' values, by index. */
+  readonly stored?: readonly (StoredValue | null)[] | undefined;
+  /**
+   * The values of chunks `from` to `to` (exclusive), one after the other, with nothing for a hole. Rejects at one that is not what the manifest
+   * says; the manifest is then put right in the background.
+   */
+  open(from: number, to: number): { next(): Promise<Uint8Array<ArrayBuffer> | undefined>; close(): void };
+}
+
+/** A chunk's value: its bytes, their SHA-256 if it is encoded, and the CRC-32 of the chunk if it can be a part of a gzip file. */
+export interface StoredValue {
+  readonly bytes: number;
+  readonly sha256?: string | undefined;
+  readonly crc32?: number | undefined;
 }
 
 // Registered, so that a handler of the CJS copy understands a manager of the ESM copy.

@@ -116,6 +116,7 @@ function createContext(options: ImageManagerOptions): {
     serially: createQueue(),
     confirming: new Map(),
     background: new Set(),
+    describing: new Set(),
   };
   const close = async () => {
     closing.abort(new ClosedError("The image manager is closed"));

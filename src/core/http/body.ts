@@ -1,6 +1,9 @@
 /** The body of an answer: an image's stream. The first piece is read ahead, and the end is reported. */
 import type { ImageStream } from "../types.ts";
 
+/** An image's stream, or another one whose length is known. */
+type Body = ReadableStream<Uint8Array<ArrayBuffer>> & Partial<Pick<ImageStream, "committed">>;
+
 /** How a body went. */
 export interface BodyEnd {
   /** Set if it broke off. */
@@ -15,7 +18,7 @@ export interface BodyEnd {
  * @throws What the stream fails with before its first piece.
  */
 export async function openBody(
-  stream: ImageStream,
+  stream: Body,
   bytes: number | undefined,
   onEnd: (end: BodyEnd) => void,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -33,7 +36,7 @@ export async function openBody(
       first = undefined;
       if (!done) return controller.enqueue(value);
       // If no length was sent, the end itself says that all has come. An end that nothing proves must not say so.
-      if (bytes === undefined) await stream.committed();
+      if (bytes === undefined) await stream.committed?.();
       controller.close();
       controller.byobRequest?.respond(0); // otherwise a reader with its own buffer would wait for ever
     },

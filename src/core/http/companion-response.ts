@@ -7,8 +7,10 @@ import type { HandlerContext } from "./options.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** Names of the files, after an image's path. */
-export const companions = ["sha256", "bmap"] as const;
+export const companions = ["sha256", "bmap", "gz"] as const;
 export type Companion = (typeof companions)[number];
+/** Those that are answered here: the image as a `.gz` file is none of them. */
+export type SmallCompanion = Exclude<Companion, "gz">;
 
 /** An exact image. */
 export interface CompanionOf {
@@ -21,7 +23,7 @@ export interface CompanionOf {
 export async function answerCompanion(
   context: HandlerContext,
   request: Request,
-  companion: Companion,
+  companion: SmallCompanion,
   image: CompanionOf,
   isPrivate: boolean,
 ): Promise<Response> {
@@ -43,7 +45,8 @@ export function isOfVariant(info: ImageInfo, variant: ImageVariant): boolean {
   return JSON.stringify(normalizeVariant(info.variant)) === JSON.stringify(variant);
 }
 
-async function inspected({ manager }: HandlerContext, image: CompanionOf): Promise<ImageInfo> {
+/** What the cache knows of an image. @throws {HttpProblem} 404 if it is not cached. */
+export async function inspected({ manager }: HandlerContext, image: CompanionOf): Promise<ImageInfo> {
   const info = await manager.inspect(image.deviceType, image.version, image.variant);
   if (info && isOfVariant(info, image.variant)) return info;
   throw notCached();

@@ -18,7 +18,7 @@ export type ImageHandler = (request: Request) => Promise<Response>;
  * `requestListener` of `/node` makes it fit Express and others.
  *
  * It answers GET and HEAD of `/images/:deviceType/:versionOrRange` (query: `developmentMode`, `imageType`, `fileType`), the image's `/sha256`
- * and `/bmap` under that path, `/images`, `/versions/:deviceType` and `/healthz`. It supports conditional requests and single ranges of RFC 9110. Failures are answered as
+ * `/bmap` and `/gz` under that path, `/images`, `/versions/:deviceType` and `/healthz`. It supports conditional requests and single ranges of RFC 9110. Failures are answered as
  * `application/problem+json`. `docs/serving.md` has the details.
  *
  * @throws `INVALID_ARGUMENT` if an option is out of range, or if there is no `authorize` and the manager has no `maxBytes`.

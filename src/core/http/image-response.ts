@@ -44,7 +44,7 @@ export async function answerImage(
   if (!isExact && request.method !== "POST") return redirect(request, identity, isPrivate, route.companion);
   const exact = { ...route, deviceType: identity.deviceType, wanted: identity.version };
   const exchange = { context, request, route: exact, isPrivate };
-  if (route.companion) return answerCompanionOf(exchange, asked, route.companion);
+  if (route.companion) return answerCompanionOf(exchange, asked, route.companion, limit);
   const release = request.method === "HEAD" ? () => {} : limit();
   if (!release) return answerBusy(exchange);
   try {
@@ -56,11 +56,20 @@ export async function answerImage(
 }
 
 /** What is said about the plain image is not true of an edited one. */
-async function answerCompanionOf(exchange: Exchange, asked: Asked, companion: Companion): Promise<Response> {
+async function answerCompanionOf(
+  exchange: Exchange,
+  asked: Asked,
+  companion: Companion,
+  limit: TransferLimit,
+): Promise<Response> {
   const { context, request, route, isPrivate } = exchange;
   const edit = await editOf(context, asked);
   if (edit instanceof Response) return edit;
   if (edit) throw new HttpProblem(404, "An edited image has no such file.");
+  if (companion === "gz") {
+    const { answerGz } = await import("./gz/gz-response.ts"); // few servers need it
+    return answerGz({ context, request, route, isPrivate, limit });
+  }
   return answerCompanion(context, request, companion, { ...route, version: route.wanted }, isPrivate);
 }
 

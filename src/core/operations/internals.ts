@@ -6,6 +6,7 @@ import { checkedRequest } from "../lookup/request.ts";
 import { resolveImage } from "../lookup/resolve-image.ts";
 import { scopeOf } from "../lookup/scope-of.ts";
 import type { ManagerInternals } from "../manager-internals.ts";
+import { openStored } from "./stored-image.ts";
 
 /** The internals of the manager with this context. */
 export function createInternals(context: ManagerContext): ManagerInternals {
@@ -23,5 +24,9 @@ export function createInternals(context: ManagerContext): ManagerInternals {
     },
     chunksOf: async (deviceType, version, variant) =>
       (await findCached(context, deviceType, version, variant))?.manifest,
+    storedImage: async (deviceType, version, variant) => {
+      const found = await findCached(context, deviceType, version, variant);
+      return found && openStored(context, found);
+    },
   };
 }

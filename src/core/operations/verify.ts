@@ -9,15 +9,17 @@ import { callSignal } from "../lookup/call-signal.ts";
 import { chunksWithin } from "../memory/budget.ts";
 import { findOrphans } from "../retention/orphans.ts";
 import { stockOf } from "../retention/stock.ts";
-import { isChunkSound, storedLength } from "../store/chunk-store.ts";
+import { inspectChunk, isChunkSound, storedLength } from "../store/chunk-store.ts";
 import { assertCompleteListing } from "../store/complete-listing.ts";
 import type { Inventory } from "../store/inventory.ts";
 import { imageKey } from "../store/keys.ts";
 import { chunkLength, type Manifest, readManifest } from "../store/manifest.ts";
+import type { StoredChunk } from "../store/stored-chunk.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { DamagedImage, VerifyOptions, VerifyReport } from "../types.ts";
 import { unlessAborted } from "../waiting.ts";
 import { noteSha256 } from "./note-sha256.ts";
+import { noteStored } from "./note-stored.ts";
 
 /** See {@link ImageManager.verify}. */
 export async function verify(context: ManagerContext, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -29,11 +31,12 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   signal.throwIfAborted();
   const inventory = await context.inventory();
   const manifests = await readManifests(context, inventory);
-  const { bad, ...checked } = await checkChunks(context, manifests, options, signal);
+  const { bad, known, ...checked } = await checkChunks(context, manifests, options, signal);
   const damaged: DamagedImage[] = [];
   for (const [id, manifest] of manifests) {
     const badChunks = [...manifest.chunks.keys()].filter((index) => bad.has(manifest.chunks[index] ?? ""));
     if (badChunks.length === 0) await noteSha256(context, id, manifest, signal);
+    if (badChunks.length === 0) await noteStored(context, id, manifest, known);
     if (badChunks.length === 0) continue;
     const isRepaired = options.repair === true && (await repair(context, id, manifest, badChunks, signal));
     const { deviceType, version } = manifest.identity;
@@ -92,18 +95,21 @@ async function checkChunks(
   const progress = createProgress(onProgress, context.now);
   progress.setTotal(queue.reduce((sum, [, bytes]) => sum + bytes, 0));
   const bad = new Set<string>();
+  const known = new Map<string, StoredChunk>();
   let [checkedBytes, readAgain] = [0, 0];
   const onReadAgain = () => {
     readAgain += 1;
   };
   const check = async ([digest, bytes]: (typeof queue)[number]) => {
     signal.throwIfAborted();
-    if (!(await isChunkSound({ ...context, onReadAgain }, digest, bytes))) bad.add(digest);
+    const chunk = await inspectChunk({ ...context, onReadAgain }, digest, bytes);
+    if (chunk) known.set(digest, chunk);
+    else bad.add(digest);
     checkedBytes += bytes;
     progress.report(checkedBytes);
   };
   await eachOf(queue, check, atATime(largest));
-  return { bad, chunks: queue.length, checkedBytes, readAgain };
+  return { bad, known, chunks: queue.length, checkedBytes, readAgain };
 }
 
 /** How many chunks are in memory at once: 16 MiB of them, or one. */

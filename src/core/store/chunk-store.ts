@@ -48,8 +48,28 @@ export function readStoredChunk(
   return readTwice(store, chunkKey(digest), length + bounds.chunkEncodingBytes, signal);
 }
 
+/**
+ * A chunk as it lies in the store, if it is what a manifest says of it. `undefined` when it is missing, damaged, or lies otherwise by now.
+ * Nothing for a hole.
+ */
+export async function readUnchanged(
+  place: ChunkPlace,
+  digest: string | null,
+  known: StoredChunk | null | undefined,
+  length: number,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (digest === null) return new Uint8Array(0);
+  const expected = known?.sha256 ?? digest;
+  const prove = async (stored: Uint8Array<ArrayBuffer>) => {
+    const { sha256, bytes } = await place.hash(stored);
+    return sha256 === expected ? bytes : undefined;
+  };
+  return readProven(place, digest, length, prove, signal);
+}
+
 /** What is made of a stored value that proves right. A store of several places may have a sound one in another of them. */
-export async function readProven<T>(
+async function readProven<T>(
   { store, onReadAgain }: Pick<ChunkPlace, "store" | "onReadAgain">,
   digest: string,
   length: number,

@@ -29,6 +29,14 @@ const readAheadBytes = 24 * 1024 * 1024;
 /** Enough to keep a disk and two hashing threads busy, but not more than a server accepts from one client. */
 const readAheadLimits = [4, 16] as const;
 
+/** Reads something of a chunk. `undefined` if it is missing or damaged. */
+export type ReadOne = (
+  place: ChunkPlace,
+  image: Pick<Manifest, "size" | "chunkBytes" | "chunks" | "stored">,
+  index: number,
+  signal: AbortSignal,
+) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+
 /** Chunks of a stored image, one after the other. Until the first is taken, an edit may look at those to come. */
 export interface ImageReader extends ChunkSource {
   /** Begins to read before anybody asks, into memory that is free. Others get that memory when they need it. */
@@ -40,12 +48,13 @@ export interface ImageReader extends ChunkSource {
   look(index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** Reads from chunk `from` to chunk `to`, exclusive. */
+/** Reads from chunk `from` to chunk `to`, exclusive. `read` says what is read of a chunk: by default the chunk itself. */
 export function readImage(
   place: ChunkPlace & { readonly memory: MemoryBudget },
   manifest: Pick<Manifest, "size" | "chunkBytes" | "chunks" | "stored">,
   from: number,
   to: number,
+  read = readRaw,
 ): ImageReader {
   const { chunkBytes } = manifest;
   const readAheadChunks = chunksWithin(readAheadBytes, chunkBytes, readAheadLimits);
@@ -80,7 +89,7 @@ export function readImage(
   };
 
   const start = (index: number) => {
-    const chunk = readChunk(place, manifest.chunks[index]!, chunkLength(manifest, index), leaving.signal);
+    const chunk = read(place, manifest, index, leaving.signal);
     pending.set(index, chunk);
     underWay.add(chunk);
     const ended = () => {
@@ -150,6 +159,9 @@ export function readImage(
     },
   };
 }
+
+const readRaw: ReadOne = (place, image, index, signal) =>
+  readChunk(place, image.chunks[index]!, chunkLength(image, index), signal);
 
 async function takeChunk(pending: Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>, index: number) {
   try {
