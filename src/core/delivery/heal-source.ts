@@ -92,8 +92,8 @@ async function requestSpan(
   if (isImageChunks(request)) {
     const { openChunks } = await import("../upstream/open-chunks.ts");
     const job = { id: "", chunks: { hash: context.hash, memory: context.memory }, signal };
-    const opened = await openChunks(job, ".img", request, { span: { fromByte, toByte } });
-    return opened.response as FileBody; // no condition was sent that nothing new could answer
+    const file = await openChunks(job, ".img", request, { span: { fromByte, toByte } });
+    return file.response as FileBody; // no condition was sent that nothing new could answer
   }
   if (isImageParts(request))
     throw new UpstreamError("The upstream delivers the image in parts", { unavailable: false });

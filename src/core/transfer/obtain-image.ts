@@ -174,7 +174,7 @@ function takeOver(
   return { manifest };
 }
 
-async function finish(work: TransferWork, { isProven, opened: file }: DownloadResult): Promise<Outcome> {
+async function finish(work: TransferWork, { isProven, file }: DownloadResult): Promise<Outcome> {
   const { context, window, tally } = work;
   await work.sink.finish();
   if (context.maxBytes !== undefined) await work.pieces.giveRoom(); // to the image, which may need it

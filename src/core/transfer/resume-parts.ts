@@ -10,7 +10,7 @@ import type { Journal } from "../store/journal.ts";
 import type { WireParts } from "../store/wire.ts";
 import type { FilePart } from "../upstream/file-parts.ts";
 import { discard } from "../upstream/file-response.ts";
-import type { OpenedParts, SinkMark, UpstreamFile } from "../upstream/job.ts";
+import type { SinkMark, UpstreamFile, UpstreamParts } from "../upstream/job.ts";
 import { partAt, sum } from "../upstream/part-list.ts";
 import { chunksToKeep, type ResumeContext, soundChunks } from "./sound-chunks.ts";
 
@@ -24,10 +24,10 @@ export async function resumeParts(
   const { chunkBytes, validators } = journal.header;
   const named = chunksToKeep(journal);
   const fromByte = Math.max(1, named * chunkBytes);
-  const opened = await context.open({ resume: { fromByte, etag: validators.etag! } });
+  const file = await context.open({ resume: { fromByte, etag: validators.etag! } });
   // Another list of parts, or one file: it comes whole.
-  if (!opened.parts || opened.parts.first) return wholeOrNothing(opened);
-  const list = opened.parts.supply.parts;
+  if (!file.parts || file.parts.first) return wholeOrNothing(file);
+  const list = file.parts.supply.parts;
   const chunks = await rightChunks(journal, named, list, context);
   const { index, start } = partAt(list, chunks * chunkBytes);
   const mark = await markAt(start, journal, context);
@@ -35,23 +35,23 @@ export async function resumeParts(
   // Chunks of a part of which nothing is kept are right only if the whole part is: nobody is to read them before.
   const usable = kept.has(index) ? chunks : Math.min(chunks, mark?.chunk ?? 0);
   if (!mark || (usable === 0 && kept.size === 0)) {
-    opened.parts.supply.close();
+    file.parts.supply.close();
     return undefined;
   }
   if (!kept.has(index)) window.takeBack(usable);
   for (let chunk = 0; chunk < usable; chunk++) window.adopt(chunk, journal.digests[chunk]!, chunkBytes);
   pieces.inherit(kept, Math.min(journal.provenParts, index));
-  const parts: OpenedParts = { ...opened.parts, mark };
+  const parts: UpstreamParts = { ...file.parts, mark };
   return {
-    ...opened,
-    response: { ...opened.response, fromByte: kept.has(index) ? chunks * chunkBytes : start },
+    ...file,
+    response: { ...file.response, fromByte: kept.has(index) ? chunks * chunkBytes : start },
     parts,
   };
 }
 
-async function wholeOrNothing(opened: UpstreamFile): Promise<UpstreamFile | undefined> {
-  if (opened.response.fromByte === 0) return opened;
-  await discard(opened.response);
+async function wholeOrNothing(file: UpstreamFile): Promise<UpstreamFile | undefined> {
+  if (file.response.fromByte === 0) return file;
+  await discard(file.response);
   return undefined;
 }
 

@@ -6,10 +6,10 @@ import type {
   DownloadJob,
   DownloadResult,
   DownloadSink,
-  OpenedParts,
   PartOpener,
   SinkMark,
   UpstreamFile,
+  UpstreamParts,
 } from "./job.ts";
 import { partAt, sum, wireBytesBefore } from "./part-list.ts";
 import { rangeBytesOf } from "./range-size.ts";
@@ -21,14 +21,14 @@ import { createRetries, type Retries, withRetries } from "./retry.ts";
 /** Last bytes of a part that are on their way when the next one is asked for. */
 const nearEndBytes = 1024 * 1024;
 
-/** All parts from the opened one on. Settles when the last byte is in the sink, proven. */
+/** All parts from the one on in which the file begins. Settles when the last byte is in the sink, proven. */
 export async function downloadParts(
   job: DownloadJob,
-  opened: UpstreamFile & { readonly parts: OpenedParts },
+  file: UpstreamFile & { readonly parts: UpstreamParts },
   sink: DownloadSink,
 ): Promise<DownloadResult> {
-  const { supply, first, mark } = opened.parts;
-  const { index } = partAt(supply.parts, opened.response.fromByte ?? 0);
+  const { supply, first, mark } = file.parts;
+  const { index } = partAt(supply.parts, file.response.fromByte ?? 0);
   // What is kept of the part makes its chunks again. Without it nothing says that they are right before all of the part has come.
   if (mark) await sink.rewind(mark, job.wire?.kept(index) ? "compare" : "replace");
   else sink.begin(0);
@@ -38,7 +38,7 @@ export async function downloadParts(
       await bringPart({ job, supply, index: next, sink, retries: createRetries(job.retry) }, early);
       early = undefined;
     }
-    return { isProven: true, opened };
+    return { isProven: true, file };
   } finally {
     supply.close();
   }
@@ -67,9 +67,9 @@ async function bringPart(task: PartTask, early: UpstreamFile | undefined): Promi
       if (failure instanceof FileRestarted) {
         job.onResumed(wireBytesBefore(supply.parts, task.index), failure.cause);
         // Another file at the same address may have other bytes. The part's checksum then says which are right.
-        const isSameFile = failure.opened.response.validators.etag === task.etag;
+        const isSameFile = failure.file.response.validators.etag === task.etag;
         await dropPart(task, mark, isSameFile ? "compare" : "replace");
-        file = failure.opened;
+        file = failure.file;
       } else if (failure instanceof PartDamaged) {
         damages += 1;
         await dropPart(task, mark, "replace"); // first: then a process that dies now leaves no journal that names wrong chunks
@@ -99,10 +99,10 @@ async function pour(task: PartTask, file: UpstreamFile | undefined): Promise<voi
 }
 
 /** The part's bytes as they are sent: those that an earlier transfer has kept, then those of its file. */
-async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncGenerator<Uint8Array> {
+async function* wireOf(task: PartTask, early: UpstreamFile | undefined): AsyncGenerator<Uint8Array> {
   const { job, supply, index } = task;
   const context = readContext(task);
-  const kept = opened ? undefined : job.wire?.kept(index);
+  const kept = early ? undefined : job.wire?.kept(index);
   let offset = 0;
   task.etag = kept?.etag;
   for await (const piece of kept?.read() ?? []) {
@@ -112,7 +112,7 @@ async function* wireOf(task: PartTask, opened: UpstreamFile | undefined): AsyncG
   }
   const { wireBytes } = supply.parts[index]!;
   if (kept && offset === wireBytes) return;
-  const file = opened ?? (kept && offset > 0 ? await openRestOf(task, kept.etag, offset) : await open(task));
+  const file = early ?? (kept && offset > 0 ? await openRestOf(task, kept.etag, offset) : await open(task));
   const { etag } = file.response.validators;
   task.etag = etag;
   for await (const piece of readInRanges({ job, supply, index }, file, context)) {

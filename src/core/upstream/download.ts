@@ -12,7 +12,7 @@ import { openRestOrWhole, type RequestConditions } from "./request.ts";
 import { createRetries, type Retries, withRetries } from "./retry.ts";
 import { isGzip } from "./split-members.ts";
 
-/** The image, opened file first. Settles when the last byte is in the sink; says whether the whole is proven. */
+/** The image, from the file on whose response has begun. Settles when the last byte is in the sink; says whether the whole is proven. */
 export async function downloadImage(
   job: DownloadJob,
   first: UpstreamFile,
@@ -20,33 +20,33 @@ export async function downloadImage(
 ): Promise<DownloadResult> {
   const retries = createRetries(job.retry);
   let furthest = first.response.fromByte ?? 0;
-  let opened = first;
+  let file = first;
   let attempt = new AbortController();
   for (;;) {
     const signal = AbortSignal.any([job.signal, attempt.signal]);
-    const { fileBytes, validators } = opened.response;
+    const { fileBytes, validators } = file.response;
     const { fileType } = validators;
-    if (opened.parts) {
+    if (file.parts) {
       try {
-        return await downloadParts(job, { ...opened, parts: opened.parts }, sink);
+        return await downloadParts(job, { ...file, parts: file.parts }, sink);
       } catch (failure) {
         if (!(failure instanceof PartsUnavailableError)) throw failure;
         // The same bytes, from the first on: those that were delivered are compared.
-        opened = await withRetries(retries, job.signal, () => openWholeInstead(job, fileType, failure));
+        file = await withRetries(retries, job.signal, () => openWholeInstead(job, fileType, failure));
         job.onResumed(0, failure);
         continue;
       }
     }
     try {
-      sink.begin(opened.response.fromByte ?? 0);
-      const file = readUpstreamFile(opened, {
+      sink.begin(file.response.fromByte ?? 0);
+      const bytes = readUpstreamFile(file, {
         idleTimeoutMs: job.retry.idleTimeoutMs,
         signal,
         retries,
-        isReadOnce: !opened.request.gzip && !opened.response.isCoded, // an inflater may look at them for longer
+        isReadOnce: !file.request.gzip && !file.response.isCoded, // an inflater may look at them for longer
         reopen: (conditions) => reopen({ ...job, signal, fileTypes: [fileType] }, retries, conditions),
         onResumed: job.onResumed,
-        onBytes: opened.chunkBytes === undefined ? job.onBytes : undefined, // chunks are counted as they come
+        onBytes: file.chunkBytes === undefined ? job.onBytes : undefined, // chunks are counted as they come
         onPosition(offset) {
           // Only bytes never seen before count: a file that always breaks at the same place is not getting anywhere.
           if (offset > furthest) retries.progressed();
@@ -54,15 +54,15 @@ export async function downloadImage(
           if (fileBytes !== undefined) sink.noteFile({ bytes: offset, totalBytes: fileBytes });
         },
       });
-      return { isProven: await deliver(job, opened, file, sink), opened };
+      return { isProven: await deliver(job, file, bytes, sink), file };
     } catch (failure) {
       // The response that the file starts over with hangs on this attempt's signal: the attempt goes on.
-      if (failure instanceof FileRestarted) opened = failure.opened;
+      if (failure instanceof FileRestarted) file = failure.file;
       else {
         attempt.abort();
         await retries.pauseAfter(failure, job.signal);
         attempt = new AbortController();
-        opened = await reopen(job, retries, {});
+        file = await reopen(job, retries, {});
       }
       job.onResumed(0, failure instanceof FileRestarted ? failure.cause : failure);
     }
@@ -72,10 +72,10 @@ export async function downloadImage(
 async function deliver(
   job: DownloadJob,
   { request, response }: UpstreamFile,
-  file: AsyncGenerator<Uint8Array>,
+  bytes: AsyncGenerator<Uint8Array>,
   sink: DownloadSink,
 ): Promise<boolean> {
-  const { pieces, isInflated } = await decoded(file, { request, response }, job.inflater);
+  const { pieces, isInflated } = await decoded(bytes, { request, response }, job.inflater);
   let size = response.fromByte ?? 0;
   for await (const piece of pieces) {
     size += piece.length;
@@ -88,34 +88,34 @@ async function deliver(
 
 /** A gzip file that was asked for must be one. A coding that `fetch` has not undone is undone here. The first bytes show it. */
 async function decoded(
-  file: AsyncGenerator<Uint8Array>,
+  bytes: AsyncGenerator<Uint8Array>,
   { request, response }: UpstreamFile,
   inflater: Inflater,
 ): Promise<{ pieces: AsyncGenerator<Uint8Array>; isInflated: boolean }> {
   if (!response.isCoded)
     return request.gzip
-      ? { pieces: inflateGzip(file, inflater), isInflated: true }
-      : { pieces: file, isInflated: false };
+      ? { pieces: inflateGzip(bytes, inflater), isInflated: true }
+      : { pieces: bytes, isInflated: false };
   // A server may also call its `.gz` file itself a coding: then there is one layer less than there might be.
-  const once = await unpacked(file, inflater);
+  const once = await unpacked(bytes, inflater);
   if (!request.gzip || !once.isInflated) return once;
   const twice = await unpacked(once.pieces, inflater);
   return { pieces: twice.pieces, isInflated: true };
 }
 
 /** Inflates what begins as a gzip file, and no image does. */
-async function unpacked(file: AsyncGenerator<Uint8Array>, inflater: Inflater) {
-  const start = await twoBytesOf(file);
-  const pieces = startingWith(start, file);
+async function unpacked(bytes: AsyncGenerator<Uint8Array>, inflater: Inflater) {
+  const start = await twoBytesOf(bytes);
+  const pieces = startingWith(start, bytes);
   if (!isGzip(start)) return { pieces, isInflated: false };
   return { pieces: inflateGzip(pieces, inflater), isInflated: true };
 }
 
 /** As many pieces as it takes to tell a gzip file: a body may come byte by byte. */
-async function twoBytesOf(file: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
+async function twoBytesOf(bytes: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
   let start: Uint8Array = new Uint8Array(0);
   while (start.length < 2) {
-    const { done, value } = await file.next();
+    const { done, value } = await bytes.next();
     if (done) break;
     start = concat(start, value.length < 2 ? value.slice() : value); // a piece is good until the next is asked for
   }
@@ -150,8 +150,8 @@ async function reopen(
   retries: Retries,
   conditions: RequestConditions,
 ): Promise<UpstreamFile> {
-  const reopened = await withRetries(retries, job.signal, () =>
+  const file = await withRetries(retries, job.signal, () =>
     openRestOrWhole(conditions, (asked) => openFile(job, asked)),
   );
-  return reopened as UpstreamFile; // no condition was sent that a 304 could answer
+  return file as UpstreamFile; // no condition was sent that a 304 could answer
 }

@@ -23,13 +23,13 @@ export type MemberQueue = ReturnType<typeof createMemberQueue>;
 
 /** Makes a queue of members: one side opens them, the other one reads them in order. */
 export function createMemberQueue(inflater: Inflater) {
-  const opened: Member[] = [];
+  const members: Member[] = [];
   let isClosed = false;
   let notify = () => {};
   return {
     open(): Member {
       const member = createMember(inflater());
-      opened.push(member);
+      members.push(member);
       notify();
       return member;
     },
@@ -38,22 +38,22 @@ export function createMemberQueue(inflater: Inflater) {
       notify();
     },
     abort(): void {
-      for (const member of opened) member.abort();
+      for (const member of members) member.abort();
     },
     /** Whether an inflater fails because its member had ended, and no head was seen that would explain what follows. */
     isPastEnd(failure: unknown): boolean {
-      const [member] = opened;
+      const [member] = members;
       const { message, cause } = (failure ?? {}) as Partial<Error>;
       const words = `${message} ${(cause as Error | undefined)?.message}`;
       return member?.isLongEnough() === true && !member.isDoubtful && pastEndWords.test(words);
     },
     async *all(): AsyncGenerator<Member> {
       for (;;) {
-        while (opened.length === 0 && !isClosed) await new Promise<void>((resolve) => (notify = resolve));
-        const member = opened[0];
+        while (members.length === 0 && !isClosed) await new Promise<void>((resolve) => (notify = resolve));
+        const member = members[0];
         if (!member) return;
         yield member;
-        opened.shift();
+        members.shift();
       }
     },
   };

@@ -14,13 +14,13 @@ export interface UpstreamFile {
   readonly request: ImageFile;
   readonly response: FileBody;
   /** Set for an image that comes in parts. To all else it is a raw file with a strong ETag, of which every range can be had. */
-  readonly parts?: OpenedParts;
+  readonly parts?: UpstreamParts;
   /** Set for an image that comes in chunks of so many bytes. To all else it is a raw file. */
   readonly chunkBytes?: number;
 }
 
 /** Where the parts come from, and the first one that is needed. */
-export interface OpenedParts {
+export interface UpstreamParts {
   readonly supply: PartOpener;
   /** `undefined` for an image that goes on from what an earlier transfer left. */
   readonly first?: UpstreamFile;
@@ -131,8 +131,8 @@ export interface DownloadResult {
   /** Its framing, its gzip trailer or its source proves that nothing is missing. */
   readonly isProven: boolean;
   /** The file that it was. */
-  readonly opened: UpstreamFile;
+  readonly file: UpstreamFile;
 }
 
-/** An opened file, or word that the stored one is still right. */
+/** A file whose response has begun, or word that the stored one is still right. */
 export type UpstreamAnswer = UpstreamFile | { readonly response: { readonly kind: "not-modified" } };

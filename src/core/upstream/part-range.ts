@@ -24,17 +24,17 @@ export async function openPartRange(
   return { request, response: { ...response, fileBytes: toByte } };
 }
 
-/** The bytes of an opened range. Each range has retries of its own: one that fails is asked for alone. */
+/** The bytes of a range whose response has begun. Each range has retries of its own: one that fails is asked for alone. */
 export function readPartRange(
   job: DownloadJob,
   supply: PartOpener,
   range: PartRange,
-  opened: UpstreamFile,
+  file: UpstreamFile,
   onPosition: (offset: number) => void = () => undefined,
 ): AsyncGenerator<Uint8Array> {
   const retries = createRetries(job.retry);
-  const { etag } = opened.response.validators;
-  return readUpstreamFile(opened, {
+  const { etag } = file.response.validators;
+  return readUpstreamFile(file, {
     idleTimeoutMs: job.retry.idleTimeoutMs,
     signal: job.signal,
     retries,

@@ -37,12 +37,12 @@ export class PartSupply implements PartOpener {
 
   /** The response for a part, whole or from a byte on. */
   async open(index: number, conditions: RequestConditions, signal: AbortSignal): Promise<UpstreamFile> {
-    const early = this.#ahead.get(index);
+    const asked = this.#ahead.get(index);
     this.#ahead.delete(index);
     // One that was asked for early may have failed, or waited too long: then it is asked for again.
     const isWhole = !conditions.resume && !conditions.span;
-    const opened = isWhole ? await early?.catch(() => undefined) : undefined;
-    return opened ?? this.#ask(index, conditions, signal);
+    const early = isWhole ? await asked?.catch(() => undefined) : undefined;
+    return early ?? this.#ask(index, conditions, signal);
   }
 
   /** The first part. Before a literal one is given, the part after it is asked for: what is wrong with that shows at once. */

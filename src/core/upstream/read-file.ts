@@ -34,23 +34,23 @@ export interface ReadContext {
 
 /** Thrown when the file can't be continued: the bytes begin again with the response that is already open. */
 export class FileRestarted extends Error {
-  readonly opened: UpstreamFile;
+  readonly file: UpstreamFile;
 
-  constructor(opened: UpstreamFile, cause: unknown) {
+  constructor(file: UpstreamFile, cause: unknown) {
     super("The file starts over", { cause });
-    this.opened = opened;
+    this.file = file;
   }
 }
 
 /** Yields the file's bytes. Ends only when they are complete as far as the framing can tell. */
 export async function* readUpstreamFile(
-  opened: UpstreamFile,
+  first: UpstreamFile,
   context: ReadContext,
 ): AsyncGenerator<Uint8Array> {
-  const { validators, fileBytes, isCoded } = opened.response;
+  const { validators, fileBytes, isCoded } = first.response;
   const etag = !isCoded && isStrongEtag(validators.etag) ? validators.etag : undefined;
-  let current = opened;
-  let offset = opened.response.fromByte ?? 0;
+  let current = first;
+  let offset = first.response.fromByte ?? 0;
   for (;;) {
     try {
       for await (const piece of readBody(current, context)) {
@@ -75,14 +75,14 @@ export async function* readUpstreamFile(
  * @throws {FileRestarted} if `resume` is not given, or the upstream sends anything but that rest
  */
 export async function openRest(
-  file: FileFacts,
+  facts: FileFacts,
   resume: RequestConditions["resume"],
   context: Pick<ReadContext, "reopen">,
   cause: unknown,
 ): Promise<UpstreamFile> {
-  const opened = await context.reopen({ resume });
-  if (resume && continues(opened.response, resume.fromByte, file)) return opened;
-  throw new FileRestarted(await whole(opened, context), cause);
+  const file = await context.reopen({ resume });
+  if (resume && continues(file.response, resume.fromByte, facts)) return file;
+  throw new FileRestarted(await whole(file, context), cause);
 }
 
 interface FileFacts {
@@ -98,9 +98,9 @@ function continues({ fromByte, isCoded, validators, fileBytes }: FileBody, offse
 }
 
 /** A partial response that is not the requested one can't be used; the whole file is asked for. */
-async function whole(opened: UpstreamFile, context: Pick<ReadContext, "reopen">): Promise<UpstreamFile> {
-  if (opened.response.fromByte === 0) return opened;
-  await discard(opened.response);
+async function whole(file: UpstreamFile, context: Pick<ReadContext, "reopen">): Promise<UpstreamFile> {
+  if (file.response.fromByte === 0) return file;
+  await discard(file.response);
   return context.reopen({});
 }
 
@@ -113,8 +113,8 @@ function assertWhole(offset: number, fileBytes: number | undefined): void {
   );
 }
 
-async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGenerator<Uint8Array> {
-  const { body } = opened.response;
+async function* readBody(file: UpstreamFile, context: ReadContext): AsyncGenerator<Uint8Array> {
+  const { body } = file.response;
   const isToFree = context.isReadOnce && body.arePiecesOurs;
   // Closes the connection at once, also while a read is pending; what was pending then looks like the end.
   const cancel = () => void body.cancel();
@@ -140,7 +140,7 @@ async function* readBody(opened: UpstreamFile, context: ReadContext): AsyncGener
     }
   } catch (cause) {
     context.signal.throwIfAborted();
-    throw connectionLost(opened.request, cause);
+    throw connectionLost(file.request, cause);
   } finally {
     leave();
   }

@@ -72,12 +72,12 @@ async function openFrom(
   const range = isPlain
     ? { index, fromByte, toByte: Math.min(toByte, part.bytes) }
     : { index, fromByte: 0, toByte: part.wireBytes };
-  const opened = await withRetries(createRetries(job.retry), job.signal, () =>
+  const file = await withRetries(createRetries(job.retry), job.signal, () =>
     isPlain ? openPartRange(supply, range, undefined, job.signal) : supply.open(index, {}, job.signal),
   );
-  const wire = readPartRange(job, supply, range, opened);
+  const wire = readPartRange(job, supply, range, file);
   if (!isPlain) return { pieces: inflatePart(part, wire, job.inflater), fromByte: 0 };
-  return { pieces: wire, fromByte: opened.response.fromByte ?? 0 };
+  return { pieces: wire, fromByte: file.response.fromByte ?? 0 };
 }
 
 async function readOn(part: Current): Promise<boolean> {

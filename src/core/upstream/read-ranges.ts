@@ -17,20 +17,20 @@ export interface RangedPart {
 }
 
 /**
- * The bytes of a part in order, from the opened file's first on. A file that is a range is followed by the other ranges, each with retries of
+ * The bytes of a part in order, from the file's first on. A file that is a range is followed by the other ranges, each with retries of
  * its own; any other file is read as it is.
  * @throws {FileRestarted} if the upstream does not hand out the other ranges of this very file.
  */
 export async function* readInRanges(
   part: RangedPart,
-  opened: UpstreamFile,
+  file: UpstreamFile,
   context: ReadContext,
 ): AsyncGenerator<Uint8Array> {
-  const { toByte, fileBytes } = opened.response;
+  const { toByte, fileBytes } = file.response;
   if (toByte === undefined || toByte === fileBytes || !part.job.ranges)
-    return yield* readUpstreamFile(opened, context);
-  const queue = new RangeQueue(part, part.job.ranges, opened, context);
-  let offset = opened.response.fromByte ?? 0;
+    return yield* readUpstreamFile(file, context);
+  const queue = new RangeQueue(part, part.job.ranges, file, context);
+  let offset = file.response.fromByte ?? 0;
   try {
     for (let range = queue.shift(); range; range = queue.shift()) {
       for await (const piece of range) {
@@ -69,9 +69,9 @@ class RangeQueue {
   #underWay = 0;
   #next: number;
 
-  constructor(part: RangedPart, limits: RangeLimits, opened: UpstreamFile, context: ReadContext) {
+  constructor(part: RangedPart, limits: RangeLimits, first: UpstreamFile, context: ReadContext) {
     const { job, supply, index } = part;
-    const { fromByte = 0, toByte, validators } = opened.response;
+    const { fromByte = 0, toByte, validators } = first.response;
     this.#part = part;
     this.#limits = limits;
     this.#etag = validators.etag;
@@ -81,7 +81,7 @@ class RangeQueue {
     const signal = AbortSignal.any([context.signal, this.#stop.signal]);
     this.#job = { ...job, signal, onResumed: context.onResumed };
     this.#next = fromByte;
-    this.#begin(toByte!, (range) => this.#counted(readPartRange(this.#job, supply, range, asRange(opened))));
+    this.#begin(toByte!, (range) => this.#counted(readPartRange(this.#job, supply, range, asRange(first))));
   }
 
   /** The next range, in order; `undefined` after the last one. Others are on their way meanwhile. */
@@ -166,8 +166,8 @@ class RangeQueue {
 
   async *#bytesOf(range: PartRange): AsyncGenerator<Uint8Array> {
     try {
-      const opened = await this.#open(range);
-      yield* readPartRange(this.#job, this.#part.supply, range, opened);
+      const file = await this.#open(range);
+      yield* readPartRange(this.#job, this.#part.supply, range, file);
     } catch (failure) {
       throw await withoutOtherFile(failure);
     }
@@ -175,11 +175,11 @@ class RangeQueue {
 
   async #open(range: PartRange): Promise<UpstreamFile> {
     const { signal, retry } = this.#job;
-    const opened = await withRetries(createRetries(retry), signal, () =>
+    const file = await withRetries(createRetries(retry), signal, () =>
       openPartRange(this.#part.supply, range, this.#etag, signal),
     );
-    if (opened.response.fromByte === range.fromByte) return opened;
-    throw new FileRestarted(opened, undefined);
+    if (file.response.fromByte === range.fromByte) return file;
+    throw new FileRestarted(file, undefined);
   }
 }
 
@@ -192,7 +192,7 @@ const asRange = ({ request, response }: UpstreamFile): UpstreamFile => ({
 /** 412: another file is there. 416: one that is shorter. Anything but the range: a server that does not hand out ranges any more. */
 async function withoutOtherFile(failure: unknown): Promise<unknown> {
   const { status } = failure as { status?: number };
-  if (failure instanceof FileRestarted) await discard(failure.opened.response);
+  if (failure instanceof FileRestarted) await discard(failure.file.response);
   else if (status !== 412 && status !== 416) return failure;
   return new OtherFile("The range is not one of the same file", { cause: failure });
 }

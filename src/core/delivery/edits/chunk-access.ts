@@ -44,11 +44,11 @@ export function createForwardReader(
   };
   const openAt = async (index: number, failure: unknown) => {
     leave();
-    const opened = await open(index, failure);
-    if (isClosed) opened.close(); // a read that the edit did not wait for
-    source = opened;
+    const next = await open(index, failure);
+    if (isClosed) next.close(); // a read that the edit did not wait for
+    source = next;
     position = index;
-    return opened;
+    return next;
   };
   const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     for (let from = source!; ; ) {
