@@ -56,7 +56,7 @@ describe.skipIf(isWindows)("on every runtime (Windows has no such files)", () =>
       const before = await treeOf(outside);
       const keys = ["sound", "fifo", "socket", "link", "zero", "directory", "large", "giant", "out:value"];
       const { stdout } = await promisify(execFile)(program, [...args, child, base, ...keys], {
-        timeout: 15_000,
+        timeout: 120_000,
       });
       const lines = stdout
         .trim()

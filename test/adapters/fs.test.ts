@@ -172,7 +172,7 @@ describe("a writer that is killed", () => {
       if (byte === 1) console.log("writing");
     }`;
 
-  test("leaves a whole value, and its readers never see less", { timeout: 60_000 }, async () => {
+  test("leaves a whole value, and its readers never see less", async () => {
     const base = await newBase();
     const store = adapterAt(base);
     for (let kill = 0; kill < 8; kill++) {

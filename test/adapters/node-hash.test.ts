@@ -102,7 +102,7 @@ describe("in processes", () => {
     ["does without threads if they are not allowed", ["--permission", "--allow-fs-read=*"]],
   ])("%s", async (_, flags) => {
     const args = [...flags, "--input-type=module", "--eval", script];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
     expect(stdout.trim()).toBe(zeros);
   });
 });

@@ -14,7 +14,7 @@ import { newBase } from "../support/fs-store.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
 
-const api = await sharedApi({ imageBytes: 2 * 1024 * 1024 });
+const api = await sharedApi({ imageBytes: 5 * 256 * 1024 });
 const sha256 = await api.image(slug, version).sha256;
 const managerOver = (storage: Driver) => createTestManager(api, { storage, freshness: { maxAgeMs: 1000 } });
 

@@ -31,7 +31,7 @@ import { chunkBytes, createTestManager } from "../support/test-manager.ts";
 import type { SaveTask } from "./save-image-child.ts";
 
 const MiB = 1024 * 1024;
-const imageBytes = 16 * MiB;
+const imageBytes = 8 * MiB;
 const otherVersion = "6.0.10";
 const api = await sharedApi({ imageBytes });
 const { root, next } = await saveTargets();

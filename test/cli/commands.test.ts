@@ -3,9 +3,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../support/collect.ts";
 import { startCommand } from "../support/command.ts";
+import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 
 const MiB = 1024 * 1024;
@@ -13,7 +14,6 @@ const api = await sharedApi({ imageBytes: 12 * MiB, assets: true });
 const image = api.image(slug, version);
 const megabytes = "12.6 MB";
 // Many processes in a row.
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = await mkdtemp(join(tmpdir(), "command-"));
 afterAll(() => rm(root, { recursive: true }));
@@ -113,10 +113,7 @@ describe("prefetch, list, verify, prune, remove", () => {
 describe("serve", () => {
   test("serves until it is told to end", async () => {
     const { child, end, said } = start(["serve", "--port", "0", "--max-bytes", "1GB"]);
-    const url = await vi.waitFor(
-      () => /^http\S+/.exec(said().stdout)?.[0] ?? expect.fail(said().stderr),
-      10_000,
-    );
+    const url = await eventually(() => /^http\S+/.exec(said().stdout)?.[0] ?? expect.fail(said().stderr));
     const response = await fetch(`${url}/images/${slug}/${version}`);
     expect(sha256(await response.bytes())).toBe(await image.sha256);
     const unknown = await fetch(`${url}/images/${slug}/9.9.9`);

@@ -2,15 +2,15 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import { sha256 } from "../support/collect.ts";
 import { startCommand } from "../support/command.ts";
+import { eventually } from "../support/eventually.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 
 const MiB = 1024 * 1024;
 const api = await sharedApi({ imageBytes: 64 * MiB, assets: true });
 const image = api.image(slug, version);
-vi.setConfig({ testTimeout: 60_000 });
 
 const root = await mkdtemp(join(tmpdir(), "command-stops-"));
 afterAll(() => rm(root, { recursive: true }));
@@ -31,7 +31,7 @@ async function stopHalfWay(signal: NodeJS.Signals) {
   api.counters.reset();
   api.faults.linkBytesPerSecond = 4 * MiB;
   const { child, end } = get();
-  await vi.waitFor(() => expect(wire()).toBeGreaterThan(9 * MiB), { timeout: 30_000 });
+  await eventually(() => expect(wire()).toBeGreaterThan(9 * MiB));
   child.kill(signal);
   const ended = await end;
   api.faults.linkBytesPerSecond = undefined;

@@ -14,7 +14,6 @@ import { binPath, startCommand } from "../support/command.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 
 const api = await sharedApi({ imageBytes: 1024 * 1024, assets: true });
-vi.setConfig({ testTimeout: 60_000 });
 const nobody = "http://127.0.0.1:9";
 
 const root = await mkdtemp(join(tmpdir(), "command-words-"));

@@ -1,5 +1,5 @@
 // What events carry: how long it took, how many bytes came, and why.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
 import { collect, rejection } from "../support/collect.ts";
 import { eventually } from "../support/eventually.ts";
@@ -123,7 +123,7 @@ describe("an image that is delivered and not stored: why, and what it cost", () 
   ])("%s", async (_, options, get, message) => {
     const { manager, events } = createTestManager(api, options);
     await collect(await manager.get(slug, version, get));
-    await vi.waitFor(() => expect(events.of("not-stored")).toHaveLength(1));
+    await eventually(() => expect(events.of("not-stored")).toHaveLength(1));
     const [{ cause, ...facts } = { cause: undefined }] = events.of("not-stored");
     expect(facts).toMatchObject({ size: 16 * chunkBytes, wireBytes: gzBytes });
     expect((cause as Error).message).toMatch(message);

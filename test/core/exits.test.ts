@@ -15,7 +15,7 @@ const operations = JSON.parse(spawnSync(process.execPath, [script], { encoding: 
 const lingerMs = 10_000;
 
 describe.concurrent("after", () => {
-  test.each(operations)("%s", { timeout: 60_000 }, async (operation) => {
+  test.each(operations)("%s", async (operation) => {
     const task = JSON.stringify([api.url, slug, version, chunkBytes]);
     const child = spawn(process.execPath, [script, operation, task], {
       stdio: ["ignore", "pipe", "inherit"],

@@ -3,6 +3,6 @@ import { vi } from "vitest";
 
 /**
  * Waits until a check passes, and returns what it returns. The limit is only there for a test that would hang: on a busy machine, what is
- * due at once may take seconds.
+ * due at once may take a minute.
  */
-export const eventually: typeof vi.waitFor = (check) => vi.waitFor(check, { timeout: 15_000, interval: 10 });
+export const eventually: typeof vi.waitFor = (check) => vi.waitFor(check, { timeout: 120_000, interval: 10 });

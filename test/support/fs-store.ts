@@ -1,15 +1,9 @@
 /** Stores in temporary directories, for the tests of the fs store. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll } from "vitest";
+import { readdir } from "node:fs/promises";
 import { fsAdapter } from "../../src/adapters/fs/index.ts";
 
-const root = await mkdtemp(join(tmpdir(), "fs-adapter-"));
-afterAll(() => rm(root, { recursive: true, force: true }));
+export { newDirectory as newBase } from "./temporary.ts";
 
-/** A new empty directory; deleted when the test file ends. */
-export const newBase = () => mkdtemp(join(root, "base-"));
 /** A small value. */
 export const bytes = new Uint8Array([1, 2, 3]);
 

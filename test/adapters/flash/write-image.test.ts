@@ -13,7 +13,7 @@ import { createTestManager } from "../../support/test-manager.ts";
 
 const MiB = 1024 * 1024;
 // Neither whole blocks nor whole pages.
-const imageBytes = 18 * MiB + 1536;
+const imageBytes = 14 * MiB + 1536;
 const api = await sharedApi({ imageBytes });
 const root = await mkdtemp(join(tmpdir(), "write-image-"));
 afterAll(() => rm(root, { recursive: true, force: true }));

@@ -1,8 +1,9 @@
 /** An edited get of a cached image reads each chunk once, and begins while the source still says how the image is configured. */
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { type GetOptions, type ImageEdit, InvalidArgumentError } from "../../../src/core/index.ts";
 import { bytesOf, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { faultyDriver } from "../../support/faulty-driver.ts";
 import { scriptedVersion } from "../../support/scripted-upstream.ts";
 import { slug } from "../../support/shared-api.ts";
@@ -90,7 +91,7 @@ test("the plain image is read while the source is still asked", async () => {
   let answer = (_edit: ImageEdit) => {};
   const { get, chunkReads } = await made({}, () => new Promise((resolve) => (answer = resolve)));
   const getting = get(development);
-  await vi.waitFor(() => expect(chunkReads().length).toBeGreaterThan(0));
+  await eventually(() => expect(chunkReads().length).toBeGreaterThan(0));
   answer(asDevelopment);
   expect(isSame(await bytesOf(await getting), await edited(content, asDevelopment))).toBe(true);
   expect(chunkReads()).toHaveLength(chunks - holes);
@@ -98,7 +99,7 @@ test("the plain image is read while the source is still asked", async () => {
 
 test("a source that refuses while the image is being read leaves nothing open", async () => {
   const { get, chunkReads, manager, storage } = await made({}, async () => {
-    await vi.waitFor(() => expect(chunkReads().length).toBeGreaterThan(0));
+    await eventually(() => expect(chunkReads().length).toBeGreaterThan(0));
     throw new InvalidArgumentError("it can't be configured");
   });
   expect(await rejection(get(development))).toMatchObject({ code: "INVALID_ARGUMENT" });

@@ -9,9 +9,9 @@ import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { chunkBytes, type TestManagerOptions } from "../../support/test-manager.ts";
 import { wireKeys } from "./kills.ts";
 
-const bytes = noise(6 * chunkBytes + 1000);
+const bytes = noise(4 * chunkBytes + 1000);
 const sha256 = createHash("sha256").update(bytes).digest("hex");
-const list = cut(bytes, 4 * chunkBytes - 300);
+const list = cut(bytes, 3 * chunkBytes - 300);
 const lease = { heartbeatMs: 20, ttlMs: 100, pollMs: 2 };
 const folder = "balena-images:v1:";
 
@@ -56,7 +56,7 @@ async function expectRest(storage: StoreDriver): Promise<void> {
   if (!isCommitted) expect(await storage.getKeys(`${folder}partials:`, {})).toEqual([]);
 }
 
-test("each piece that is there has a name, and the next get leaves none", { timeout: 120_000 }, async () => {
+test("each piece that is there has a name, and the next get leaves none", async () => {
   let deaths = 0;
   for (let operation = 1; ; operation++) {
     const storage = memoryAdapter();
@@ -68,7 +68,7 @@ test("each piece that is there has a name, and the next get leaves none", { time
   expect(deaths).toBeGreaterThan(30);
 });
 
-test("so it is for a process that goes on, and dies as well", { timeout: 120_000 }, async () => {
+test("so it is for a process that goes on, and dies as well", async () => {
   const operations = await operationsOf(memoryAdapter());
   let deaths = 0;
   for (const first of [0.5, 0.85].map((share) => Math.floor(operations * share))) {

@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageSource } from "../../../src/core/index.ts";
 import type { Judgement } from "../../support/balena-api/balena-judge.ts";
 import { bytesOf, collect, rejection, sha256 } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { cut, managerOver, noise, partsSource, serving } from "../../support/own-parts.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkKeysOf, damage } from "../../support/stored-values.ts";
@@ -185,7 +186,7 @@ describe("of parts of one's own", () => {
     expect(sha256(gunzipSync(await bytesOf(stream)))).toBe(sha256(content));
     // Of parts that are as small as these nothing is kept but their chunks: the one that was under way comes again.
     expect(sent).toBeLessThan(total * (1 - share) + 4 * chunkBytes + 2_000);
-    await vi.waitFor(async () => expect(await storage.getKeys("balena-images:v1:partials:", {})).toEqual([]));
+    await eventually(async () => expect(await storage.getKeys("balena-images:v1:partials:", {})).toEqual([]));
   });
 
   test("addresses that are refused before the first byte are known before it, and /download is tried", async () => {

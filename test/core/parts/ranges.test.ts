@@ -1,10 +1,11 @@
 // A large part over several connections: its ranges are put together in order, each fails alone, and memory stays within its bounds.
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImagePart } from "../../../src/core/index.ts";
 import { collect, rejection } from "../../support/collect.ts";
+import { eventually } from "../../support/eventually.ts";
 import { managerOver, noise, serving } from "../../support/own-parts.ts";
 import { keysOf } from "../../support/stored-values.ts";
 import type { TestManager, TestManagerOptions } from "../../support/test-manager.ts";
@@ -87,7 +88,7 @@ describe("a large part", () => {
     });
     const reading = open(fetch).manager.get("board", "1.0.0").then(collect);
     // All of them are asked for while the first one is on its way, but never more than four at once.
-    await vi.waitFor(() => expect(rangesOf(served.asked)).toHaveLength(5));
+    await eventually(() => expect(rangesOf(served.asked)).toHaveLength(5));
     expect(seen.most).toBeLessThanOrEqual(4);
     others.resolve();
     expect((await reading).sha256).toBe(sha256);
@@ -121,9 +122,9 @@ describe("a large part", () => {
       cache: "no-store",
     });
     void stream;
-    await vi.waitFor(() => expect(seen.now).toBeGreaterThan(0));
+    await eventually(() => expect(seen.now).toBeGreaterThan(0));
     await stream.cancel();
-    await vi.waitFor(() => expect(seen.now).toBe(0));
+    await eventually(() => expect(seen.now).toBe(0));
   });
 });
 
@@ -145,7 +146,7 @@ test("what a transfer left of it goes on by ranges", async () => {
   const reading = first.manager.get("board", "1.0.0").then(collect);
   reading.catch(() => undefined);
   await stopped.promise;
-  await vi.waitFor(async () => expect((await keysOf(storage, "chunks")).length).toBeGreaterThan(6));
+  await eventually(async () => expect((await keysOf(storage, "chunks")).length).toBeGreaterThan(6));
   await first.manager.close();
   served.asked.length = 0;
   const stream = await open(served.fetch, { storage }).manager.get("board", "1.0.0");

@@ -1,10 +1,11 @@
 // Images in parts, shared: many gets, in one process and in several, ask for each part once.
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { createTestManager } from "../../support/test-manager.ts";
 import { lease, stores } from "../sharing/support.ts";
+import { nothingOnItsWay } from "./kills.ts";
 
 const api = await sharedApi({ assets: true, imageBytes: 8 * 1024 * 1024 });
 const image = () => api.image(slug, version);
@@ -46,7 +47,7 @@ describe.each(stores)("over %s", (_, newStore) => {
       await reader.read();
       await reader.cancel();
     }
-    await vi.waitFor(() => expect(api.counters.openConnections).toBe(0), { timeout: 5_000 });
+    await nothingOnItsWay(api);
     await manager.close();
   });
 });

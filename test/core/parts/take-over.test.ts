@@ -6,7 +6,7 @@ import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 import { nothingOnItsWay, standingStill } from "./kills.ts";
 
-const api = await sharedApi({ assets: true, imageBytes: 12 * 1024 * 1024 });
+const api = await sharedApi({ assets: true, imageBytes: 8 * 1024 * 1024 });
 const image = () => api.image(slug, version);
 
 /** Ends a get once its upstream stands still; what it had is in the store. */

@@ -41,10 +41,15 @@ const targets = ["chunks", "images", "catalog", "partials", "leases", "uses", "o
   return { kind, key, neighbour: ofKind.find((other) => other !== key) };
 });
 
-const stores: [string, () => Promise<Driver>][] = [
-  ["memoryAdapter", async () => memoryAdapter()],
-  ["fsAdapter", async () => fsAdapter({ base: await newBase() })],
-  ["unstorage memory", async () => memoryDriver()],
+const everyWay = Object.entries(damages);
+/** Flipped bits are the same to every store: one of them shows how a store of ours hands a value on that is not sound. */
+const oneOfAKind = everyWay.filter(([how]) => !/^(early|middle|late|last) bit/.test(how));
+
+/** With the ways in which values are damaged there, and how many of all tries at least do damage: not every store takes every value. */
+const stores: [string, () => Promise<Driver>, typeof everyWay, number][] = [
+  ["memoryAdapter", async () => memoryAdapter(), oneOfAKind, 36],
+  ["fsAdapter", async () => fsAdapter({ base: await newBase() }), oneOfAKind, 36],
+  ["unstorage memory", async () => memoryDriver(), everyWay, 71],
 ];
 
 interface Tally {
@@ -59,26 +64,22 @@ test("the snapshot has a value of every kind", () => {
   for (const { kind, key } of targets) expect(key, kind).toBeDefined();
 });
 
-test.each(stores)(
-  "%s: each get is right, or rejects with a typed error",
-  { timeout: 110_000 },
-  async (name, open) => {
-    const tally: Tally = { damages: 0, gets: 0, right: 0, "typed error": 0, wrong: 0 };
-    for (const { kind, key, neighbour } of targets) {
-      const tries = Object.entries(damages).map(async ([how, damage]) => {
-        const storage = await open();
-        await load(storage, snapshot);
-        if (!(await damage(storage, key, neighbour))) return;
-        tally.damages += 1;
-        await tryAll(storage, tally, `${name}: ${kind} ${how}`);
-      });
-      await Promise.all(tries);
-    }
-    console.log(`damage matrix: ${name}`, tally);
-    expect(tally).toMatchObject({ wrong: 0, gets: tally.right + tally["typed error"] });
-    expect(tally.damages).toBeGreaterThan(70);
-  },
-);
+test.each(stores)("%s: each get is right, or rejects with a typed error", async (name, open, ways, least) => {
+  const tally: Tally = { damages: 0, gets: 0, right: 0, "typed error": 0, wrong: 0 };
+  for (const { kind, key, neighbour } of targets) {
+    const tries = ways.map(async ([how, damage]) => {
+      const storage = await open();
+      await load(storage, snapshot);
+      if (!(await damage(storage, key, neighbour))) return;
+      tally.damages += 1;
+      await tryAll(storage, tally, `${name}: ${kind} ${how}`);
+    });
+    await Promise.all(tries);
+  }
+  console.log(`damage matrix: ${name}`, tally);
+  expect(tally).toMatchObject({ wrong: 0, gets: tally.right + tally["typed error"] });
+  expect(tally.damages).toBeGreaterThanOrEqual(least);
+});
 
 /** Gets all images off-line, then on-line, where nothing but the right bytes will do; and keeps house over the damage. */
 async function tryAll(storage: Driver, tally: Tally, label: string): Promise<void> {

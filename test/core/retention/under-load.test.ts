@@ -69,7 +69,7 @@ async function keepHouse({ manager, clock }: TestManager, isOver: () => boolean)
   return done;
 }
 
-test.each(stores)("over %s: every image delivered is right", { timeout: 110_000 }, async (name, newStore) => {
+test.each(stores)("over %s: every image delivered is right", async (name, newStore) => {
   const storage = await newStore();
   const freshness = { maxAgeMs: 0 };
   const keeper = processOver(api, { storage, lease, freshness });

@@ -177,8 +177,10 @@ describe.each(stores)("over %s", (_, newStore) => {
   ])("a store that %s: correct, not shared", async (_what, change) => {
     const storage = change(await newStore());
     const processes = [processOver(api, { storage }), processOver(api, { storage })];
-    api.faults.connectionBytesPerSecond = 8 * MiB;
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    api.faults.stall = { atPercent: 50, until }; // none is done before the other has begun
     const streams = await Promise.all(processes.map(({ manager }) => manager.get(slug, version)));
+    goOn();
     for (const image of await Promise.all(streams.map(collect))) expect(image.sha256).toBe(sha256);
     expect(api.counters.transfers).toBe(2);
     expect(await keysOf(storage, /:(leases|partials):/)).toEqual([]);

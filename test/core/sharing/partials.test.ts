@@ -78,7 +78,7 @@ describe.each(stores)("over %s", (_, newStore) => {
 
   test("content that changed behind a partial is never mixed with it", async () => {
     const storage = await newStore();
-    api.faults.connectionBytesPerSecond = 8 * MiB;
+    stallNext(api, 60);
     const left = await newProcess(storage).manager.get(slug, version, raw);
     await readSome(left, imageBytes / 2);
     await left.cancel();
@@ -92,14 +92,15 @@ describe.each(stores)("over %s", (_, newStore) => {
   test("content that changes half-way: who has bytes gets IMAGE_CHANGED, who has none the new image, by one transfer", async () => {
     const storage = await newStore();
     const { manager } = newProcess(storage);
+    const goOn = stallNext(api);
     Object.assign(api.faults, {
-      connectionBytesPerSecond: 8 * MiB,
       lose: { atPercent: 60, times: 1 },
       change: { content: true, validators: true, skip: 1 },
     });
     const begun = await manager.get(slug, version, raw);
     await readSome(begun, chunkBytes);
     const idle = await Promise.all(Array.from({ length: 5 }, () => manager.get(slug, version, raw)));
+    goOn();
     const failure = await rejection(collect(begun));
     expect(failure).toMatchObject({ code: "IMAGE_CHANGED" });
     const images = await Promise.all(idle.map(collect));

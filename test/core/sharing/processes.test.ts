@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { startChild } from "../../support/children.ts";
 import { arrayOf } from "../../support/collect.ts";
@@ -17,8 +17,6 @@ const imageBytes = 16 * MiB;
 const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });
 // The TTL is long for a test: on a busy machine a live owner may be kept from beating for a second.
 const lease = { heartbeatMs: 200, ttlMs: 3_000, pollMs: 20 };
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let base = "";
 beforeEach(async () => {

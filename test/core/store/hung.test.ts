@@ -119,13 +119,10 @@ test("while it is left alone, nothing more is told than that it hung; it is back
   expect(events.of("store-back")).toEqual([]);
   storage.faults.splice(0);
   await expect
-    .poll(
-      async () => {
-        await collect(await manager.get(slug, version));
-        return events.types();
-      },
-      { timeout: 10_000 },
-    )
+    .poll(async () => {
+      await collect(await manager.get(slug, version));
+      return events.types();
+    })
     .toContain("committed");
   expect(events.of("store-back")).toEqual([
     { type: "store-back", operation: "read", durationMs: expect.any(Number) },

@@ -41,7 +41,7 @@ test.concurrent.each([
   ["Node 22", nodeOf("node22")],
   ["this Node", process.execPath],
   ["Node 26", nodeOf("node26")],
-])("%s", { timeout: 120_000 }, async (_, node) => {
+])("%s", async (_, node) => {
   using server = await startServer();
   const task = JSON.stringify([server.url, sizes, rounds]);
   const child = spawn(node, [script, task], { stdio: ["ignore", "pipe", "pipe"] });

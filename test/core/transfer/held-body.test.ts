@@ -1,5 +1,5 @@
 /** A response that waits to be read, while the store or anybody is asked, must not be taken for garbage: its body would just end. */
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { balenaApiSource } from "../../../src/adapters/balena-api/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { nodeInflate } from "../../../src/adapters/node/inflate.ts";
@@ -12,7 +12,6 @@ import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
 import { plainSource } from "../sharing/support.ts";
 
 // Each collection takes a tenth of a second, and far more on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 const imageBytes = 6 * chunkBytes;
 const api = await sharedApi({ imageBytes, holeFree: true, downloads: "with-validators" });

@@ -1,0 +1,5 @@
+// Runs with each test file of `npm test`. Files share processes, so a module that cleaned up for itself would do so for the first one alone.
+import { afterAll } from "vitest";
+import { removeDirectories } from "./temporary.ts";
+
+afterAll(removeDirectories);
