@@ -15,6 +15,7 @@ export default defineConfig({
     "adapters/tiered": "src/adapters/tiered/index.ts",
     "adapters/balena-sdk": "src/adapters/balena-sdk/index.ts",
     "adapters/balena-api": "src/adapters/balena-api/index.ts",
+    "adapters/mirror": "src/adapters/mirror/index.ts",
     "boot-files": "src/adapters/boot-files/index.ts",
     http: "src/core/http/index.ts",
     node: "src/adapters/node/index.ts",

@@ -1,7 +1,23 @@
 /** Facts of a manager that the HTTP handler needs and the public interface does not have. */
 import type { ChunkDigests } from "./digest.ts";
 import type { ImageIdentity } from "./identity.ts";
-import type { ImageManager, ImageVariant, ResolveOptions } from "./types.ts";
+import type { ImageManager, ImageValidators, ImageVariant, ResolveOptions } from "./types.ts";
+
+/** A cached image. */
+export interface CachedChunks {
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly chunks: ChunkDigests;
+  readonly digest: string;
+  readonly mime: string;
+  readonly validators: ImageValidators;
+}
+
+/** Bytes, as they are or as a gzip file of them. */
+export interface PackedBytes {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly isGzip: boolean;
+}
 
 /** What only the library itself asks of a manager. */
 export interface ManagerInternals {
@@ -16,12 +32,12 @@ export interface ManagerInternals {
     wanted: string,
     options: ImageVariant & ResolveOptions,
   ): Promise<Omit<ImageIdentity, "variant">>;
-  /** The chunks of a cached image; `undefined` if it is not cached. */
-  chunksOf(
-    deviceType: string,
-    version: string,
-    variant: ImageVariant,
-  ): Promise<{ size: number; chunkBytes: number; chunks: ChunkDigests } | undefined>;
+  /** What the cache knows of an image; `undefined` if it is not cached. */
+  chunksOf(deviceType: string, version: string, variant: ImageVariant): Promise<CachedChunks | undefined>;
+  /** A chunk from the store, verified, as gzip if it lies so; `undefined` if it is missing or damaged. */
+  readPackedChunk(digest: string, length: number, signal: AbortSignal): Promise<PackedBytes | undefined>;
+  /** The canonical slug of a slug or an alias, as the source says. */
+  slugOf(deviceType: string, signal: AbortSignal): Promise<string>;
   /** A cached image as it lies in the store; `undefined` if it is not cached. */
   storedImage(deviceType: string, version: string, variant: ImageVariant): Promise<StoredImage | undefined>;
 }

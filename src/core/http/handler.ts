@@ -5,6 +5,7 @@ import { asked } from "./asked.ts";
 import { answerImage } from "./image-response.ts";
 import { jsonResponse } from "./json-response.ts";
 import { answerImages, answerVersions } from "./list-response.ts";
+import { createMirror, type Mirror } from "./mirror/answer.ts";
 import { checkedHandlerOptions, type HandlerContext, type ImageHandlerOptions } from "./options.ts";
 import { busy, HttpProblem, problemOf, problemResponse } from "./problem.ts";
 import { routeOf } from "./route.ts";
@@ -42,22 +43,28 @@ export function createImageHandler(manager: ImageManager, options?: ImageHandler
     images: createTransferLimit(context.maxTransfers),
     lists: createTransferLimit(context.maxTransfers),
   };
+  const mirror = createMirror(context, limits.images);
   return (request) =>
-    answer(context, limits, request).catch((failure: unknown) => answerFailure(context, request, failure));
+    answer(context, limits, mirror, request).catch((failure: unknown) =>
+      answerFailure(context, request, failure),
+    );
 }
 
 async function answer(
   context: HandlerContext,
   limits: Record<"images" | "lists", TransferLimit>,
+  mirror: Mirror,
   request: Request,
 ): Promise<Response> {
-  const { authorize, basePath, edit, maxBodyBytes } = context;
-  const route = routeOf(request.method, new URL(request.url), basePath, edit !== undefined);
+  const { authorize, basePath, edit, isMirror, maxBodyBytes } = context;
+  const options = { isEditable: edit !== undefined, isMirror };
+  const route = routeOf(request.method, new URL(request.url), basePath, options);
   if (route.kind === "health") return answerHealth(context, request);
   const readable = await asked(request, maxBodyBytes);
   const refusal = authorize && (await refusalOf(authorize, readable.copy()));
   if (refusal) return refusal;
   if (route.kind === "images") return withinLimit(limits.lists, () => answerImages(context, request));
+  if (route.kind === "mirror") return mirror(request, route.of);
   if (route.kind === "versions") return answerVersions(context, request, route.deviceType);
   return answerImage(context, limits.images, readable, route);
 }

@@ -25,6 +25,11 @@ export interface ImageHandlerOptions {
     | undefined;
   /** Most bytes that the body of a POST may have: 1 to 67,108,864. A longer one gets 413. Default 1,048,576 (1 MiB). */
   maxBodyBytes?: number | undefined;
+  /**
+   * `true` serves other managers too: with `mirrorSource` they get the images of this manager, chunk by chunk, and only those that they lack
+   * (`docs/mirror.md`). It answers below `/mirror/v1`, and `authorize` decides about these requests as well. Default `false`.
+   */
+  mirror?: boolean | undefined;
   /** Path before all routes, for example `/os`. Default: none. */
   basePath?: string | undefined;
   /**
@@ -51,6 +56,7 @@ export interface HandlerContext {
   readonly authorize: ImageHandlerOptions["authorize"];
   readonly edit: ImageHandlerOptions["edit"];
   readonly maxBodyBytes: number;
+  readonly isMirror: boolean;
   readonly basePath: string;
   readonly maxTransfers: number;
   readonly waitUntil: GetOptions["waitUntil"];
@@ -67,10 +73,14 @@ export function checkedHandlerOptions(
     throw new InvalidArgumentError("createImageHandler needs an image manager");
   if (typeof options !== "object" || options === null)
     throw new InvalidArgumentError("The options must be an object");
-  const { authorize, edit, maxBodyBytes = 1024 * 1024, basePath = "" } = options;
+  const { authorize, edit, maxBodyBytes = 1024 * 1024, basePath = "", mirror = false } = options;
   const { maxTransfers = 256, onError, waitUntil } = options;
   assertFunctions({ authorize, edit, onError, waitUntil });
   const internals = internalsOf(manager);
+  if (typeof mirror !== "boolean" || (mirror && !internals))
+    throw new InvalidArgumentError(
+      '"mirror" must be true or false, and needs a manager of createImageManager',
+    );
   if (!authorize && internals?.maxBytes === undefined) throw new InvalidArgumentError(unbounded);
   return {
     manager,
@@ -78,6 +88,7 @@ export function checkedHandlerOptions(
     authorize,
     edit,
     maxBodyBytes: checkedBodyBytes(maxBodyBytes),
+    isMirror: mirror,
     basePath: checkedBasePath(basePath),
     maxTransfers: checkedCount(maxTransfers),
     waitUntil,

@@ -5,6 +5,7 @@ import { normalizeVariant } from "../identity.ts";
 import type { ImageVariant } from "../types.ts";
 import { assertVersionOrRange } from "../version/index.ts";
 import { type Companion, companions } from "./companion-response.ts";
+import { type MirrorRoute, mirrorRouteOf } from "./mirror/route.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** An image as a URL names it. */
@@ -22,12 +23,22 @@ export type Route =
   | ImageRoute
   | { readonly kind: "images" }
   | { readonly kind: "versions"; readonly deviceType: string }
+  | { readonly kind: "mirror"; readonly of: MirrorRoute }
   | { readonly kind: "health" };
 
-/** `isEditable`: images are answered to POST as well. @throws {HttpProblem} 400, 404 or 405. */
-export function routeOf(method: string, url: URL, basePath: string, isEditable = false): Route {
+/** What a handler answers besides. */
+export interface RouteOptions {
+  /** Images are answered to POST as well. */
+  readonly isEditable?: boolean;
+  /** Other managers are served. */
+  readonly isMirror?: boolean;
+}
+
+/** @throws {HttpProblem} 400, 404 or 405. */
+export function routeOf(method: string, url: URL, basePath: string, options: RouteOptions = {}): Route {
+  const { isEditable = false, isMirror = false } = options;
   const segments = segmentsOf(url.pathname, basePath);
-  const find = segments && finderOf(segments);
+  const find = segments && (finderOf(segments) ?? (isMirror ? mirrorFinderOf(segments) : undefined));
   if (!find) throw new HttpProblem(404, "There is nothing under this path.");
   const isImage = segments[0] === "images" && segments.length === 3;
   const methods = isEditable && isImage ? ["GET", "HEAD", "POST"] : ["GET", "HEAD"];
@@ -58,6 +69,12 @@ function finderOf(segments: readonly string[]): Finder | undefined {
   if (shape === "images/3") return (query) => imageRoute(deviceType!, wanted!, query);
   const companion = shape === "images/4" ? companions.find((one) => one === segments[3]) : undefined;
   return companion && ((query) => ({ ...imageRoute(deviceType!, wanted!, query), companion }));
+}
+
+function mirrorFinderOf([name, version, ...rest]: readonly string[]): Finder | undefined {
+  if (name !== "mirror" || version !== "v1" || rest.includes("")) return undefined;
+  const of = mirrorRouteOf(rest.map(decoded));
+  return of && ((query) => ({ kind: "mirror", of: of(query) }));
 }
 
 function imageRoute(deviceType: string, wanted: string, query: URLSearchParams): ImageRoute {

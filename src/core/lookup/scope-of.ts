@@ -14,6 +14,9 @@ import { createRetries, withRetries } from "../upstream/retry.ts";
 /** Accounts that a manager remembers, besides those in the store: a server may see a token for each of its users. */
 const maxAccounts = 1_000;
 
+/** What is remembered of credentials whose images are nobody's. It is no scope. */
+const nobodys = "";
+
 /** `mayAsk`: else credentials that were never confirmed have a scope of their own, in which there is nothing. */
 export async function scopeOf(
   context: ManagerContext,
@@ -24,14 +27,16 @@ export async function scopeOf(
   if (account === undefined || typeof account === "string") return account;
   const { digest } = account;
   const known = context.accounts.get(digest) ?? (await recallAccount(context, digest));
-  if (known !== undefined) return remembered(context, digest, known);
+  if (known !== undefined) return remembered(context, digest, known) || undefined;
   if (!mayAsk) return `unconfirmed-${digest.slice(0, 16)}`;
-  return confirmed(context, account, signal);
+  return (await confirmed(context, account, signal)) || undefined;
 }
 
 /** After the upstream has refused the credentials of a scope: they are to be confirmed again. */
 export async function forgetScope(context: ManagerContext, scope: string | undefined): Promise<void> {
-  const digests = [...context.accounts].filter(([, known]) => known === scope).map(([digest]) => digest);
+  const digests = [...context.accounts]
+    .filter(([, known]) => known === (scope ?? nobodys))
+    .map(([digest]) => digest);
   for (const digest of digests) {
     context.accounts.delete(digest);
     await orStoreFault(context, "remove", () => forgetAccount(context.store, digest));
@@ -47,8 +52,9 @@ async function confirmed(
     withRetries(createRetries(context.retry), timed, () => context.source.confirm(account, timed)),
   );
   assertScope(scope);
-  await orStoreFault(context, "write", () => writeAccount(context.store, account.digest, scope));
-  return remembered(context, account.digest, scope);
+  const known = scope ?? nobodys;
+  await orStoreFault(context, "write", () => writeAccount(context.store, account.digest, known));
+  return remembered(context, account.digest, known);
 }
 
 async function recallAccount({ store, emit }: ManagerContext, digest: string): Promise<string | undefined> {

@@ -66,7 +66,7 @@ export async function decodeChunk(
 }
 
 /** RFC 1952, section 2.3.1, and RFC 8878, section 3.1.1. */
-function formatOf(bytes: Uint8Array): ChunkFormat | undefined {
+export function formatOf(bytes: Uint8Array): ChunkFormat | undefined {
   const begins = (...magic: number[]) => magic.every((byte, index) => bytes[index] === byte);
   if (begins(0x1f, 0x8b, 8)) return "gzip";
   return begins(0x28, 0xb5, 0x2f, 0xfd) ? "zstd" : undefined;

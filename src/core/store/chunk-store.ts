@@ -8,9 +8,15 @@ import { detachIfWhole } from "../memory/free.ts";
 import type { Hasher } from "../types.ts";
 import { sleep } from "../waiting.ts";
 import type { ByteStore } from "./byte-store.ts";
-import { type ChunkCodec, checksumOfMember, decodeChunk, encodeChunk } from "./chunk-codec.ts";
+import { type ChunkCodec, checksumOfMember, decodeChunk, encodeChunk, formatOf } from "./chunk-codec.ts";
 import { chunkKey } from "./keys.ts";
 import type { StoredChunk } from "./stored-chunk.ts";
+
+/** A chunk's bytes, as they are or as a gzip file of them. */
+export interface PackedChunk {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly isGzip: boolean;
+}
 
 /** Where chunks are, in which form, and what proves them. */
 export interface ChunkPlace {
@@ -64,6 +70,24 @@ export async function readUnchanged(
   const prove = async (stored: Uint8Array<ArrayBuffer>) => {
     const { sha256, bytes } = await place.hash(stored);
     return sha256 === expected ? bytes : undefined;
+  };
+  return readProven(place, digest, length, prove, signal);
+}
+
+/** A chunk for a line: as gzip if it lies so. Its bytes are verified all the same; `undefined` when they are missing or damaged. */
+export async function readPackedChunk(
+  place: ChunkPlace,
+  digest: string,
+  length: number,
+  signal?: AbortSignal,
+): Promise<PackedChunk | undefined> {
+  const prove = async (stored: Uint8Array<ArrayBuffer>): Promise<PackedChunk | undefined> => {
+    const isPacked = stored.length < length && formatOf(stored) === "gzip";
+    const packed = isPacked ? stored.slice() : undefined; // decoding uses up what was read
+    const bytes = await decoded(place, stored, digest, length);
+    if (!bytes || !packed) return bytes && { bytes, isGzip: false };
+    detachIfWhole(bytes);
+    return { bytes: packed, isGzip: true };
   };
   return readProven(place, digest, length, prove, signal);
 }

@@ -162,12 +162,12 @@ export interface SourceAccount {
   /** Hex digest of the credentials and the upstream. It can't be made without the credentials, and it does not reveal them. */
   readonly digest: string;
   /**
-   * Asks the upstream whose credentials these are, and resolves with the scope. The manager calls it once and remembers the answer, also in
-   * the store.
+   * Asks the upstream whose credentials these are, and resolves with the scope, or with `undefined` if their images are nobody's. The manager
+   * calls it once and remembers the answer, also in the store.
    *
    * @throws `UNAUTHORIZED` if the upstream refuses the credentials, `UPSTREAM` if the upstream can't be asked.
    */
-  confirm(options: SourceOptions): Promise<string>;
+  confirm(options: SourceOptions): Promise<string | undefined>;
 }
 
 /**

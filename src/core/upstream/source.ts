@@ -27,7 +27,7 @@ export { unlessAborted } from "../waiting.ts";
 export interface Source {
   readonly id: string;
   scope(signal: AbortSignal): Promise<string | SourceAccount | undefined>;
-  confirm(account: SourceAccount, signal: AbortSignal): Promise<string>;
+  confirm(account: SourceAccount, signal: AbortSignal): Promise<string | undefined>;
   resolveDeviceType(slugOrAlias: string, signal: AbortSignal): Promise<string>;
   versions(slug: string, includeDrafts: boolean, signal: AbortSignal): Promise<OsVersion[]>;
   /** Whether an image may follow from another one. */
@@ -46,7 +46,8 @@ export function checkedSource(source: ImageSource, lookUpTimeoutMs: number): Sou
     id: source.id,
     canDerive: source.derive !== undefined,
     scope: (signal) => ask("a scope", isScope, signal, async (options) => source.scope?.(options)),
-    confirm: (account, signal) => ask("a scope", isText, signal, (options) => account.confirm(options)),
+    confirm: (account, signal) =>
+      ask("a scope", isOptionalText, signal, (options) => account.confirm(options)),
     resolveDeviceType: (name, signal) =>
       ask("a device type slug", isDeviceType, signal, (options) => source.resolveDeviceType(name, options)),
     versions: (slug, includeDrafts, signal) =>
@@ -112,7 +113,8 @@ async function typed(ask: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-const isText = (answer: unknown): answer is string => typeof answer === "string";
+const isOptionalText = (answer: unknown): answer is string | undefined =>
+  answer === undefined || typeof answer === "string";
 
 function isScope(answer: unknown): answer is string | SourceAccount | undefined {
   if (answer === undefined || typeof answer === "string") return true;

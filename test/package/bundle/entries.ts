@@ -92,6 +92,11 @@ export const subpaths: Readonly<Record<string, Subpath>> = {
     use: `it.balenaApiSource({ apiUrl: "${nobody}" }).versions("intel-nuc", {})`,
     used: "UPSTREAM",
   },
+  "./adapters/mirror": {
+    wrong: "it.mirrorSource({})",
+    use: `it.mirrorSource({ url: "${nobody}" }).versions("intel-nuc", {})`,
+    used: "UPSTREAM",
+  },
   "./boot-files": {
     wrong: "it.bootFiles(null)",
     use: 'typeof it.bootFiles({ "a.txt": "a" })',
