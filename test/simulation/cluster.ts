@@ -63,10 +63,9 @@ export class Cluster {
   }
 
   #rules(): StoreWatch {
-    const { hasWrongClocks } = this.profile;
     return storeRules({
       world: this.world,
-      hasWrongClocks,
+      profile: this.profile,
       listsPoorly: this.listsPoorly,
       values: () => this.store.values,
       revisionsOf: (name) => this.upstream.versions.find((version) => version.name === name)!.history,
@@ -181,7 +180,7 @@ export class Cluster {
 /** No value tells a planted secret. */
 const secretRule = (world: World): StoreWatch => ({
   read: () => undefined,
-  write(_process, key, bytes) {
+  write(_call, key, bytes) {
     if (!key.includes(":chunks:") && new TextDecoder().decode(bytes).includes(secret))
       world.violate(`${short(key)} holds a secret`);
   },

@@ -58,6 +58,16 @@ export interface Profile {
   /** remove, prune and cleanCache run beside gets. */
   readonly hasUpkeep: boolean;
   readonly maxBytes: number | undefined;
+  readonly scenes: Scenes;
+}
+
+/** What happens at the end, at a chosen moment, while nothing else goes wrong. */
+export interface Scenes {
+  readonly kill: boolean;
+  readonly pause: boolean;
+  readonly again: boolean;
+  readonly heal: boolean;
+  readonly clean: boolean;
 }
 
 /** Chooses them. */
@@ -112,6 +122,13 @@ export function profileOf(random: Random): Profile {
     hasWrongClocks: random.chance(0.3),
     hasUpkeep: isLikely(),
     maxBytes: random.chance(0.2) ? 12 * chunkBytes : undefined,
+    scenes: {
+      kill: random.chance(0.3),
+      pause: random.chance(0.3),
+      again: random.chance(0.3),
+      heal: random.chance(0.3),
+      clean: random.chance(0.3),
+    },
   };
 }
 

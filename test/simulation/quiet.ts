@@ -3,6 +3,7 @@ import { isImageManagerError } from "../../src/core/errors.ts";
 import { type Cluster, lease, longestMs } from "./cluster.ts";
 import { quiet } from "./profile.ts";
 import { attempt, deviceType, readChecked } from "./readers.ts";
+import { playScenes } from "./scenes.ts";
 import { short } from "./store.ts";
 
 const dayMs = 24 * 60 * 60_000;
@@ -10,13 +11,10 @@ const dayMs = 24 * 60 * 60_000;
 /** Ends the faults, and checks. A run in which something did not hold is not looked at further. */
 export async function checkQuietly(cluster: Cluster): Promise<void> {
   calm(cluster);
-  await everyCallEnds(cluster);
-  if (cluster.world.violations.length > 0) return;
-  await storeIsBack(cluster);
-  await everythingIsLive(cluster);
-  await oneTransferForAll(cluster);
-  if (!cluster.listsPoorly) await nothingIsLeft(cluster);
-  await everythingGoes(cluster);
+  const { listsPoorly } = cluster;
+  const steps = [everyCallEnds, storeIsBack, everythingIsLive, oneTransferForAll, playScenes];
+  for (const step of [...steps, ...(listsPoorly ? [] : [nothingIsLeft]), everythingGoes])
+    if (cluster.world.violations.length === 0) await step(cluster);
 }
 
 function calm(cluster: Cluster): void {

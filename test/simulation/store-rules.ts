@@ -1,8 +1,8 @@
 // What must hold at each moment of what a store has: rules that stand also while everything goes wrong.
 import { digestsOf, type Revision } from "./content.ts";
-import type { Operation } from "./operation.ts";
-import { type StoreWatch, short } from "./store.ts";
-import type { SimulatedProcess, World } from "./world.ts";
+import type { Profile } from "./profile.ts";
+import { type StoreCall, type StoreWatch, short } from "./store.ts";
+import type { World } from "./world.ts";
 
 const prefix = "balena-images:v1:";
 const hourMs = 60 * 60_000;
@@ -10,10 +10,8 @@ const hourMs = 60 * 60_000;
 /** What the rules go by. */
 export interface RuleScene {
   readonly world: World;
+  readonly profile: Profile;
   values(): ReadonlyMap<string, Uint8Array>;
-  readonly hasWrongClocks: boolean;
-  /** Listings leave keys out, so nobody can know which chunks are needed. */
-  readonly listsPoorly: boolean;
   /** All that the upstream has had of a version. */
   revisionsOf(version: string): readonly Revision[];
 }
@@ -26,21 +24,15 @@ interface ManifestValue {
 }
 
 /** Watches a store, and tells the world what does not hold. */
-export function storeRules({
-  world,
-  values,
-  hasWrongClocks,
-  listsPoorly,
-  revisionsOf,
-}: RuleScene): StoreWatch {
+export function storeRules({ world, profile, values, revisionsOf }: RuleScene): StoreWatch {
   const committedMs = new Map<string, number>();
   const writtenMs = new Map<string, number>();
   /** When a value was deleted that is not there any more. */
   const removedMs = new Map<string, number>();
   /** Who has written a lease last. */
   const owners = new Map<string, string>();
-  /** When a process has last seen a lease, or that it is gone. */
-  const lookedMs = new Map<string, number>();
+  /** When a process was last told of a lease, and of which moment. */
+  const looks = new Map<string, { readonly ofMs: number; readonly toldMs: number }>();
 
   /** Chunks that somebody names must have been stored. They may have been deleted since: a race costs a second download, not more. */
   const assertStored = (key: string, digests: readonly (string | null)[]) => {
@@ -53,7 +45,7 @@ export function storeRules({
   };
 
   const onManifest = (key: string, manifest: ManifestValue, before: Uint8Array | undefined) => {
-    if (before && manifestOf(before)?.createdAt === manifest.createdAt) return;
+    if (before && (jsonOf(before) as ManifestValue | undefined)?.createdAt === manifest.createdAt) return;
     committedMs.set(key, world.nowMs);
     assertStored(key, manifest.chunks);
     const { version } = manifest.identity;
@@ -63,55 +55,75 @@ export function storeRules({
     if (!isOne) world.violate(`${short(key)} is committed, but consists of no single revision`);
   };
 
-  const onLease = (process: SimulatedProcess, key: string, bytes: Uint8Array) => {
+  const onLease = ({ process, calledMs }: StoreCall, key: string, bytes: Uint8Array) => {
     const { owner } = jsonOf(bytes) as { owner: string };
-    const seenMs = lookedMs.get(`${process.name} ${key}`) ?? -1;
+    const look = looks.get(`${process.name} ${key}`);
     const goneMs = removedMs.get(key);
     const isItsOwn = owners.get(key) === owner;
     owners.set(key, owner);
-    if (isItsOwn && goneMs !== undefined && seenMs > goneMs)
+    if (isItsOwn && goneMs !== undefined && look && look.ofMs > goneMs && look.toldMs <= calledMs)
       world.violate(`${process.name} writes ${short(key)} again, which it has seen deleted`);
   };
 
-  const onChunkRemoved = (process: SimulatedProcess, key: string, { name, startedMs }: Operation) => {
+  /** Without limits, `prune` deletes only chunks that nobody has needed for a long time. */
+  const assertOld = ({ process, operation }: StoreCall, key: string) => {
     const ageMs = world.nowMs - (writtenMs.get(key) ?? 0);
-    if (name === "prune" && !hasWrongClocks && ageMs < hourMs)
+    const isToBeOld =
+      operation?.name === "prune" && !profile.hasWrongClocks && profile.maxBytes === undefined;
+    if (isToBeOld && ageMs < hourMs)
       world.violate(`prune in ${process.name} deletes ${short(key)}, written ${Math.round(ageMs)} ms ago`);
+  };
+
+  /** A manifest that came while the call was under way may not have been seen. */
+  const assertNotNeeded = ({ process, operation }: StoreCall, key: string) => {
+    if (!operation || !isCertain(profile, operation.name)) return;
     const digest = key.slice(key.lastIndexOf(":") + 1);
-    if (listsPoorly) return;
-    // One that came meanwhile may not have been seen.
     for (const [image, value] of values()) {
-      const isOlder = image.startsWith(`${prefix}images:`) && committedMs.get(image)! < startedMs;
-      if (isOlder && manifestOf(value)?.chunks.includes(digest))
-        world.violate(`${name} in ${process.name} deletes ${short(key)}, which ${short(image)} needs`);
+      const isOlder = image.startsWith(`${prefix}images:`) && committedMs.get(image)! < operation.startedMs;
+      if (isOlder && (jsonOf(value) as ManifestValue | undefined)?.chunks.includes(digest))
+        world.violate(
+          `${operation.name} in ${process.name} deletes ${short(key)}, which ${short(image)} needs`,
+        );
     }
   };
 
   return {
-    read(process, key) {
-      if (key.startsWith(`${prefix}leases:`)) lookedMs.set(`${process.name} ${key}`, world.nowMs);
+    read({ process }, key, ofMs) {
+      if (key.startsWith(`${prefix}leases:`))
+        looks.set(`${process.name} ${key}`, { ofMs, toldMs: world.nowMs });
     },
-    write(process, key, bytes, before) {
+    write(call, key, bytes, before) {
       if (key.startsWith(`${prefix}images:`)) onManifest(key, jsonOf(bytes) as ManifestValue, before);
       if (key.startsWith(`${prefix}partials:`) && !key.includes(":wire:"))
         assertStored(key, (jsonOf(bytes) as { digests: (string | null)[] }).digests);
-      if (key.startsWith(`${prefix}leases:`) && !key.endsWith(":head")) onLease(process, key, bytes);
+      if (key.startsWith(`${prefix}leases:`) && !key.endsWith(":head")) onLease(call, key, bytes);
       writtenMs.set(key, world.nowMs);
       removedMs.delete(key);
     },
-    remove(process, key, operation) {
+    remove(call, key) {
       removedMs.set(key, world.nowMs);
-      if (key.startsWith(`${prefix}chunks:`) && operation) onChunkRemoved(process, key, operation);
+      if (!key.startsWith(`${prefix}chunks:`)) return;
+      assertOld(call, key);
+      assertNotNeeded(call, key);
     },
   };
 }
 
-const jsonOf = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
+/**
+ * Whether a call knows all that needs a chunk. One that makes room, or is told to delete, goes by the manifests that it can read. A download
+ * that fails deletes nothing if there is one that it can't read.
+ */
+function isCertain({ store, maxBytes }: Profile, operation: string): boolean {
+  const { fails, losesAnswer, hangs, isSlow, tears, listsPoorly } = store;
+  if (listsPoorly) return false;
+  const isDownload = !["remove", "prune", "verify", "cleanCache"].includes(operation);
+  return fails + losesAnswer + hangs + isSlow + tears === 0 || (isDownload && maxBytes === undefined);
+}
 
-/** `undefined` for one that was torn as it was written. */
-function manifestOf(bytes: Uint8Array): ManifestValue | undefined {
+/** The value; `undefined` for one that is damaged. */
+function jsonOf(bytes: Uint8Array): unknown {
   try {
-    return jsonOf(bytes) as ManifestValue;
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     return undefined;
   }

@@ -12,10 +12,18 @@ type Effect<T> = (isTorn: boolean) => T;
 
 /** Sees what is about to take effect. */
 export interface StoreWatch {
-  read(process: SimulatedProcess, key: string): void;
+  /** A value was read at some time, and the answer has come. */
+  read(call: StoreCall, key: string, effectMs: number): void;
   /** `before`: what was there until now. */
-  write(process: SimulatedProcess, key: string, bytes: Uint8Array, before: Uint8Array | undefined): void;
-  remove(process: SimulatedProcess, key: string, operation: Operation | undefined): void;
+  write(call: StoreCall, key: string, bytes: Uint8Array, before: Uint8Array | undefined): void;
+  remove(call: StoreCall, key: string): void;
+}
+
+/** By whom a store is asked, and when. */
+export interface StoreCall {
+  readonly process: SimulatedProcess;
+  readonly calledMs: number;
+  readonly operation: Operation | undefined;
 }
 
 export class SimulatedStore {
@@ -38,57 +46,71 @@ export class SimulatedStore {
     const { values } = this;
     const { listsPoorly, lacksLeases, removesMany } = this.profile;
     const call = <T>(what: string, effect: Effect<T>) => this.#call(process, what, effect);
-    const write = (key: string, bytes: Uint8Array, isTorn: boolean) =>
-      this.#write(process, key, bytes, isTorn);
+    const calling = (): StoreCall => ({
+      process,
+      calledMs: this.#world.nowMs,
+      operation: operationOf(),
+    });
     return {
       name: "simulated",
       capabilities: { completeListing: !listsPoorly },
       hasItem: (key) => call(`has ${key}`, () => values.has(key)),
       getItem: () => null,
-      getItemRaw: (key, { maxBytes = Number.POSITIVE_INFINITY }) =>
-        call(`read ${key}`, () => {
-          for (const watch of this.#watches) watch.read(process, key);
-          const bytes = values.get(key);
-          return bytes && bytes.length <= maxBytes ? new Uint8Array(bytes) : null;
-        }),
+      getItemRaw: (key, { maxBytes = Number.POSITIVE_INFINITY }) => this.#read(calling(), key, maxBytes),
       setItem: () => undefined,
-      setItemRaw: (key, value) => call(`write ${key}`, (isTorn) => write(key, value as Uint8Array, isTorn)),
+      setItemRaw: (key, value) => {
+        const by = calling();
+        return call(`write ${key}`, (isTorn) => this.#write(by, key, value as Uint8Array, isTorn));
+      },
       removeItem: (key) => {
-        const operation = operationOf();
-        return call(`remove ${key}`, () => this.#remove(process, key, operation));
+        const by = calling();
+        return call(`remove ${key}`, () => this.#remove(by, key));
       },
       getKeys: (base = "") => this.#list(process, base),
       ...(!lacksLeases && {
-        createIfAbsent: (key, bytes) =>
-          call(`create ${key}`, (isTorn) => {
+        createIfAbsent: (key, bytes) => {
+          const by = calling();
+          return call(`create ${key}`, (isTorn) => {
             if (values.has(key)) return "exists";
-            write(key, bytes, isTorn);
+            this.#write(by, key, bytes, isTorn);
             return "created";
-          }),
+          });
+        },
       }),
       ...(removesMany && {
         removeItems: (keys) => {
-          const operation = operationOf();
-          return call(`remove ${keys.length} keys`, () => this.#removeMany(process, keys, operation));
+          const by = calling();
+          return call(`remove ${keys.length} keys`, () => this.#removeMany(by, keys));
         },
       }),
     };
   }
 
-  #remove(process: SimulatedProcess, key: string, operation: Operation | undefined): void {
-    if (this.values.has(key)) for (const watch of this.#watches) watch.remove(process, key, operation);
+  async #read(by: StoreCall, key: string, maxBytes: number): Promise<Uint8Array | null> {
+    let effectMs = 0;
+    const value = await this.#call(by.process, `read ${key}`, () => {
+      effectMs = this.#world.nowMs;
+      const bytes = this.values.get(key);
+      return bytes && bytes.length <= maxBytes ? new Uint8Array(bytes) : null;
+    });
+    for (const watch of this.#watches) watch.read(by, key, effectMs);
+    return value;
+  }
+
+  #remove(by: StoreCall, key: string): void {
+    if (this.values.has(key)) for (const watch of this.#watches) watch.remove(by, key);
     this.values.delete(key);
   }
 
   /** Each key may fail by itself. */
-  #removeMany(process: SimulatedProcess, keys: readonly string[], operation: Operation | undefined) {
+  #removeMany(by: StoreCall, keys: readonly string[]) {
     const failed = keys.filter(() => this.#random.chance(this.profile.fails));
-    for (const key of keys) if (!failed.includes(key)) this.#remove(process, key, operation);
+    for (const key of keys) if (!failed.includes(key)) this.#remove(by, key);
     return failed.map((key): FailedKey => ({ key, cause: new Error(`The store fails at ${key}`) }));
   }
 
-  #write(process: SimulatedProcess, key: string, bytes: Uint8Array, isTorn: boolean): void {
-    for (const watch of this.#watches) watch.write(process, key, bytes, this.values.get(key));
+  #write(by: StoreCall, key: string, bytes: Uint8Array, isTorn: boolean): void {
+    for (const watch of this.#watches) watch.write(by, key, bytes, this.values.get(key));
     if (isTorn) {
       this.values.set(key, bytes.slice(0, this.#random.int(0, bytes.length - 1)));
       this.#world.note(`store: tears ${short(key)}`);

@@ -25,6 +25,8 @@ export class SimulatedUpstream {
   downUntilMs = 0;
   /** Bodies that were begun, by version. */
   readonly bodies: string[] = [];
+  /** Bytes of bodies, by version. */
+  readonly #sent = new Map<string, number>();
   readonly #world: World;
   readonly #random: Random;
 
@@ -40,6 +42,11 @@ export class SimulatedUpstream {
 
   current(name: string): Revision {
     return this.versions.find((version) => version.name === name)!.history.at(-1)!;
+  }
+
+  /** Bytes of a version's file that were sent. */
+  sentOf(name: string): number {
+    return this.#sent.get(name) ?? 0;
   }
 
   source(process: SimulatedProcess): ImageSource {
@@ -133,7 +140,8 @@ export class SimulatedUpstream {
       `upstream: ${process.name} ${about} ${span.isPart ? `from ${span.from}` : "whole"} of ${revision.name}`,
     );
     if (!span.isPart) this.bodies.push(name);
-    const body = this.#body(process, file.bytes.subarray(span.from, span.to), signal);
+    const onSent = (bytes: number) => this.#sent.set(name, this.sentOf(name) + bytes);
+    const body = this.#body(process, onSent, file.bytes.subarray(span.from, span.to), signal);
     const range = { "content-range": `bytes ${span.from}-${span.to - 1}/${file.bytes.length}` };
     return answer(span.isPart ? 206 : 200, span.isPart ? { ...shown, ...range } : shown, body);
   }
@@ -155,7 +163,9 @@ export class SimulatedUpstream {
     const whole = { from: 0, to: size, isPart: false };
     const asked = /^bytes=(\d+)-(\d*)$/.exec(headers.get("range") ?? "");
     const ifRange = headers.get("if-range");
-    if (!asked || !this.profile.hasRanges || (ifRange && ifRange !== facts["etag"])) return whole;
+    const isObeyed = !this.#random.chance(this.profile.upstream.answersWrongly / 2);
+    const isOther = ifRange && ifRange !== facts["etag"] && isObeyed;
+    if (!asked || !this.profile.hasRanges || isOther) return whole;
     if (this.#random.chance(this.profile.upstream.answersWrongly))
       return this.#random.chance(0.5)
         ? whole
@@ -166,6 +176,7 @@ export class SimulatedUpstream {
 
   #body(
     process: SimulatedProcess,
+    onSent: (bytes: number) => void,
     bytes: Uint8Array<ArrayBuffer>,
     signal: AbortSignal | undefined,
   ): ReadableStream<Uint8Array> {
@@ -185,6 +196,7 @@ export class SimulatedUpstream {
             return this.#break(controller);
           const next = Math.min(bytes.length, at + this.#random.int(1, chunkBytes));
           controller.enqueue(bytes.slice(at, next));
+          onSent(next - at);
           at = next;
         },
       },
