@@ -123,11 +123,11 @@ export function profileOf(random: Random): Profile {
     hasUpkeep: isLikely(),
     maxBytes: random.chance(0.2) ? 12 * chunkBytes : undefined,
     scenes: {
-      kill: random.chance(0.3),
-      pause: random.chance(0.3),
-      again: random.chance(0.3),
-      heal: random.chance(0.3),
-      clean: random.chance(0.3),
+      kill: random.chance(0.2),
+      pause: random.chance(0.2),
+      again: random.chance(0.2),
+      heal: random.chance(0.2),
+      clean: random.chance(0.2),
     },
   };
 }

@@ -38,9 +38,10 @@ async function everyCallEnds(cluster: Cluster): Promise<void> {
   await cluster.world.runUntil(() => false, 10 * lease.ttlMs);
 }
 
-/** A store that hung is avoided for up to five minutes, each kind of call by itself, until a call after that has tried it out. */
+/** A store that hung, or seemed to while the process was paused, is avoided for up to five minutes, each kind of call by itself, until a call after that has tried it out. */
 async function storeIsBack(cluster: Cluster): Promise<void> {
-  if (cluster.profile.store.hangs + cluster.profile.store.isSlow === 0) return;
+  const { store, pauses } = cluster.profile;
+  if (store.hangs + store.isSlow === 0 && !pauses) return;
   const { name } = cluster.upstream.versions[0]!;
   for (let trial = 1, isBack = false; trial <= 4 && !isBack; trial++) {
     await cluster.world.runUntil(() => false, 6 * 60_000);

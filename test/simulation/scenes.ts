@@ -129,7 +129,7 @@ const again: Play = async (cluster, version) => {
   await nothingOfItIsUnderWay(cluster, version);
 };
 
-const plays: Record<keyof Scenes, Play> = { kill, pause, again, heal, clean };
+const plays: Record<keyof Scenes, Play> = { again, heal, clean, kill, pause };
 
 interface End {
   readonly process: SimulatedProcess;

@@ -94,7 +94,10 @@ export class World {
   resume(process: SimulatedProcess): void {
     if (process.state === "paused") process.state = "running";
     for (const event of this.#held.get(process) ?? []) {
-      if (!event.isStopped) this.after(0, process, event.run);
+      // It may be stopped before its turn comes.
+      this.after(0, process, () => {
+        if (!event.isStopped) event.run();
+      });
     }
     this.#held.delete(process);
   }
