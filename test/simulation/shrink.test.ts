@@ -135,7 +135,7 @@ test("a planted fault is found, shrunk, and repeated by its options", async () =
     callers: 1,
     calls: 1,
     faultyMs: 500,
-    without: ["store.hangs", "store.isSlow"],
+    without: ["store.hangs", "store.isSlow", "pauses"],
   };
   const seed = await firstToFail(start);
   const before = switchesOf((await simulate(seed, start)).profile);
@@ -151,5 +151,8 @@ test("a planted fault is found, shrunk, and repeated by its options", async () =
 });
 
 async function firstToFail(narrowing: Narrowing): Promise<number> {
-  for (let seed = 1; ; seed++) if ((await simulate(seed, narrowing)).violations.length > 0) return seed;
+  for (let seed = 1; ; seed++) {
+    const [violation] = (await simulate(seed, narrowing)).violations;
+    if (violation?.includes("bodies of 9.0.0")) return seed;
+  }
 }

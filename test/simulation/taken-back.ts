@@ -248,7 +248,7 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/retention/discard.ts",
-        find: "if (inventory.isUncertain) return;",
+        find: "if (stock.isUncertain) return;",
         put: "",
       },
     ],
@@ -268,8 +268,8 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/retention/orphans.ts",
-        find: "orphans.filter((d) => seenBefore.has(d)),",
-        put: 'orphans.filter((d) => d !== ""),',
+        find: "orphans.filter((digest) => seenBefore.has(digest)),",
+        put: 'orphans.filter((digest) => digest !== ""),',
       },
     ],
   },
