@@ -66,7 +66,6 @@ export class Cluster {
     return storeRules({
       world: this.world,
       profile: this.profile,
-      listsPoorly: this.listsPoorly,
       values: () => this.store.values,
       revisionsOf: (name) => this.upstream.versions.find((version) => version.name === name)!.history,
     });

@@ -5,7 +5,7 @@ import type { CreateResult, StoreDriver } from "../../src/core/types.ts";
 import { type Caller, type DiskWatch, SimulatedDisk } from "./disk.ts";
 import type { DirectoryNode } from "./disk-tree.ts";
 import type { Profile } from "./profile.ts";
-import { type StoreWatch, short } from "./store.ts";
+import { type StoreCall, type StoreWatch, short } from "./store.ts";
 import type { SimulatedProcess, World } from "./world.ts";
 
 const base = "/store";
@@ -82,7 +82,7 @@ export class DiskStore {
         this.#values = undefined;
         this.#written.set(key, [...(this.#written.get(key) ?? []), bytes]);
         this.#world.note(`store: ${caller.process.name} write ${short(key)}`);
-        for (const watch of this.#watches) watch.write(caller.process, key, bytes, before);
+        for (const watch of this.#watches) watch.write(callOf(caller), key, bytes, before);
       },
       removed: (caller, path) => {
         const key = keyOf(path);
@@ -93,16 +93,22 @@ export class DiskStore {
       },
       opened: (caller, path) => {
         const key = keyOf(path);
-        if (key !== undefined) for (const watch of this.#watches) watch.read(caller.process, key);
+        if (key !== undefined)
+          for (const watch of this.#watches) watch.read(callOf(caller), key, this.#world.nowMs);
       },
     };
   }
 
   #onRemoved(caller: Caller | undefined, key: string): void {
     this.#removed.set(key, (this.#removed.get(key) ?? 0) + 1);
-    const process: SimulatedProcess = caller?.process ?? { name: "power", state: "killed", skewMs: 0 };
-    for (const watch of this.#watches) watch.remove(process, key, caller?.operation);
+    for (const watch of this.#watches) watch.remove(callOf(caller), key);
   }
+}
+
+/** When the adapter was called is not known here. */
+function callOf(caller: Caller | undefined): StoreCall {
+  const process = caller?.process ?? { name: "power", state: "killed", skewMs: 0 };
+  return { process, operation: caller?.operation, calledMs: 0 };
 }
 
 /** `undefined` for a file that is not one of the store's. */

@@ -114,8 +114,8 @@ export function storeRules({ world, profile, values, revisionsOf }: RuleScene): 
  * that fails deletes nothing if there is one that it can't read. Clocks that differ may hide an image from the ledger.
  */
 function isCertain({ store, maxBytes, hasWrongClocks }: Profile, operation: string): boolean {
-  const { fails, losesAnswer, hangs, isSlow, tears, listsPoorly } = store;
-  if (listsPoorly || hasWrongClocks) return false;
+  const { fails, losesAnswer, hangs, isSlow, tears, listsPoorly, isDisk } = store;
+  if ((listsPoorly && !isDisk) || hasWrongClocks) return false;
   const isDownload = !["remove", "prune", "verify", "cleanCache"].includes(operation);
   return fails + losesAnswer + hangs + isSlow + tears === 0 || (isDownload && maxBytes === undefined);
 }
