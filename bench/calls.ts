@@ -34,7 +34,9 @@ async function answerOf(child: ChildProcess): Promise<Answer> {
   const settled = new AbortController();
   const { signal } = settled;
   try {
-    const ended = once(child, "exit", { signal }).then(() => [{ error: "the process ended" }]);
+    const ended = once(child, "exit", { signal }).then(([code, by]) => [
+      { error: `the process ended with ${code ?? by}` },
+    ]);
     ended.catch(() => undefined);
     const [answer] = (await Promise.race([once(child, "message", { signal }), ended])) as [Answer];
     return answer;

@@ -7,6 +7,7 @@ import { overParts } from "./parts/balena.ts";
 import { bundle } from "./parts/bundle.ts";
 import { configured } from "./parts/configured.ts";
 import { counts } from "./parts/counts.ts";
+import { farStore } from "./parts/far.ts";
 import { firstGetOverLink, firstGetUnbounded } from "./parts/first-get.ts";
 import { growthBySize } from "./parts/growth.ts";
 import { growthByImages } from "./parts/images.ts";
@@ -57,10 +58,12 @@ async function run({ parts: wanted, withServers, ...sizes }: BenchOptions): Prom
     runtimes: [() => runtimes(bench, upstream)],
     growth: [() => growthBySize(bench), () => growthByImages(bench)],
     servers: [() => onServers(bench, upstream)],
+    far: [() => farStore(bench)],
   };
-  const withoutServers = Object.keys(all).filter((name) => name !== "servers");
+  const needServers = ["servers", "far"];
+  const withoutServers = Object.keys(all).filter((name) => !needServers.includes(name));
   const results: Part[] = [];
-  for (const name of [...(wanted ?? withoutServers), ...(withServers ? ["servers"] : [])]) {
+  for (const name of [...(wanted ?? withoutServers), ...(withServers ? needServers : [])]) {
     const parts = all[name];
     if (!parts) throw new Error(`There is no part "${name}": ${Object.keys(all).join(", ")}`);
     for (const part of parts) {

@@ -14,6 +14,8 @@ export interface ThrottledProxy {
   bytesPerSecond: number;
   /** Of each connection, in each direction; may be changed at any time. Default: no limit but the line's. */
   connectionBytesPerSecond: number;
+  /** What the server sends arrives so much later; may be changed at any time. Default 0. */
+  latencyMs: number;
   close(): void;
 }
 
@@ -32,10 +34,12 @@ export async function startThrottledProxy(
     line: () => proxy.bytesPerSecond,
     connection: () => proxy.connectionBytesPerSecond,
   };
-  const down = createLine(limits, (bytes) => {
+  const soon = { ...limits, latencyMs: () => 0 };
+  const late = { ...limits, latencyMs: () => proxy.latencyMs };
+  const down = createLine(late, (bytes) => {
     received += bytes;
   });
-  const up = createLine(limits, () => undefined);
+  const up = createLine(soon, () => undefined);
   const server: Server = createServer((client) => {
     const upstream = connect(serverPort, "127.0.0.1");
     for (const socket of [client, upstream]) {
@@ -54,6 +58,7 @@ export async function startThrottledProxy(
     bytes: () => received,
     bytesPerSecond,
     connectionBytesPerSecond: Number.POSITIVE_INFINITY,
+    latencyMs: 0,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -65,11 +70,14 @@ export async function startThrottledProxy(
 interface Limits {
   readonly line: () => number;
   readonly connection: () => number;
+  readonly latencyMs: () => number;
 }
 
 /** One direction: pieces of all connections take turns. */
-function createLine({ line, connection }: Limits, onBytes: (bytes: number) => void) {
+function createLine({ line, connection, latencyMs }: Limits, onBytes: (bytes: number) => void) {
   let turn = Promise.resolve();
+  // Timers of one length run in the order in which they were started.
+  const later = (run: () => void) => (latencyMs() === 0 ? run() : void setTimeout(run, latencyMs()));
   const lineHasRoom = createPace(line);
   const pass = (piece: Buffer, to: Socket) => {
     turn = turn.then(async () => {
@@ -77,7 +85,7 @@ function createLine({ line, connection }: Limits, onBytes: (bytes: number) => vo
       if (to.destroyed) return;
       await lineHasRoom(piece.length);
       onBytes(piece.length);
-      to.write(piece);
+      later(() => to.write(piece));
     });
     return turn;
   };
@@ -93,7 +101,7 @@ function createLine({ line, connection }: Limits, onBytes: (bytes: number) => vo
           while (to.writableNeedDrain && !to.destroyed) await sleep(1);
         }
       }
-      to.end();
+      later(() => to.end());
     } catch {
       to.destroy();
     }
