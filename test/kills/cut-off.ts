@@ -1,4 +1,4 @@
-// `npm run kills:cut-off -- --seconds 30 --megabytes 2560 --link 12`: gets an image whose largest part is 40 % of so many raw megabytes, over a
+// `npm run kills:cut-off -- --seconds 30 --ttl 10 --megabytes 2560 --link 12`: gets an image whose largest part is 40 % of so many raw megabytes, over a
 // link of so many megabytes a second. Each process is killed after the same time, as a Worker's fill is cut off, until one has stored the
 // image. Says what each run inflated again before it fetched more, and the largest part that such runs can finish.
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,6 +13,8 @@ import { type ChildReport, startChild } from "../support/children.ts";
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "30" },
+    /** Of the lease, in seconds: how long a run waits for a dead owner. The default of the library. */
+    ttl: { type: "string", default: "10" },
     megabytes: { type: "string", default: "2560" },
     link: { type: "string", default: "12" },
     runs: { type: "string", default: "40" },
@@ -22,8 +24,8 @@ const { values } = parseArgs({
 });
 const [deviceType, version] = ["raspberrypi4-64", "6.1.0"];
 const runMs = Number(values.seconds) * 1000;
-/** The default of the library. */
-const ttlMs = 10_000;
+const ttlMs = Number(values.ttl) * 1000;
+const lease = { heartbeatMs: ttlMs / 5, ttlMs, pollMs: 250 };
 
 interface Run {
   readonly part: number;
@@ -77,6 +79,7 @@ async function oneRun(upstream: BalenaApi): Promise<{ report: ChildReport; rest:
     deviceType,
     version,
     chunkBytes: 4 * 1024 * 1024,
+    lease,
     isZlib: values.zlib,
   });
   const over = new AbortController();

@@ -1,5 +1,6 @@
-// `npm run kills -- --store fs|redis|s3 --megabytes 510 --kills 20 --seed 1`: a large image in parts, got by processes that are killed at random
-// places. Says how many bytes the server sent, against those of the image.
+// `npm run kills -- --store fs|redis|s3 --megabytes 510 --kills 20 --seed 1 --link 25`: a large image in parts, got over a link of so many
+// megabytes a second by processes that are killed at random places. Says how many bytes the server sent, against those of the image. Without
+// a link, up to 36 MB that the server has sent can lie in the sockets of this machine.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     megabytes: { type: "string", default: "510" },
     kills: { type: "string", default: "20" },
     seed: { type: "string", default: "1" },
+    /** 200 Mbit/s. */
+    link: { type: "string", default: "25" },
   },
 });
 /** Raw bytes of a generated image for each of its compressed ones. */
@@ -57,6 +60,7 @@ const wireBytes = (await image.gzBytes()) - 20;
 const sha256 = await image.sha256;
 console.log(`kills: ${values.store}, seed ${values.seed}: ${imageBytes} bytes raw, ${wireBytes} on the wire`);
 const { store, close } = await open();
+api.faults.linkBytesPerSecond = Number(values.link) * 1e6;
 try {
   const places = randomPlaces(() => random.next(), Number(values.kills), imageBytes);
   const report = await runKills({

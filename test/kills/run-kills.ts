@@ -21,6 +21,8 @@ export interface KillLine {
   readonly place: number;
   readonly sentBytes: number;
   readonly ms: number;
+  /** Where it went on within a part: the path's end, and the range. */
+  readonly from: string | undefined;
 }
 
 /** What came of it. */
@@ -42,10 +44,13 @@ export async function runKills(plan: KillPlan): Promise<KillReport> {
   let kills = 0;
   for (const place of places) {
     const [before, startedMs] = [api.counters.assetBytes, performance.now()];
+    const asked = api.counters.requestLog.length;
     if (!(await killedAt(start(), place))) break;
     kills += 1;
     const ms = Math.round(performance.now() - startedMs);
-    onKill?.({ place, sentBytes: api.counters.assetBytes - before, ms });
+    const rest = api.counters.requestLog.slice(asked).find(({ headers }) => headers.range !== undefined);
+    const from = rest && `${/part-\d+/.exec(rest.url)?.[0]} ${rest.headers.range}`;
+    onKill?.({ place, sentBytes: api.counters.assetBytes - before, ms, from });
   }
   const { sha256, isCommitted, error } = await start().ended();
   if (error) throw new Error(error);
