@@ -12,7 +12,7 @@ import type { FilePart } from "../upstream/file-parts.ts";
 import { discard } from "../upstream/file-response.ts";
 import type { SinkMark, UpstreamFile, UpstreamParts } from "../upstream/job.ts";
 import { partAt, sum } from "../upstream/part-list.ts";
-import { chunksToKeep, type ResumeContext, soundChunks } from "./sound-chunks.ts";
+import { chunksThere, chunksToKeep, type ResumeContext, soundChunks } from "./sound-chunks.ts";
 
 /** See `resumeFrom`. */
 export async function resumeParts(
@@ -58,7 +58,8 @@ async function wholeOrNothing(file: UpstreamFile): Promise<UpstreamFile | undefi
 /**
  * How many chunks from the first on the store has, and no finished part is wrong with. Chunks are journaled before their part's checksum is
  * known, so parts of which the journal does not say that they have passed their check are checked here. Chunks of the others are not even
- * read: what a run has to do again must not grow with the image. If one of them is lost, it is healed when it is read.
+ * read: what a run has to do again must not grow with the image. Nor are those of a part that is going to be inflated again: they are only
+ * looked for, and compared then. If a chunk is lost or damaged all the same, it is healed when it is read.
  */
 async function rightChunks(
   journal: Journal,
@@ -69,6 +70,9 @@ async function rightChunks(
   const { chunkBytes } = journal.header;
   const provenBytes = sum(list.slice(0, journal.provenParts), "bytes");
   const first = Math.min(named, Math.floor(provenBytes / chunkBytes));
+  const isInflatedAgain = journal.wire.has(journal.provenParts);
+  if (isInflatedAgain && partAt(list, named * chunkBytes).index === journal.provenParts)
+    return chunksThere(journal, first, named, context);
   const check = checkParts(list, journal.provenParts, first * chunkBytes);
   const sound = await soundChunks(journal, first, named, context, check.isRight);
   return Math.min(sound, Math.floor(check.rightBytes / chunkBytes));

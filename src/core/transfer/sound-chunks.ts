@@ -1,7 +1,9 @@
 /** Looks which chunks of an earlier transfer the store really has. */
+import { eachOf } from "../each.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { ChunkPlace } from "../store/chunk-store.ts";
 import type { Journal } from "../store/journal.ts";
+import { chunkKey } from "../store/keys.ts";
 import { ChunkUnavailable, readImage } from "../store/read-image.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
 import type { RequestConditions } from "../upstream/request.ts";
@@ -43,6 +45,22 @@ export async function soundChunks(
   } finally {
     source.close();
   }
+}
+
+/** How many chunks from the first on are there, up to `end`, right or not. */
+export async function chunksThere(
+  { digests }: Journal,
+  start: number,
+  end: number,
+  { store, signal, moved }: ResumeContext,
+): Promise<number> {
+  const found = await eachOf(digests.slice(start, end), async (digest) => {
+    signal.throwIfAborted();
+    moved();
+    return digest === null || store.has(chunkKey(digest));
+  });
+  const missing = found.indexOf(false);
+  return missing < 0 ? end : start + missing;
 }
 
 /** At least one byte must be left to ask for. */

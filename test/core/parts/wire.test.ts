@@ -3,9 +3,13 @@ import { describe, expect, test } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageInfo, ImageManager, PartialImageInfo, StoreDriver } from "../../../src/core/index.ts";
+import { createByteStore } from "../../../src/core/store/byte-store.ts";
+import { readJournal } from "../../../src/core/store/journal.ts";
+import { chunkKey } from "../../../src/core/store/keys.ts";
 import { fakeClock } from "../../support/clock.ts";
 import { collect } from "../../support/collect.ts";
 import { eventually } from "../../support/eventually.ts";
+import { faultyDriver } from "../../support/faulty-driver.ts";
 import { newBase } from "../../support/fs-store.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
@@ -53,6 +57,35 @@ describe.each(stores)("over a %s store, a process that was killed", (_, shares, 
     }
     expect(await getRest(storage)).toBeLessThan(total - got + 5 * lostBytes);
   });
+});
+
+test("a process that goes on reads what is kept of the part, and none of its chunks but the one that it shares", async () => {
+  const storage = memoryAdapter();
+  await killedAfter(api, storage, Math.floor(total * 0.45));
+  const counting = faultyDriver(storage);
+  const { manager } = createTestManager(api, { storage: counting });
+  await manager.prefetch(slug, version);
+  await manager.close();
+  const reads = (kind: RegExp) =>
+    counting.calls.filter(({ operation, key }) => operation === "getItemRaw" && kind.test(key)).length;
+  expect(reads(/:wire:/)).toBeGreaterThan(3);
+  expect(reads(/:chunks:/)).toBeLessThanOrEqual(1);
+  const { manager: reader } = createTestManager(api, { storage });
+  expect((await reader.verify()).damaged).toEqual([]);
+  await reader.close();
+});
+
+test("a chunk of that part that is lost is made again", async () => {
+  const storage = memoryAdapter();
+  await killedAfter(api, storage, Math.floor(total * 0.45));
+  const [, , , id = "", epoch] = (await wireKeys(storage))[0]!.split(":");
+  const journal = await readJournal(createByteStore(storage, "balena-images"), id, [Number(epoch)]);
+  const lost = journal!.digests.at(-2)!;
+  await storage.removeItem!(`balena-images:${chunkKey(lost)}`, {});
+  await getRest(storage);
+  const { manager } = createTestManager(api, { storage });
+  expect(await manager.verify()).toMatchObject({ damaged: [], images: 1 });
+  await manager.close();
 });
 
 describe("what is kept", () => {
