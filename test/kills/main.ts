@@ -61,6 +61,8 @@ const sha256 = await image.sha256;
 console.log(`kills: ${values.store}, seed ${values.seed}: ${imageBytes} bytes raw, ${wireBytes} on the wire`);
 const { store, close } = await open();
 api.faults.linkBytesPerSecond = Number(values.link) * 1e6;
+// Servers of its own must not outlive it.
+process.once("SIGTERM", () => void close().finally(() => process.exit(1)));
 try {
   const places = randomPlaces(() => random.next(), Number(values.kills), imageBytes);
   const report = await runKills({
