@@ -127,7 +127,8 @@ export function createByteStore(
       try {
         return await withinTime(
           () => call(paced),
-          () => paced.leftMs(limitMs),
+          // Asked again soon: what it has to wait for now may be gone by then.
+          () => Math.min(limitMs, paced.leftMs(limitMs)),
           onLate,
         );
       } catch (cause) {

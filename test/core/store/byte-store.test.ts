@@ -111,6 +111,29 @@ describe("a driver that hangs", () => {
     expect(await failing).toMatchObject({ code: "STORE", message: expect.stringContaining("60000 ms") });
   });
 
+  test("is not waited for longer because a large value was under way as the call began", async () => {
+    const large = `chunks:aa:${"a".repeat(64)}`;
+    const answer = (afterMs: number) =>
+      new Promise<Uint8Array>((resolve) => setTimeout(() => resolve(new Uint8Array(64 * 1024)), afterMs));
+    const delaysMs = [1_000, 10];
+    const driver = {
+      ...memoryAdapter(),
+      getItemRaw: (key: string) =>
+        key.includes(":chunks:") ? answer(delaysMs.shift()!) : new Promise<null>(() => undefined),
+    };
+    const store = createByteStore(driver, "a", { storeTimeoutMs: 5_000 }).asked("briefly");
+    const first = store.read(`v1:${large}`);
+    await vi.advanceTimersByTimeAsync(1_000); // 64 bytes a millisecond were measured
+    await first;
+    const second = store.read(`v1:${large}`, 4 * 1024 * 1024); // would take a minute if it were as large
+    const failing = rejection(store.read("v1:images:x"));
+    await vi.advanceTimersByTimeAsync(10);
+    await second;
+    await vi.advanceTimersByTimeAsync(4_990);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await failing).toMatchObject({ code: "STORE", message: expect.stringContaining("5000 ms") });
+  });
+
   test("one that does not leaves no timer behind", async () => {
     const store = storeWith();
     for (const [name] of operations) await calls(store)[name]();
