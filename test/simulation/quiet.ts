@@ -34,7 +34,8 @@ function calm(cluster: Cluster): void {
 
 async function everyCallEnds(cluster: Cluster): Promise<void> {
   const isOver = await cluster.world.runUntil(() => cluster.pending.size === 0, longestMs);
-  if (!isOver) cluster.world.violate(`${cluster.pending.size} callers wait for ever`);
+  const where = [...cluster.pending.values()].map(({ name }) => name).join(", ");
+  if (!isOver) cluster.world.violate(`${cluster.pending.size} callers wait for ever (${where})`);
   await cluster.world.runUntil(() => false, 10 * lease.ttlMs);
 }
 

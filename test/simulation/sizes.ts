@@ -4,7 +4,9 @@ import { chunkBytes } from "./content.ts";
 
 /** Lets chunks be as small as the simulation's, until the returned function is called. */
 export function shrinkBounds(): () => void {
-  const { leastChunkBytes, pacedValueBytes } = bounds;
-  Object.assign(bounds, { leastChunkBytes: chunkBytes, pacedValueBytes: chunkBytes });
-  return () => void Object.assign(bounds, { leastChunkBytes, pacedValueBytes });
+  const before = { ...bounds };
+  // A value of unknown size is given the time of the largest one that there may be.
+  const smaller = { chunkEncodingBytes: 256, wirePieceBytes: 16 * chunkBytes, ledgerBytes: 16 * chunkBytes };
+  Object.assign(bounds, smaller, { leastChunkBytes: chunkBytes, pacedValueBytes: chunkBytes });
+  return () => void Object.assign(bounds, before);
 }
