@@ -36,7 +36,11 @@ export async function prune(context: ManagerContext, limits: PruneLimits = {}): 
     const stock = without(found, old.partials);
     const { evicted, freedBytes } = await shrink(context, stock, { maxBytes, unusedForMs }, "prune");
     const rest = without(stock, evicted);
-    await correctLedger(context, before, inventory.isUncertain, rest.images);
+    await correctLedger(
+      context,
+      { ...before, images: without({ ...rest, images: before.images }, evicted).images },
+      rest,
+    );
     const orphans = inventory.isUncertain ? 0 : await sweepOrphans(context, rest);
     const images = evicted.filter(({ isPartial }) => !isPartial);
     return {

@@ -3,7 +3,7 @@
  * thousand. If the store has no ledger yet, or a damaged one, every manifest is read once, and the ledger is written.
  */
 import type { ManagerContext } from "../context.ts";
-import { type Content, contentOf } from "../store/content.ts";
+import { type Content, contentOf, joined } from "../store/content.ts";
 import {
   type Inventory,
   type Partials,
@@ -11,8 +11,8 @@ import {
   readPartials,
   type StoredImage,
 } from "../store/inventory.ts";
-import { type LedgerSum, mostNews } from "../store/ledger.ts";
-import type { LedgerImage } from "../store/ledger-record.ts";
+import { mostNews } from "../store/ledger.ts";
+import type { LedgerImage, LedgerSum } from "../store/ledger-sum.ts";
 import type { Manifest } from "../store/manifest.ts";
 import { orPassOver } from "../store/pass-over.ts";
 import { orStoreFault } from "../store-fault.ts";
@@ -65,43 +65,44 @@ export function ledgerImageOf(
   { createdAt, pinned }: Pick<Manifest, "createdAt" | "pinned">,
   content: Content,
   usedAt = 0,
-  stamp = createdAt,
 ): LedgerImage {
-  return { stamp, usedAt: Math.max(createdAt, usedAt), pinned, content };
+  return { stamp: createdAt, usedAt: Math.max(createdAt, usedAt), pinned, content };
 }
 
 /** Reads every manifest, and writes what it has found into the ledger. */
 export async function takeStock(context: ManagerContext): Promise<Stock> {
   const { store, ledger, onUnreadable } = context;
   const before = store.completeListing && (await ledger.read(store, onUnreadable));
-  const inventory = await context.inventory();
-  const stock = stockOf(context, inventory);
-  if (!before) return stock;
-  return { ...stock, images: await correctLedger(context, before, inventory.isUncertain, stock.images) };
+  const stock = stockOf(context, await context.inventory());
+  return before ? { ...stock, images: await correctLedger(context, before, stock) } : stock;
 }
 
 /** Puts the ledger right, of which a look before that reading is given. Gives the images that it names now. */
 export async function correctLedger(
   context: ManagerContext,
-  { keys, images: noted }: LedgerSum,
-  isUncertain: boolean,
-  found: ReadonlyMap<string, LedgerImage>,
+  { keys, images: noted }: Pick<LedgerSum, "keys" | "images">,
+  stock: Stock,
 ): Promise<ReadonlyMap<string, LedgerImage>> {
-  const images = new Map(found);
+  const images = new Map(stock.images);
   for (const [id, image] of noted) {
-    const current = found.get(id);
-    // A commit is noted before its manifest is there; and what can't be read now may be needed.
-    if (!current && (isUncertain || isRecent(context, image))) images.set(id, image);
-    if (current) images.set(id, { ...current, stamp: Math.max(current.stamp, image.stamp) });
+    const found = stock.images.get(id);
+    // A commit is noted before its manifest is there.
+    const isOnItsWay = Math.abs(context.now() - image.stamp) < recentMs || stock.journalIds.includes(id);
+    if (found) images.set(id, corrected(image, found, isOnItsWay));
+    else if (isOnItsWay || stock.isUncertain) images.set(id, image);
   }
-  if (!isUncertain) await rewriteLedger(context, keys, images);
+  if (!stock.isUncertain) await rewriteLedger(context, keys, images);
   return images;
 }
 
 /** Longer than any commit takes between its note and its manifest, and any difference of clocks. */
 const recentMs = 60 * 60 * 1000;
 
-const isRecent = ({ now }: ManagerContext, { stamp }: LedgerImage) => Math.abs(now() - stamp) < recentMs;
+function corrected(noted: LedgerImage, found: LedgerImage, isOnItsWay: boolean): LedgerImage {
+  const content = isOnItsWay ? joined(noted.content, found.content) : found.content;
+  const stamp = Math.max(noted.stamp, found.stamp);
+  return { ...found, stamp, content, ...(noted.tag !== undefined && { tag: noted.tag }) };
+}
 
 /** A store that is full, or whose records are somebody else's, can still be looked at. */
 async function rewriteLedger(
@@ -130,36 +131,35 @@ async function addUp(context: ManagerContext): Promise<void> {
   if (!ledger.isDue || !store.completeListing) return; // a call before it has done so
   const sum = await ledger.read(store, onUnreadable);
   if (sum.isComplete) await ledger.replace(store, sum.keys, sum.images);
-  else await ledger.merge(store);
+  else await takeStock(context);
 }
 
 /** Notes an image that is about to be committed: a chunk that a manifest names is to be known as needed, so the note is first. */
 export async function noteImage(context: ManagerContext, id: string, manifest: Manifest): Promise<void> {
   const { store, ledger, now } = context;
   if (!store.hasLedger) return;
-  const image = ledgerImageOf(manifest, contentOf(manifest), 0, ledger.stampAfter(id, now()));
-  await ledger.note(store, { images: new Map([[id, image]]) });
+  const image = { ...ledgerImageOf(manifest, contentOf(manifest)), stamp: now() };
+  await ledger.note(store, new Map([[id, image]]));
 }
 
 /** Notes what is there no more. */
-export async function noteGone(context: ManagerContext, ids: readonly string[]): Promise<void> {
-  const { store, ledger, now } = context;
+export async function noteGone({ store, ledger }: ManagerContext, ids: readonly string[]): Promise<void> {
   if (!store.hasLedger || ids.length === 0) return;
-  await ledger.note(store, { gone: new Map(ids.map((id) => [id, ledger.stampAfter(id, now())])) });
+  await ledger.note(store, new Map(), ids);
 }
 
 /** What images are, where the ledger says otherwise; nothing if they are gone. */
 export type Corrections = Map<string, { readonly manifest: Manifest; readonly usedAt: number } | undefined>;
 
-/** Notes it. A correction gives way to anything that was noted at the same time. */
+/** Notes it. */
 export async function noteCorrections(context: ManagerContext, corrections: Corrections): Promise<void> {
-  const { store, ledger } = context;
+  const { store, ledger, now } = context;
   if (!store.hasLedger || corrections.size === 0) return;
-  const [images, gone] = [new Map<string, LedgerImage>(), new Map<string, number>()];
+  const images = new Map<string, LedgerImage>();
   for (const [id, found] of corrections) {
-    const stamp = ledger.stampAfter(id, 0);
-    if (!found) gone.set(id, stamp);
-    else images.set(id, ledgerImageOf(found.manifest, contentOf(found.manifest), found.usedAt, stamp));
+    if (!found) continue;
+    const { manifest, usedAt } = found;
+    images.set(id, { ...ledgerImageOf(manifest, contentOf(manifest), usedAt), stamp: now() });
   }
-  await ledger.note(store, { images, gone });
+  await ledger.note(store, images, corrections.keys());
 }

@@ -8,7 +8,7 @@ import { withinTime } from "../waiting.ts";
 import { removeBatches, removeEach } from "./batches.ts";
 import { createCircuitBreaker, type StoreOperation } from "./circuit-breaker.ts";
 import { createDriverCalls } from "./driver-calls.ts";
-import { isLargeKey, maxBytesUnder, probeKey } from "./keys.ts";
+import { isImageBytesKey, maxBytesUnder, probeKey } from "./keys.ts";
 import { createPace, type PacedCall } from "./pace.ts";
 
 /** The store as the core sees it. Keys are relative to the prefix. Failures are `STORE` errors. */
@@ -152,7 +152,7 @@ export function createByteStore(
       maxBytes: number,
       signal: AbortSignal | undefined,
     ) => {
-      const isLarge = isLargeKey(key);
+      const isLarge = isImageBytesKey(key);
       const stop = new AbortController();
       const leave = () => stop.abort();
       signal?.addEventListener("abort", leave, { once: true });

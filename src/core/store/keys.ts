@@ -58,11 +58,9 @@ export const wireKey = (
   { epoch, part, n }: { readonly epoch: number; readonly part: number; readonly n: number },
 ): string => `${partialFolder(id)}${epoch}:wire:${part}:${n}`;
 
-/** Whether a value may be large, such as bytes of an image. It is read in its own time. */
-export const isLargeKey = (key: string): boolean =>
-  key.startsWith(folders.chunks) ||
-  key.startsWith(folders.ledger) ||
-  (key.startsWith(folders.partials) && key.includes(":wire:"));
+/** Whether a value is bytes of an image: large, and read in its own time. */
+export const isImageBytesKey = (key: string): boolean =>
+  key.startsWith(folders.chunks) || (key.startsWith(folders.partials) && key.includes(":wire:"));
 
 /** Key of what is known about a device type: `space` tells apart sources and scopes. */
 export const catalogKey = (space: string, slugOrAlias: string): string =>

@@ -7,9 +7,12 @@ import { sha256Hex } from "../digest.ts";
 import type { Content } from "./content.ts";
 import { decodeJson } from "./json.ts";
 
-/** An image, as far as sums need to know it. All of it is a hint, as old as its record. */
-export interface LedgerImage {
-  /** Orders what several records say of one image: milliseconds since 1970, or a little more. */
+/** What a record says of an image. */
+export interface LedgerEntry {
+  readonly id: string;
+  /** Name of this entry: another record strikes it out by that. */
+  readonly tag: string;
+  /** See {@link LedgerImage}. */
   readonly stamp: number;
   readonly usedAt: number;
   readonly pinned: boolean;
@@ -18,14 +21,14 @@ export interface LedgerImage {
 
 /** What one record says. */
 export interface LedgerRecord {
-  readonly images: ReadonlyMap<string, LedgerImage>;
-  /** Images that are there no more, with the stamp of their going. */
-  readonly gone: ReadonlyMap<string, number>;
+  readonly images: readonly LedgerEntry[];
+  /** Names of entries of other records that hold no more. */
+  readonly gone: readonly string[];
 }
 
 /** Bytes that an image takes in a record, about. */
-export function recordBytesOf(id: string, { content: { ids, bytes } }: LedgerImage): number {
-  return id.length + 80 + ids.byteLength * ("usual" in bytes ? 1 : 2);
+export function recordBytesOf({ id, content: { ids, bytes } }: LedgerEntry): number {
+  return id.length + 120 + ids.byteLength * ("usual" in bytes ? 1 : 2);
 }
 
 const sealLength = 32;
@@ -35,9 +38,9 @@ export async function encodeRecord(
   key: string,
   { images, gone }: LedgerRecord,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const facts = { images: [...images].map(factsOf), gone: [...gone] };
+  const facts = { images: images.map(factsOf), gone };
   const head = new TextEncoder().encode(`${JSON.stringify(facts)}\n`);
-  const numbers = numbersOf([...images.values()].map(({ content }) => content));
+  const numbers = numbersOf(images.map(({ content }) => content));
   const bytes = new Uint8Array(sealLength + head.length + numbers.length);
   bytes.set(head, sealLength);
   bytes.set(numbers, sealLength + head.length);
@@ -58,12 +61,13 @@ export async function decodeRecord(
   const facts = decodeJson(body.subarray(0, end));
   if (!isFacts(facts)) return undefined;
   const images = imagesOf(facts.images, body.subarray(end + 1));
-  return images && { images, gone: new Map(facts.gone) };
+  return images && { images, gone: facts.gone };
 }
 
 /** `usual` and `last` as in {@link EqualBytes}; without them, the bytes of each chunk follow the numbers of an image. */
 type ImageFacts = readonly [
   id: string,
+  tag: string,
   stamp: number,
   usedAt: number,
   pinned: boolean,
@@ -74,31 +78,29 @@ type ImageFacts = readonly [
 
 interface Facts {
   readonly images: readonly ImageFacts[];
-  readonly gone: readonly (readonly [id: string, stamp: number])[];
+  readonly gone: readonly string[];
 }
 
-function factsOf([id, { stamp, usedAt, pinned, content }]: [string, LedgerImage]): ImageFacts {
+function factsOf({ id, tag, stamp, usedAt, pinned, content }: LedgerEntry): ImageFacts {
   const { ids, bytes } = content;
-  const facts = [id, stamp, usedAt, pinned, ids.length] as const;
+  const facts = [id, tag, stamp, usedAt, pinned, ids.length] as const;
   return "usual" in bytes ? [...facts, bytes.usual, bytes.last] : facts;
 }
 
 function isFacts(value: unknown): value is Facts {
   if (!isRecord(value) || !Array.isArray(value["images"]) || !Array.isArray(value["gone"])) return false;
-  return value["images"].every(isImageFacts) && value["gone"].every(isGoing);
+  return value["images"].every(isImageFacts) && value["gone"].every(isName);
 }
 
 function isImageFacts(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
-  const [id, stamp, usedAt, pinned, ...counts] = value;
-  const areNamed = isId(id) && isTime(stamp) && isTime(usedAt) && typeof pinned === "boolean";
+  const [id, tag, stamp, usedAt, pinned, ...counts] = value;
+  const areNamed = isId(id) && isName(tag) && isTime(stamp) && isTime(usedAt) && typeof pinned === "boolean";
   return areNamed && (counts.length === 1 || counts.length === 3) && counts.every(isCount);
 }
 
 /** The letters of an id: it becomes a part of keys. */
 const isId = (value: unknown) => isName(value) && /^[a-z0-9._~-]+$/.test(value);
-
-const isGoing = (value: unknown) => Array.isArray(value) && isId(value[0]) && isTime(value[1]);
 
 /** In little-endian order, whatever the platform's is. */
 function numbersOf(contents: readonly Content[]): Uint8Array {
@@ -116,10 +118,7 @@ function numbersOf(contents: readonly Content[]): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-function imagesOf(
-  facts: readonly ImageFacts[],
-  numbers: Uint8Array<ArrayBuffer>,
-): Map<string, LedgerImage> | undefined {
+function imagesOf(facts: readonly ImageFacts[], numbers: Uint8Array<ArrayBuffer>): LedgerEntry[] | undefined {
   if (numbers.length % 4 !== 0) return undefined;
   const view = new DataView(numbers.buffer, numbers.byteOffset, numbers.length);
   const all = new Uint32Array(numbers.length / 4);
@@ -129,11 +128,11 @@ function imagesOf(
     at += count;
     return all.subarray(at - count, at);
   };
-  const images = new Map<string, LedgerImage>();
-  for (const [id, stamp, usedAt, pinned, chunks, usual, last] of facts) {
+  const images: LedgerEntry[] = [];
+  for (const [id, tag, stamp, usedAt, pinned, chunks, usual, last] of facts) {
     const ids = take(chunks);
     const bytes = usual === undefined ? take(chunks) : { usual, last: last as number };
-    images.set(id, { stamp, usedAt, pinned, content: { ids, bytes } });
+    images.push({ id, tag, stamp, usedAt, pinned, content: { ids, bytes } });
     if (at > all.length || ids.length < chunks) return undefined;
   }
   return at === all.length ? images : undefined;
