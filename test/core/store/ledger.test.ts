@@ -93,7 +93,7 @@ describe("the sum of records", () => {
     await committing.note(store, new Map([["a", image([2], { stamp: 1 })]]));
     await evicting.note(store, new Map(), ["a"]);
     const { images } = await new Ledger().read(store, fail);
-    expect([...images.get("a")!.content.ids]).toEqual(image([2]).content.ids.length ? [3] : []);
+    expect(images.get("a")!.content).toEqual(image([2]).content);
   });
 
   test("of two entries of an image: the later one says what it is, and the chunks of both are needed", async () => {
@@ -103,7 +103,7 @@ describe("the sum of records", () => {
     await new Ledger().note(store, new Map([["a", image([2, 3], { stamp: 1, usedAt: 7 })]]));
     const { images } = await new Ledger().read(store, fail);
     expect(images.get("a")).toMatchObject({ pinned: true, usedAt: 7 });
-    expect([...images.get("a")!.content.ids].sort()).toEqual([2, 3, 4]);
+    expect([...images.get("a")!.content.ids].sort()).toEqual([...image([1, 2, 3]).content.ids]);
   });
 
   test("is not complete with a record that is damaged, or without one of the pages", async () => {
@@ -131,7 +131,10 @@ describe("the sum of records", () => {
     const early = await driver.getKeys("p:v1:ledger:", {});
     const sum = await adding.read(store, fail);
     await adding.replace(store, sum.keys, sum.images);
-    const torn: StoreDriver = { ...driver, getKeys: async () => early.filter((key) => !key.includes("news")) };
+    const torn: StoreDriver = {
+      ...driver,
+      getKeys: async () => early.filter((key) => !key.includes("news")),
+    };
     expect(await reading.read(storeOn(torn), fail)).toMatchObject({ isComplete: false });
     expect((await reading.read(store, fail)).images.has("a")).toBe(true);
   });
@@ -166,8 +169,10 @@ describe("the sum of records", () => {
     await new Ledger().replace(storeOn(driver), [], new Map(many));
     const keys = await plain.getKeys("p:v1:ledger:", {});
     expect(keys.length).toBeGreaterThan(6);
-    for (const key of keys)
-      expect(((await plain.getItemRaw?.(key, {})) as Uint8Array).length).toBeLessThanOrEqual(256 * 1024);
+    for (const key of keys) {
+      const value = (await plain.getItemRaw?.(key, {})) as Uint8Array;
+      expect(value.length).toBeLessThanOrEqual(256 * 1024);
+    }
     expect((await seen(driver)).ids).toHaveLength(200);
   });
 });
