@@ -42,7 +42,7 @@ export const bounds = {
   catalogBytes: 64 * MiB,
   /** A lease or a last use. Ours have about 100 bytes. */
   recordBytes: 64 * KiB,
-  /** A record of the ledger. Ours have 512 KiB, or one image: 4 MiB for a million chunks. */
+  /** A record of the ledger. Ours have 2 MiB, or one image: 4 MiB for a million chunks. */
   ledgerBytes: 16 * MiB,
   /** Any other value that the library keeps. */
   valueBytes: 64 * MiB,

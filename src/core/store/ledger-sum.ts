@@ -79,6 +79,9 @@ export function wholeSetsIn(keys: readonly string[]): { set: string; pages: numb
 export const markersIn = (keys: readonly string[]): string[] =>
   keys.filter((key) => pageOf(key)[0]?.page === 0);
 
+/** Whether a record is a page of a sum. */
+export const isPage = (key: string): boolean => pageOf(key).length > 0;
+
 function pageOf(key: string): { set: string; page: number; pages: number }[] {
   const [, set, page, pages] = /^([^:]+):(\d+):(\d+)$/.exec(key.slice(folders.ledger.length)) ?? [];
   return set === undefined ? [] : [{ set, page: Number(page), pages: Number(pages) }];

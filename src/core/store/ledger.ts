@@ -8,15 +8,24 @@ import { eachOf } from "../each.ts";
 import type { ByteStore } from "./byte-store.ts";
 import { folders, ledgerNewsKey, ledgerPageKey } from "./keys.ts";
 import { decodeRecord, encodeRecord, type LedgerRecord } from "./ledger-record.ts";
-import { type LedgerImage, type LedgerSum, markersIn, paginated, sumOf, wholeSetsIn } from "./ledger-sum.ts";
+import {
+  isPage,
+  type LedgerImage,
+  type LedgerSum,
+  markersIn,
+  paginated,
+  sumOf,
+  wholeSetsIn,
+} from "./ledger-sum.ts";
 import { type OnUnreadable, orPassOver } from "./pass-over.ts";
 
 /** So many records are read one by one before somebody adds them up. On average half as many are read at a look. */
 export const mostNews = 8;
 /** What a page may have, if the store takes as much: it is read in the time of a small value, as a manifest is. */
-const pageBytes = 512 * 1024;
-/** Records in memory, on their way in or out. */
-const recordsAtATime = 8;
+const pageBytes = 2 * 1024 * 1024;
+/** Records that are read at a time; of pages one, for all of them would be late at once on a slow line. */
+const newsAtATime = 8;
+const pagesAtATime = 1;
 /** So often records may be added up while somebody looks. */
 const maxLooks = 3;
 
@@ -40,8 +49,11 @@ export class Ledger {
       // A listing may show pages as they were before they were replaced, and the news after that. Then the pages' marker is gone.
       for (const marker of markersIn(keys)) this.#records.delete(marker);
       const unread = keys.filter((key) => !this.#records.has(key));
-      const fetched = await eachOf(unread, (key) => this.#fetch(store, key, onUnreadable), recordsAtATime);
-      isWhole = fetched.every(Boolean);
+      const pages = unread.filter(isPage);
+      const news = unread.filter((key) => !isPage(key));
+      const fetch = (key: string) => this.#fetch(store, key, onUnreadable);
+      const fetched = [await eachOf(pages, fetch, pagesAtATime), await eachOf(news, fetch, newsAtATime)];
+      isWhole = fetched.flat().every(Boolean);
     }
     const [base] = wholeSetsIn(keys);
     return {
@@ -62,7 +74,7 @@ export class Ledger {
     const gone = [...this.#records.values()].flatMap((record) =>
       record.images.filter(({ id }) => replaced.has(id)).map(({ tag }) => tag),
     );
-    const noted = [...images].map(([id, image]) => ({ ...image, id, tag: randomName() }));
+    const noted = [...images].map(([id, image]) => ({ ...image, id, tag: newTag() }));
     await this.#write(store, ledgerNewsKey(randomName()), { images: noted, gone });
     this.#notes += 1;
   }
@@ -77,11 +89,11 @@ export class Ledger {
     const set = randomName();
     const marker = { images: [], gone: [] };
     // An entry keeps its name. Who has evicted the image meanwhile names that.
-    const tagged = [...images].map(([id, image]) => ({ ...image, id, tag: image.tag ?? randomName() }));
+    const tagged = [...images].map(([id, image]) => ({ ...image, id, tag: image.tag ?? newTag() }));
     const pages = [marker, ...paginated(tagged, Math.min(pageBytes, store.maxValueBytes))];
     const write = ([index, page]: [number, LedgerRecord]) =>
       this.#write(store, ledgerPageKey(set, index, pages.length), page);
-    await eachOf([...pages.entries()], write, recordsAtATime);
+    await eachOf([...pages.entries()], write, pagesAtATime);
     const markers = markersIn(keys);
     await store.removeMany(markers);
     await store.removeMany(keys.filter((key) => !markers.includes(key)));
@@ -103,3 +115,6 @@ export class Ledger {
     this.#records.set(key, record);
   }
 }
+
+/** 48 bits of chance: of ten thousand names, two are the same once in five million stores. */
+const newTag = () => randomName().slice(0, 13);

@@ -48,7 +48,8 @@ async function callsWith(images: number, maxBytes?: number) {
   const counted = async (run: (manager: Process) => Promise<unknown>) => {
     storage.calls.splice(0);
     await inProcess(storage, clock, maxBytes, run);
-    return storage.calls.length;
+    // A journal gets a segment now and then: their number goes by the time, not by the images.
+    return storage.calls.filter(({ key }) => !/:partials:.*:\d+$/.test(key)).length;
   };
   const sums = { commit: 0, hit: 0, remove: 0, pin: 0 };
   for (const [version, variant] of wanted) {
