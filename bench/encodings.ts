@@ -35,7 +35,10 @@ try {
   );
   console.log(`Download of the .gz at 25 MB/s and 40 ms, inflated to nothing: ${Math.round(download.ms)} ms`);
   const rows: object[] = [];
-  for (const form of forms) rows.push(await rowOf({ api, store, side, upstream, storeUrl, form, download }));
+  for (const form of forms) {
+    rows.push(await rowOf({ api, store, side, upstream, storeUrl, form, download }));
+    console.log(JSON.stringify(rows.at(-1)));
+  }
   console.table(rows);
 } finally {
   await rm(base, { recursive: true, force: true });

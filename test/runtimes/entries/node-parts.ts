@@ -1,12 +1,18 @@
 // What the suites need of Node's modules, on every runtime that has them.
 import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { saveImage, serve } from "../../../src/adapters/node/index.ts";
+import { gzipEncoding, saveImage, serve, zstdEncoding } from "../../../src/adapters/node/index.ts";
 import type { NodeParts } from "../suites/operations.ts";
 
 /** `saveImage` and `serve`, with files in a directory. */
 export function nodeParts(directory: string): NodeParts {
-  return { saveImage, serve, newPath: () => join(directory, `${crypto.randomUUID()}.img`) };
+  return {
+    saveImage,
+    serve,
+    gzipEncoding,
+    zstdEncoding,
+    newPath: () => join(directory, `${crypto.randomUUID()}.img`),
+  };
 }
 
 /** What holds the process: timers and requests of the file system, and open files, each by its number. */

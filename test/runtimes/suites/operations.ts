@@ -1,5 +1,11 @@
 // Everything that can be done with a manager, and every way in which it can end: what the suite of what is left goes through.
-import type { RunningServer, saveImage, serve } from "../../../src/adapters/node/index.ts";
+import type {
+  gzipEncoding,
+  RunningServer,
+  saveImage,
+  serve,
+  zstdEncoding,
+} from "../../../src/adapters/node/index.ts";
 import { createImageHandler } from "../../../src/core/http/index.ts";
 import type { ImageManager, ImageManagerOptions, ImageStream, StoreDriver } from "../../../src/core/index.ts";
 import { slug } from "../../contract/source/support.ts";
@@ -23,6 +29,8 @@ export interface OperationBench {
 export interface NodeParts {
   readonly saveImage: typeof saveImage;
   readonly serve: typeof serve;
+  readonly gzipEncoding: typeof gzipEncoding;
+  readonly zstdEncoding: typeof zstdEncoding;
   /** The path of a file that does not exist. */
   newPath(): string;
 }
