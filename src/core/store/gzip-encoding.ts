@@ -19,6 +19,7 @@ import { passThrough } from "./pass-through.ts";
  *   storage: memoryAdapter(),
  *   encoding: gzipEncoding(),
  * });
+ * await images.prefetch("raspberrypi4-64", "6.1.0");
  * ```
  */
 export function gzipEncoding(): ChunkEncoding {

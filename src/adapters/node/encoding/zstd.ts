@@ -20,16 +20,17 @@ const defaultLevel = 3;
  * ```ts
  * import { createImageManager } from "balena-image-manager";
  * import { balenaApiSource } from "balena-image-manager/adapters/balena-api";
- * import { s3Adapter } from "balena-image-manager/adapters/s3";
+ * import { fsAdapter } from "balena-image-manager/adapters/fs";
  * import { nodeHash, nodeInflate, zstdEncoding } from "balena-image-manager/node";
  *
  * const images = createImageManager({
  *   source: balenaApiSource(),
- *   storage: s3Adapter({ bucket: "images", region: "eu-central-1" }),
+ *   storage: fsAdapter({ base: "./images" }),
  *   encoding: zstdEncoding(),
  *   inflate: nodeInflate,
  *   hash: nodeHash,
  * });
+ * await images.prefetch("raspberrypi4-64", "6.1.0");
  * ```
  */
 export function zstdEncoding(options?: EncodingOptions): ChunkEncoding {
