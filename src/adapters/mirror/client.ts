@@ -77,7 +77,7 @@ async function send(
   { path, etag, maxBytes, signal, onBytes }: Question,
 ): Promise<Omit<Answer, "bytes"> & { readonly bytes: Answer["bytes"] | undefined }> {
   const headers = {
-    prefer: "wait=5", // well within what a look-up may be silent for
+    prefer: "wait=3", // well within what a look-up may be silent for
     accept: `application/json, application/octet-stream, ${packedType}`,
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(etag !== undefined && { "if-none-match": etag }),

@@ -13,6 +13,7 @@ import {
 import { balenaSdkSource } from "balena-image-manager/adapters/balena-sdk";
 import { fsAdapter } from "balena-image-manager/adapters/fs";
 import { memoryAdapter } from "balena-image-manager/adapters/memory";
+import { mirrorSource } from "balena-image-manager/adapters/mirror";
 import { redisAdapter } from "balena-image-manager/adapters/redis";
 import { bootFiles, wifiConnection } from "balena-image-manager/boot-files";
 import { nodeHash, nodeInflate } from "balena-image-manager/node";
@@ -20,6 +21,11 @@ import { get } from "balena-image-manager/v10";
 
 export async function use(): Promise<string | undefined> {
   const source: ImageSource = balenaSdkSource({ apiUrl: "https://api.balena-cloud.com" });
+  const other: ImageSource = mirrorSource({
+    url: "https://images.example.com/os",
+    token: async () => "token",
+  });
+  other.id.length.toFixed();
   const redis = redisAdapter({ url: "redis://localhost", connection: { family: 6, tls: {} } });
   const stores: StoreDriver[] = [fsAdapter({ base: "./images" }), memoryAdapter(), redis];
   const images = createImageManager({

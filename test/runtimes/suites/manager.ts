@@ -6,6 +6,7 @@ import { rejection, slug } from "../../contract/source/support.ts";
 import { deepEqual, equal, ok } from "./assert.ts";
 import { editCases } from "./edits.ts";
 import type { RuntimeHost } from "./host.ts";
+import { mirrorCases } from "./mirror.ts";
 import { type RemoteApi, startRemoteApi } from "./remote-api.ts";
 
 /** A runner, and an empty store for each test. */
@@ -24,7 +25,7 @@ export interface Bench {
 
 /** Registers one test for each case. */
 export function managerSuite(host: ManagerHost): void {
-  for (const [name, run] of Object.entries({ ...cases, ...editCases }))
+  for (const [name, run] of Object.entries({ ...cases, ...editCases, ...mirrorCases }))
     host.test(name, () => withBench(host, run));
 }
 
