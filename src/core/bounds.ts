@@ -26,7 +26,10 @@ export const bounds = {
 
   /** The smallest `chunkBytes`: below it, requests to a store would outweigh the bytes. */
   leastChunkBytes: 256 * KiB,
-  /** A value that is written is timed by its size and progress from here on. Smaller ones are timed as a whole. */
+  /**
+   * A value of this size tells how fast a store is. How long a smaller one takes is a matter of the way to the store. One that is written is
+   * timed by its size and progress from here on, and smaller ones as a whole.
+   */
   pacedValueBytes: 64 * KiB,
   /** A chunk's raw bytes: the largest `chunkBytes`. */
   chunkBytes: 64 * MiB,

@@ -159,7 +159,7 @@ export function createByteStore(
       const call = async ({ progressed, end }: PacedCall) => {
         const watch = { maxBytes, onProgress: progressed, signal: stop.signal };
         const bytes = await read(key, watch);
-        if (isLarge) end(bytes?.length ?? 0);
+        if (bytes && bytes.length >= bounds.pacedValueBytes) end(bytes.length);
         return bytes;
       };
       try {

@@ -77,11 +77,12 @@ export const accountKey = (digest: string): string => `${folders.accounts}${dige
 
 /** The most bytes that a value under a key may have; a larger value is not ours. */
 export function maxBytesUnder(key: string): number {
-  const [, maxBytes = bounds.valueBytes] = maxBytesByFolder.find(([folder]) => key.startsWith(folder)) ?? [];
+  const [, maxBytes = bounds.valueBytes] =
+    maxBytesByFolder().find(([folder]) => key.startsWith(folder)) ?? [];
   return maxBytes;
 }
 
-const maxBytesByFolder: readonly (readonly [folder: string, maxBytes: number])[] = [
+const maxBytesByFolder = (): readonly (readonly [folder: string, maxBytes: number])[] => [
   [folders.images, bounds.manifestBytes],
   [folders.chunks, bounds.chunkBytes + bounds.chunkEncodingBytes],
   [folders.leases, bounds.recordBytes],

@@ -134,6 +134,26 @@ describe("a driver that hangs", () => {
     expect(await failing).toMatchObject({ code: "STORE", message: expect.stringContaining("5000 ms") });
   });
 
+  test("is not waited for longer because small values came before, each as slow as the way is long", async () => {
+    const driver = {
+      ...memoryAdapter(),
+      getItemRaw: (key: string) =>
+        key.includes(":chunks:")
+          ? new Promise<null>(() => undefined)
+          : new Promise((resolve) => setTimeout(() => resolve(new Uint8Array(200)), 40)),
+    };
+    const store = createByteStore(driver, "a", { storeTimeoutMs: 5_000 }).asked("briefly");
+    for (let record = 0; record < 3; record++) {
+      const reading = store.read(`v1:ledger:news:${record}`);
+      await vi.advanceTimersByTimeAsync(40);
+      await reading;
+    }
+    const failing = rejection(store.read(`v1:chunks:aa:${"a".repeat(64)}`, 4 * 1024 * 1024));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await failing).toMatchObject({ code: "STORE", message: expect.stringContaining("5000 ms") });
+  });
+
   test("one that does not leaves no timer behind", async () => {
     const store = storeWith();
     for (const [name] of operations) await calls(store)[name]();
