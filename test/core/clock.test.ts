@@ -47,6 +47,14 @@ describe("time and chance", () => {
     expect(asking.map(({ name }) => name)).toEqual(["clock.ts"]);
   });
 
+  test("are asked for by the adapters through it, but for streams, sockets and threads of Node", async () => {
+    const asking = (await textsOf(join(source, "adapters"))).filter(({ text }) => asksOf(text).length > 0);
+    const others = asking
+      .map(({ name }) => name.replaceAll("\\", "/"))
+      .filter((name) => !/^(node\/(serve|flash)|v10)/.test(name));
+    expect(others).toEqual([]);
+  });
+
   test("are replaced by no file of the product", async () => {
     const replacing = (await textsOf(source)).filter(({ text }) => /\breplaceClock\b/.test(text));
     expect(replacing.map(({ name }) => name)).toEqual([join("core", "clock.ts")]);

@@ -1,4 +1,5 @@
 /** The connection to a container: the caller's client, or our own, which is made when it is first needed. */
+import { monotonicMs } from "../../core/clock.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { withinTime } from "../../core/waiting.ts";
 import { missingPeer } from "../peer.ts";
@@ -47,15 +48,15 @@ export function createConnection(server: AzureServer, timeoutMs: number): Ask {
     const leave = () => over.abort(signal?.reason);
     if (signal?.aborted) leave();
     signal?.addEventListener("abort", leave, { once: true });
-    let dueMs = performance.now() + timeoutMs + sentBytes / sentBytesPerMs;
+    let dueMs = monotonicMs() + timeoutMs + sentBytes / sentBytesPerMs;
     const progressed = () => {
-      dueMs = Math.max(dueMs, performance.now() + timeoutMs);
+      dueMs = Math.max(dueMs, monotonicMs() + timeoutMs);
       onProgress?.();
     };
     try {
       return await withinTime(
         () => work(container, { abortSignal: over.signal, progressed }),
-        () => dueMs - performance.now(),
+        () => dueMs - monotonicMs(),
         () => lateFailure(what, timeoutMs),
       );
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Writes a blob only if there is none. */
+import { randomName } from "../../core/clock.ts";
 import type { CreateResult } from "../../core/types.ts";
 import type { Ask } from "./connection.ts";
 import { isRefusedWith } from "./failure.ts";
@@ -6,7 +7,7 @@ import { isRefusedWith } from "./failure.ts";
 /** Writes a blob unless there is one of that name: `If-None-Match: *`, which Azure decides for one of several writers. */
 export function createBlob(ask: Ask, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<CreateResult> {
   // The client sends it again if an answer got lost. By this mark a writer knows its own blob.
-  const metadata = { writer: crypto.randomUUID() };
+  const metadata = { writer: randomName() };
   return ask(
     `a conditional write of "${name}"`,
     async (container, { abortSignal }) => {

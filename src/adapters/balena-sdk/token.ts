@@ -1,4 +1,5 @@
 /** Reads the current token of an SDK's login. It renews an old token, as the SDK does before each of its requests. */
+import { wallMs } from "../../core/clock.ts";
 import { isImageManagerError, UnauthorizedError } from "../../core/errors.ts";
 import { isToken } from "../balena/token.ts";
 import type { SdkConnection } from "./connection.ts";
@@ -59,7 +60,7 @@ function isDue(token: string): boolean {
   const [, payload] = token.split(".");
   try {
     const { iat } = JSON.parse(atob((payload ?? "").replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof iat === "number" && Date.now() - iat * 1000 >= renewAfterMs;
+    return typeof iat === "number" && wallMs() - iat * 1000 >= renewAfterMs;
   } catch {
     return false; // an API key, which does not age
   }

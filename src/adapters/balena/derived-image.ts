@@ -1,4 +1,5 @@
 /** Makes the edit of a configured image: files in the boot partition of the plain one, as balena's image maker writes them. */
+import { wallMs } from "../../core/clock.ts";
 import { isImageManagerError } from "../../core/errors.ts";
 import type { DerivedImage, ImageVariant, ResolvedImage } from "../../core/types.ts";
 import type { ApiClient } from "../balena-api/client.ts";
@@ -35,14 +36,14 @@ async function bootConfigOf(
   remembered: RememberedDeviceTypes,
 ): Promise<BootConfig | undefined> {
   const known = remembered.get(deviceType);
-  if (known && (isOffline || Date.now() - known.atMs < rememberedMs)) return known.bootConfig;
+  if (known && (isOffline || wallMs() - known.atMs < rememberedMs)) return known.bootConfig;
   if (isOffline) return unknownBootConfig;
   const action = `read how ${deviceType} is configured`;
   try {
     const path = `/device-types/v1/${deviceType}`;
     const bootConfig = await client.ask({ action, path, signal }, bootConfigIn);
     if (remembered.size >= maxRemembered) remembered.clear();
-    remembered.set(deviceType, { atMs: Date.now(), bootConfig });
+    remembered.set(deviceType, { atMs: wallMs(), bootConfig });
     return bootConfig;
   } catch (failure) {
     if (isImageManagerError(failure) && failure.code === "UPSTREAM") return unknownBootConfig;

@@ -1,4 +1,5 @@
 /** Tries again after R2's temporary refusals. R2 accepts one write per second for each key, and refuses faster ones. */
+import { random } from "../../core/clock.ts";
 import { sleep } from "../../core/waiting.ts";
 
 // TooManyRequests, ServiceUnavailable, InternalError, as the binding puts them at the end of its messages.
@@ -26,5 +27,5 @@ function isPassing(error: unknown): boolean {
 
 /** Never less than the whole second that R2 wants between two writes; spread, so that racing writers part. */
 function jittered(delayMs: number): number {
-  return delayMs * (1 + Math.random() / 2);
+  return delayMs * (1 + random() / 2);
 }

@@ -2,6 +2,7 @@
  * Lists all nodes of a Redis Cluster. SCAN sees only one node. If that were taken for the whole store, chunks would be deleted that images
  * on other nodes need.
  */
+import { startTimer, stopTimer } from "../../core/clock.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { hasRedisCode } from "./failure.ts";
@@ -72,11 +73,11 @@ function assertSettled(isSettled: boolean, reason: string): void {
 export async function untilReady(client: OwnClient, timeoutMs: number): Promise<void> {
   if (client.status === "wait") client.connect().catch(() => {}); // it goes on trying, and tells its listeners why
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => settle(() => reject(new Error("Command timed out"))), timeoutMs);
+    const timer = startTimer(() => settle(() => reject(new Error("Command timed out"))), timeoutMs);
     const onReady = () => settle(resolve);
     const onEnd = () => settle(() => reject(new Error("Connection is closed")));
     const settle = (end: () => void) => {
-      clearTimeout(timer);
+      stopTimer(timer);
       client.off("ready", onReady).off("end", onEnd);
       end();
     };

@@ -1,4 +1,5 @@
 /** Shows whether bytes move on a connection. Answers arrive in order, so bytes of an earlier answer count as progress too. */
+import { monotonicMs, startInterval, stopTimer, type Timer } from "../../core/clock.ts";
 import { withinTime } from "../../core/waiting.ts";
 import type { RedisClient } from "./client.ts";
 
@@ -14,7 +15,7 @@ const intervalMs = 200;
 /** Makes one for a client, once there is one. */
 export function createSocketWatch(client: () => RedisClient | undefined): SocketWatch {
   const waiting = new Set<() => void>();
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let timer: Timer | undefined;
   let seenBytes = 0;
 
   const look = () => {
@@ -27,11 +28,11 @@ export function createSocketWatch(client: () => RedisClient | undefined): Socket
   return {
     add(onMoved) {
       waiting.add(onMoved);
-      timer ??= setInterval(look, intervalMs);
+      timer ??= startInterval(look, intervalMs);
       return () => {
         waiting.delete(onMoved);
         if (waiting.size > 0) return;
-        clearInterval(timer);
+        stopTimer(timer);
         timer = undefined;
       };
     },
@@ -45,14 +46,14 @@ export async function whileMoving<T>(
   onProgress: (() => void) | undefined,
   answer: Promise<T>,
 ): Promise<T> {
-  let movedMs = performance.now();
+  let movedMs = monotonicMs();
   const forget = watch.add(() => {
-    movedMs = performance.now();
+    movedMs = monotonicMs();
     onProgress?.();
   });
   try {
     if (timeoutMs === undefined) return await answer;
-    const leftMs = () => timeoutMs - (performance.now() - movedMs);
+    const leftMs = () => timeoutMs - (monotonicMs() - movedMs);
     return await withinTime(
       () => answer,
       leftMs,

@@ -1,4 +1,5 @@
 /** Names of objects: the key itself behind the key prefix, as the R2 adapter names them, so that both can share a bucket. */
+import { randomName } from "../../core/clock.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 
 /**
@@ -22,7 +23,7 @@ export function keyOfObject(keyPrefix: string, name: string): string | undefined
 
 /** A name that no key has: an object there is never listed. */
 export function scratchName(keyPrefix: string): string {
-  return `${keyPrefix}scratch/${crypto.randomUUID()}`;
+  return `${keyPrefix}scratch/${randomName()}`;
 }
 
 /** Whether a path has parts that URLs resolve: they would lead out of the bucket. */

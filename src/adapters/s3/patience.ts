@@ -1,6 +1,8 @@
 /** Waits for an answer as long as bytes arrive. A large object over a slow line is not lost. */
 
 /** A signal that aborts when nothing happens for too long. */
+import { monotonicMs, startTimer, stopTimer, type Timer } from "../../core/clock.ts";
+
 export interface Patience {
   readonly signal: AbortSignal;
   /** Something has come. */
@@ -15,12 +17,12 @@ const busyMs = 20;
 export function createPatience(firstMs: number, nextMs: number, signal: AbortSignal | undefined): Patience {
   const stop = new AbortController();
   const leave = () => stop.abort(signal?.reason);
-  let timer: ReturnType<typeof setTimeout>;
+  let timer: Timer;
   const wait = (ms: number) => {
-    const dueMs = performance.now() + ms;
-    timer = setTimeout(() => {
+    const dueMs = monotonicMs() + ms;
+    timer = startTimer(() => {
       // While this process was too busy to look, something may have come.
-      const lostMs = performance.now() - dueMs;
+      const lostMs = monotonicMs() - dueMs;
       if (lostMs > busyMs) wait(lostMs);
       else stop.abort(new DOMException("Nothing came in time", "TimeoutError"));
     }, ms);
@@ -31,11 +33,11 @@ export function createPatience(firstMs: number, nextMs: number, signal: AbortSig
   return {
     signal: stop.signal,
     renew() {
-      clearTimeout(timer);
+      stopTimer(timer);
       wait(nextMs);
     },
     end() {
-      clearTimeout(timer);
+      stopTimer(timer);
       signal?.removeEventListener("abort", leave);
     },
   };

@@ -1,4 +1,5 @@
 /** How long to wait before a request is tried again. */
+import { random } from "../../core/clock.ts";
 import { parseRetryAfter } from "../../core/upstream/retry-after.ts";
 
 /** Ceiling of the first random pause; it doubles with each failure. */
@@ -10,5 +11,5 @@ const maxDelayMs = 10_000;
 export function delayMsAfter(failures: number, retryAfter: string | null): number {
   const ceilingMs = Math.min(maxDelayMs, minDelayMs * 2 ** (failures - 1));
   const wantedMs = parseRetryAfter(retryAfter, null) ?? 0;
-  return Math.max(Math.random() * ceilingMs, Math.min(maxDelayMs, wantedMs));
+  return Math.max(random() * ceilingMs, Math.min(maxDelayMs, wantedMs));
 }

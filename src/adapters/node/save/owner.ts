@@ -1,7 +1,9 @@
 /** Decides whether a temporary file is still being written or was left by a crash. The file's name has its process. */
+
 import { createHash } from "node:crypto";
 import { lstat, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
+import { wallMs } from "../../../core/clock.ts";
 import { hasCode } from "../../fs/failure.ts";
 
 /** Owner of a file that was left on purpose, to go on with. */
@@ -21,7 +23,7 @@ export async function isAbandoned(path: string, owner: string): Promise<boolean>
   const [world, pid] = owner.split("-");
   if (world === (await processWorld()) && !isAlive(Number(pid))) return true;
   const file = await lstat(path).catch(() => undefined);
-  return file !== undefined && Date.now() - file.mtimeMs > abandonedAfterMs;
+  return file !== undefined && wallMs() - file.mtimeMs > abandonedAfterMs;
 }
 
 /** Where process ids mean the same: a host, on Linux one of its pid namespaces. */

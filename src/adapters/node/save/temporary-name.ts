@@ -1,6 +1,8 @@
 /** Names of temporary files next to a target. A name says which image the file contains and which process writes it. */
-import { createHash, randomUUID } from "node:crypto";
+
+import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
+import { randomName } from "../../../core/clock.ts";
 import { type nobody, thisOwner } from "./owner.ts";
 import type { Target } from "./target.ts";
 
@@ -23,7 +25,7 @@ export function contentOf(etag: string | undefined): string {
 
 /** A path that nobody else has: of this process, or of nobody. */
 export async function temporaryPath(target: Target, content: string, owner?: typeof nobody): Promise<string> {
-  const name = `${prefixOf(target)}.${content}.${owner ?? (await thisOwner())}.${randomUUID()}.part`;
+  const name = `${prefixOf(target)}.${content}.${owner ?? (await thisOwner())}.${randomName()}.part`;
   return join(target.directory, name);
 }
 
