@@ -111,11 +111,11 @@ export function storeRules({ world, profile, values, revisionsOf }: RuleScene): 
 
 /**
  * Whether a call knows all that needs a chunk. One that makes room, or is told to delete, goes by the manifests that it can read. A download
- * that fails deletes nothing if there is one that it can't read. Clocks that differ may hide an image from the ledger.
+ * that fails deletes nothing if there is one that it can't read.
  */
-function isCertain({ store, maxBytes, hasWrongClocks }: Profile, operation: string): boolean {
+function isCertain({ store, maxBytes }: Profile, operation: string): boolean {
   const { fails, losesAnswer, hangs, isSlow, tears, listsPoorly, isDisk } = store;
-  if ((listsPoorly && !isDisk) || hasWrongClocks) return false;
+  if (listsPoorly && !isDisk) return false;
   const isDownload = !["remove", "prune", "verify", "cleanCache"].includes(operation);
   return fails + losesAnswer + hangs + isSlow + tears === 0 || (isDownload && maxBytes === undefined);
 }
