@@ -95,7 +95,7 @@ export interface AzureDownload {
       })
     | undefined;
   /** The bytes, in browsers. */
-  readonly blobBody?: Promise<Blob> | undefined;
+  readonly blobBody?: Promise<{ arrayBuffer(): Promise<ArrayBuffer> }> | undefined;
 }
 
 /**
