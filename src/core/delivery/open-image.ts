@@ -11,6 +11,7 @@ import type { TransferOptions } from "../transfer/transfer-options.ts";
 import type { ImageInfo, ImageStream } from "../types.ts";
 import { pauseBeforeRetry } from "../upstream/retry.ts";
 import { unlessAborted } from "../waiting.ts";
+import { storeFaultOf } from "./around-store.ts";
 import type { EditedImage } from "./edits/edit-image.ts";
 import { assertStillSeen } from "./edits/run-edits.ts";
 import { layOver } from "./edits/spans.ts";
@@ -194,6 +195,8 @@ function createRecovery(
 ): { transfer(): RunningTransfer; recover: ImageBody["recover"] } {
   let { transfer, count } = { transfer: first, count: 0 };
   const recover: ImageBody["recover"] = async (index, failure, delivered) => {
+    const cause = failure instanceof ChunkUnavailable ? storeFaultOf(failure) : undefined;
+    if (cause) context.emit({ type: "store-fault", operation: "read", cause });
     const options = await waysOn(get, transfer, failure, delivered);
     count += 1;
     if (count > maxRecoveries) throw beyondRecovery(failure);

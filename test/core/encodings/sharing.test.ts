@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
-import { gzipEncoding, nodeHash } from "../../../src/adapters/node/index.ts";
+import { gzipEncoding, nodeHash, zstdEncoding } from "../../../src/adapters/node/index.ts";
 import { webHash } from "../../../src/core/digest.ts";
 import { createMemoryBudget } from "../../../src/core/memory/budget.ts";
 import { TransferWindow } from "../../../src/core/memory/window.ts";
@@ -74,6 +74,21 @@ describe.each(encodings)("%s", (_, encoding) => {
     expect(Buffer.compare(edited, plain)).toBe(0);
     await manager.close();
   });
+});
+
+test("a process that can't decode what another one stores has the image all the same, and says why", async () => {
+  const storage = fsAdapter({ base: await newBase() });
+  const one = createTestManager(api, { storage, encoding: zstdEncoding(), lease, freshness });
+  const other = createTestManager(api, { storage, lease, freshness });
+  const first = await one.manager.get(slug, version);
+  const [leader, follower] = await Promise.all([
+    collect(first),
+    other.manager.get(slug, version).then(collect),
+  ]);
+  expect([leader.sha256, follower.sha256]).toEqual([await image.sha256, await image.sha256]);
+  expect(other.events.of("store-fault")[0]?.cause).toMatchObject({ code: "STORE", format: "zstd" });
+  expect(await formsIn(storage)).toEqual(new Set(["zstd"]));
+  await Promise.all([one.manager.close(), other.manager.close()]);
 });
 
 test("a slow encoder keeps nobody waiting: readers have all of the image before it is stored", async () => {
