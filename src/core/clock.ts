@@ -25,8 +25,8 @@ export interface Clock {
 // Made when first needed: workerd has no random numbers while a module loads.
 let ownName: string | undefined;
 
-// Each looks its global up when it is called: a test may have replaced it.
-const platform: Clock = {
+/** The platform's own. Each looks its global up when it is called: a test may have replaced it. */
+export const platformClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   startTimer: (run, delayMs) => setTimeout(run, delayMs),
@@ -38,13 +38,14 @@ const platform: Clock = {
   processName: () => (ownName ??= crypto.randomUUID()),
 };
 
-let current = platform;
+let current = platformClock;
 
-/** For simulations alone: all managers of this process go by another clock, until the returned function is called. */
+/** For tests alone: all managers of this process go by another clock, until the returned function is called. */
 export function replaceClock(other: Clock): () => void {
+  const before = current;
   current = other;
   return () => {
-    current = platform;
+    current = before;
   };
 }
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { balenaApiSource } from "../../src/adapters/balena-api/index.ts";
 import { balenaSdkSource } from "../../src/adapters/balena-sdk/index.ts";
 import { memoryAdapter } from "../../src/adapters/memory/index.ts";
+import { monotonicMs } from "../../src/core/clock.ts";
 import { collect, rejection } from "../support/collect.ts";
 import { sharedApi, slug, version } from "../support/shared-api.ts";
 import { createTestManager } from "../support/test-manager.ts";
@@ -23,9 +24,9 @@ const muchLaterMs = 9_000;
 const late = { code: "UPSTREAM", status: undefined, unavailable: true };
 
 async function timed<T>(run: () => Promise<T>): Promise<{ result: T; ms: number }> {
-  const begun = performance.now();
+  const begun = monotonicMs();
   const result = await run();
-  return { result, ms: performance.now() - begun };
+  return { result, ms: monotonicMs() - begun };
 }
 
 describe.each(sources)("an API that accepts and never answers, asked by %s", (_, source) => {

@@ -1,5 +1,6 @@
 /** A version that is listed and a download that is refused: the error says what was refused, in the server's own words. */
 import { describe, expect, test } from "vitest";
+import { monotonicMs } from "../../src/core/clock.ts";
 import type { GetOptions } from "../../src/core/index.ts";
 import { messageIn } from "../../src/core/upstream/server-words.ts";
 import { foreignFleet } from "../support/balena-api/index.ts";
@@ -72,8 +73,8 @@ test.each<[string, () => ReadableStream<Uint8Array>]>([
   const answer: typeof fetch = async (input, init) =>
     String(input).includes("/download?") ? new Response(body(), { status: 404 }) : fetch(input, init);
   const { manager } = createTestManager(api, { fetch: answer });
-  const begun = performance.now();
+  const begun = monotonicMs();
   const failure = await rejection(manager.get(slug, version));
   expect(failure).toMatchObject({ code: "VERSION_NOT_FOUND" });
-  expect(performance.now() - begun).toBeLessThan(15_000);
+  expect(monotonicMs() - begun).toBeLessThan(15_000);
 });

@@ -1,5 +1,4 @@
 // Images by parts from a real object store (Ceph RGW, as balena's): presigned URLs, ranges, If-Match, expiry.
-import { setTimeout as sleep } from "node:timers/promises";
 import { AwsClient } from "aws4fetch";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { balenaApiSource } from "../../src/adapters/balena-api/index.ts";
@@ -40,19 +39,22 @@ beforeAll(async () => {
     await bucket.write(asset_key, new Uint8Array(await (await fetch(asset.href)).arrayBuffer()));
 }, 120_000);
 
-async function presigned(key: string, expiresInS: number): Promise<string> {
+/** A link to an object; one that `isPast` was made an hour ago, and has expired. */
+async function presigned(key: string, isPast = false): Promise<string> {
   const { accessKeyId, secretAccessKey, region, endpoint, bucket: name } = bucket.access;
   const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3" });
   const url = new URL(`${endpoint}/${name}/${key}`);
-  url.searchParams.set("X-Amz-Expires", String(expiresInS));
-  return (await client.sign(url, { method: "GET", aws: { signQuery: true } })).url;
+  url.searchParams.set("X-Amz-Expires", "600");
+  const madeAt = new Date(Date.now() - (isPast ? 3_600_000 : 0));
+  const datetime = madeAt.toISOString().replace(/[-:]|\.\d{3}/g, "");
+  return (await client.sign(url, { method: "GET", aws: { signQuery: true, datetime } })).url;
 }
 
 const opened: TestManager[] = [];
 afterEach(() => Promise.all(opened.splice(0).map(({ manager }) => manager.close())));
 
 /** A manager over the loopback API, whose assets are links to the bucket. All that goes there is noted. */
-function open(options: TestManagerOptions = {}, expiresInS: () => number = () => 600) {
+function open(options: TestManagerOptions = {}, isPast: (key: string) => boolean = () => false) {
   const toBucket: Request[] = [];
   const statuses: number[] = [];
   const change = { answer: async (response: Response) => response };
@@ -69,7 +71,8 @@ function open(options: TestManagerOptions = {}, expiresInS: () => number = () =>
     if (!String(input).includes("/v7/release")) return response;
     const answer = (await response.json()) as Releases;
     for (const { release_asset } of answer.d)
-      for (const { asset, asset_key } of release_asset) asset.href = await presigned(asset_key, expiresInS());
+      for (const { asset, asset_key } of release_asset)
+        asset.href = await presigned(asset_key, isPast(asset_key));
     return Response.json(answer);
   };
   const source = balenaApiSource({ apiUrl: api.url, token: api.token, fetch: lookUp });
@@ -92,7 +95,7 @@ describe("an image by presigned links", () => {
   });
 
   test("a token beside the signature is refused: so it must not go there", async () => {
-    const url = await presigned("image.json", 600);
+    const url = await presigned("image.json");
     expect((await fetch(url)).status).toBe(200);
     const { status } = await fetch(url, { headers: { authorization: `Bearer ${api.token}` } });
     expect([400, 403]).toContain(status);
@@ -141,19 +144,16 @@ describe("an image by presigned links", () => {
 });
 
 test("a link that has expired is a 403: the source is asked for a new one", async () => {
-  const { manager, parts, statuses, change } = open({}, () => (links.areShort ? 1 : 600));
-  const links = { areShort: true };
-  // The list is read in time; its parts are asked for too late.
+  const links = { areOld: true };
+  const { manager, parts, statuses, change } = open({}, (key) => links.areOld && key.includes("/part-"));
   change.answer = async (response) => {
-    if (links.areShort) await sleep(2_500);
-    links.areShort = false;
+    if (response.status === 403) links.areOld = false;
     return response;
   };
   expect((await collect(await manager.get(slug, version))).sha256).toBe(await image().sha256);
   expect(statuses.filter((status) => status === 403)).toHaveLength(1);
-  expect(new Set(parts().map(({ url }) => new URL(url).searchParams.get("X-Amz-Expires")))).toEqual(
-    new Set(["1", "600"]),
-  );
+  const madeAt = parts().map(({ url }) => new URL(url).searchParams.get("X-Amz-Date"));
+  expect(new Set(madeAt).size).toBeGreaterThan(1);
 });
 
 test("another object under the same name, while a part is on its way, is a 412: the checksum tells which one is right", async () => {

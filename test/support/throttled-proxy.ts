@@ -3,7 +3,8 @@
 
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { monotonicMs } from "../../src/core/clock.ts";
+import { sleep } from "../../src/core/waiting.ts";
 
 /** The proxy. */
 export interface ThrottledProxy {
@@ -112,7 +113,7 @@ function createLine({ line, connection, latencyMs }: Limits, onBytes: (bytes: nu
 function createPace(rate: () => number) {
   let freeMs = 0;
   return async (bytes: number) => {
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     freeMs = Math.max(freeMs, nowMs - catchUpMs) + (1000 * bytes) / rate();
     if (freeMs > nowMs) await sleep(freeMs - nowMs);
   };

@@ -115,8 +115,12 @@ export async function load(storage: Driver, snapshot: Snapshot): Promise<void> {
 /** What a consumer got. `wrong`: a byte that is not the image's, or an end that is not its end. */
 export type Delivery = "right" | "typed error" | "wrong";
 
-/** Drains a stream and compares each piece, as it comes, with the true bytes. An error of no known type is thrown. */
-export async function delivered(getting: Promise<ImageStream>, truth: Uint8Array): Promise<Delivery> {
+/** Drains a stream and compares each piece, as it comes, with the true bytes. An error of no known type is thrown. `onError` is told of others. */
+export async function delivered(
+  getting: Promise<ImageStream>,
+  truth: Uint8Array,
+  onError: (failure: Error) => void = () => undefined,
+): Promise<Delivery> {
   let position = 0;
   try {
     for await (const piece of await getting) {
@@ -125,8 +129,9 @@ export async function delivered(getting: Promise<ImageStream>, truth: Uint8Array
       position = end;
     }
   } catch (failure) {
-    if (isImageManagerError(failure)) return "typed error";
-    throw failure;
+    if (!isImageManagerError(failure)) throw failure;
+    onError(failure);
+    return "typed error";
   }
   return position === truth.length ? "right" : "wrong";
 }

@@ -1,10 +1,10 @@
 // What the tests of sharing work with: stores of both kinds, a source without look-ups, and readers of every manner.
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { downloadRequest } from "../../../src/adapters/balena/download.ts";
 import { fsAdapter } from "../../../src/adapters/fs/index.ts";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { ImageSource, ImageStream, StoreDriver } from "../../../src/core/index.ts";
+import { sleep } from "../../../src/core/waiting.ts";
 import type { BalenaApi } from "../../support/balena-api/index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { newBase } from "../../support/fs-store.ts";

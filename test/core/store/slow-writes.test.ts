@@ -2,6 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import type { StoreDriver } from "../../../src/core/index.ts";
+import { sleep } from "../../../src/core/waiting.ts";
 import { collect } from "../../support/collect.ts";
 import { sharedApi, slug, version } from "../../support/shared-api.ts";
 import { chunkBytes, createTestManager } from "../../support/test-manager.ts";
@@ -22,7 +23,7 @@ function slowStore(chunkMs: number): StoreDriver & { readonly taken: string[] } 
     taken,
     setItemRaw: async (key: string, bytes: Uint8Array) => {
       if (key.includes(":chunks:")) {
-        turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, chunkMs)));
+        turn = turn.then(() => sleep(chunkMs));
         await turn;
         taken.push(key);
       }

@@ -1,6 +1,5 @@
 // Serves release assets as balena's object store does: presigned URLs, ranges, strong ETags, errors in XML.
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type BodyContext, planBody, sendBody } from "./body.ts";
 import type { Catalog } from "./catalog.ts";
 import { type AskedRange, askedRange, isNotModified } from "./conditions.ts";
@@ -10,6 +9,7 @@ import { type DownloadFaults, defaultLastModified, strikes } from "./faults.ts";
 import type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 import type { ImageMaker } from "./image-clock.ts";
 import type { PackedFile } from "./packed-files.ts";
+import { pause } from "./pause.ts";
 import { signatureProblem, signedQuery } from "./presigned.ts";
 import { assetsOf, type ReleaseAsset } from "./release-assets.ts";
 
@@ -46,7 +46,7 @@ export async function assetRows(
 export async function answerAsset(exchange: Exchange, context: AssetContext): Promise<void> {
   const { assets } = context.faults;
   const { request, url } = exchange;
-  await sleep(assets.latencyMs);
+  await pause(assets.latencyMs);
   if (strikes(assets.refuse))
     return refuse(exchange, assets.refuse.status, "SlowDown", retryAfterHeader(assets.refuse));
   if (request.headers.authorization !== undefined) return refuse(exchange, 400, "InvalidArgument");

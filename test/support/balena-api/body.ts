@@ -1,9 +1,9 @@
 // Sends a download's body: paced to the link, paused, cut or padded where the faults say so.
 import type { ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Counters } from "./counters.ts";
 import { type DownloadFaults, type Place, strikes } from "./faults.ts";
 import type { PackedFile } from "./packed-files.ts";
+import { pause } from "./pause.ts";
 import { createThrottle, sliceBytes, type Throttle } from "./throttle.ts";
 
 /** How a body goes over the wire. */
@@ -148,4 +148,3 @@ async function endResponse(response: ServerResponse, how: BodyPlan["end"]): Prom
 
 const byteOf = ({ atByte, atPercent }: Place, bytes: number) =>
   Math.min(bytes, atByte ?? Math.floor((bytes * (atPercent ?? 50)) / 100));
-const pause = (ms: number) => sleep(ms, undefined, { ref: false });

@@ -1,6 +1,5 @@
 // The download endpoint: refusal, redirect, conditional and ranged answers, in the order in which a server decides them.
 import type { OutgoingHttpHeaders } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type BodyContext, planBody, sendBody } from "./body.ts";
 import { type Catalog, findDeviceType } from "./catalog.ts";
 import { askedRange, isNotModified, isRangeCurrent } from "./conditions.ts";
@@ -8,6 +7,7 @@ import type { Counters } from "./counters.ts";
 import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import type { ImageMaker } from "./image-clock.ts";
+import { pause } from "./pause.ts";
 import { downloadRefusal, wordsOf } from "./refusals.ts";
 import { type Representation, representationOf } from "./representation.ts";
 
@@ -28,7 +28,7 @@ export const filesPath = "/files/download";
 export async function answerDownload(exchange: Exchange, context: DownloadContext): Promise<void> {
   const { faults, catalog } = context;
   const query = exchange.url.searchParams;
-  await sleep(faults.latencyMs);
+  await pause(faults.latencyMs);
   const { refuse } = faults;
   const isOfType = refuse?.fileTypes?.includes(query.get("fileType") ?? "") ?? true;
   const refusable = isOfType && (refuse?.methods?.includes(exchange.request.method ?? "") ?? true);

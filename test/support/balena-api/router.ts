@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { answerAsset, assetRows, assetsPath } from "./assets.ts";
 import { checkAuthorization } from "./auth.ts";
 import { isNotModified } from "./conditions.ts";
@@ -12,6 +11,7 @@ import { answer, type Exchange, retryAfterHeader } from "./exchange.ts";
 import { type DownloadFaults, strikes } from "./faults.ts";
 import type { DeviceTypeFixture, ReleaseFixture } from "./fixtures.ts";
 import { answerMetadata } from "./metadata.ts";
+import { pause } from "./pause.ts";
 import { wordsOf } from "./refusals.ts";
 
 /** Head and tail of a `.gz` file, which the size endpoint does not count. */
@@ -80,7 +80,7 @@ function setDate(response: ServerResponse, date: DownloadFaults["date"]): void {
 async function answerCatalog(exchange: Exchange, api: ApiContext): Promise<void> {
   const { catalog, faults, token, imageOf } = api;
   const { refuse, lose, latencyMs } = faults.metadata;
-  await sleep(latencyMs);
+  await pause(latencyMs);
   if (strikes(lose)) return void exchange.request.socket.destroy();
   if (strikes(refuse))
     return answer(exchange, refuse.status, refuse.body ?? wordsOf(refuse.status), retryAfterHeader(refuse));

@@ -1,5 +1,6 @@
 // Link speed: hands out the time at which the next bytes may go, shared by all who hold the same throttle.
-import { setTimeout as sleep } from "node:timers/promises";
+import { monotonicMs } from "../../../src/core/clock.ts";
+import { pause } from "./pause.ts";
 
 /** Waits until that many bytes may go. */
 export type Throttle = (bytes: number) => Promise<void>;
@@ -13,9 +14,9 @@ export function createThrottle(bytesPerSecond: () => number | undefined): Thrott
   return async (bytes) => {
     const rate = bytesPerSecond();
     if (rate === undefined) return;
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     freeAtMs = Math.max(freeAtMs, nowMs - catchUpMs) + (bytes / rate) * 1000;
-    if (freeAtMs > nowMs) await sleep(freeAtMs - nowMs, undefined, { ref: false });
+    if (freeAtMs > nowMs) await pause(freeAtMs - nowMs);
   };
 }
 
