@@ -22,6 +22,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     /** 200 Mbit/s. */
     link: { type: "string", default: "25" },
+    /** Inflate with zlib itself. */
+    zlib: { type: "boolean", default: false },
   },
 });
 /** Raw bytes of a generated image for each of its compressed ones. */
@@ -72,6 +74,7 @@ try {
     store,
     chunkBytes: 4 * MiB,
     places,
+    isZlib: values.zlib,
     onKill: (line) => console.log(JSON.stringify(line)),
   });
   const extra = report.sentBytes - wireBytes;

@@ -13,6 +13,8 @@ export interface KillPlan {
   readonly chunkBytes: number;
   /** Bytes of the image that are delivered when a process is killed, ascending. */
   readonly places: readonly number[];
+  /** Inflate with zlib itself. */
+  readonly isZlib?: boolean;
   readonly onKill?: (line: KillLine) => void;
 }
 
@@ -38,8 +40,9 @@ export interface KillReport {
 const lease = { heartbeatMs: 200, ttlMs: 2_000, pollMs: 20 };
 
 export async function runKills(plan: KillPlan): Promise<KillReport> {
-  const { api, deviceType, version, store, chunkBytes, places, onKill } = plan;
-  const start = () => startChild({ apiUrl: api.url, deviceType, version, chunkBytes, lease, ...store });
+  const { api, deviceType, version, store, chunkBytes, places, isZlib = false, onKill } = plan;
+  const start = () =>
+    startChild({ apiUrl: api.url, deviceType, version, chunkBytes, lease, isZlib, ...store });
   api.counters.reset();
   let kills = 0;
   for (const place of places) {
