@@ -77,6 +77,11 @@ async function many(): Promise<void> {
   const seeds = Number(values.seeds ?? (values.minutes === undefined ? 200 : Number.POSITIVE_INFINITY));
   let [passed, failed, decisions] = [0, 0, 0];
   const [from, jobs] = [Number(values.from), Number(values.jobs)];
+  const tell = () => {
+    const seconds = elapsedMs() / 1000;
+    const pace = `${Math.round(decisions / seconds)} a second`;
+    console.log(`${passed + failed} seeds, ${decisions} decisions in ${seconds.toFixed(1)} s (${pace})`);
+  };
   await runSeeds({ from, seeds, jobs, narrowing }, (outcome) => {
     decisions += outcome.decisions;
     if (outcome.violations.length === 0) passed += 1;
@@ -85,12 +90,10 @@ async function many(): Promise<void> {
       const [first, ...others] = outcome.violations;
       console.log(`seed ${outcome.seed}: ${first}${others.length > 0 ? ` (and ${others.length} more)` : ""}`);
     }
+    if ((passed + failed) % 1_000 === 0) tell();
     return failed < Number(values.first) && elapsedMs() < limitMs;
   });
-  const seconds = elapsedMs() / 1000;
-  console.log(
-    `${passed + failed} seeds, ${decisions} decisions in ${seconds.toFixed(1)} s (${Math.round(decisions / seconds)} a second)`,
-  );
+  tell();
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed > 0 ? 1 : 0;
 }
