@@ -156,7 +156,8 @@ export class World {
       },
       random: () => this.#chance.next(),
       randomBytes: (length) => Uint8Array.from({ length }, () => this.#chance.int(0, 255)),
-      randomName: () => `00000000-0000-4000-8000-${String(this.#names++).padStart(12, "0")}`,
+      // Another one from its first digits on, as a random UUID is.
+      randomName: () => `${String(this.#names++).padStart(8, "0")}-0000-4000-8000-000000000000`,
       processName: () => this.current?.name ?? "outside",
     };
   }
