@@ -95,7 +95,12 @@ export interface AzureDownload {
       })
     | undefined;
   /** The bytes, in browsers. */
-  readonly blobBody?: Promise<{ arrayBuffer(): Promise<ArrayBuffer> }> | undefined;
+  readonly blobBody?:
+    | Promise<{
+        /** All of them. */
+        arrayBuffer(): Promise<ArrayBuffer>;
+      }>
+    | undefined;
 }
 
 /**
