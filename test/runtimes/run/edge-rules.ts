@@ -143,7 +143,7 @@ async function isFilledByTheFirst(
       () => false,
     );
   equal(await isThere(), false, "whether it was there at once");
-  ok(await settles(isThere, 10_000), "the fill");
+  ok(await settles(isThere, 30_000), "the fill");
   equal(api.counters.transfers, 1, "upstream transfers");
   api.counters.reset();
   equal(await deliver(question), "cache", "origin");
