@@ -8,6 +8,7 @@ import { startControl } from "./run/control.ts";
 import { testEdgeRules } from "./run/edge-rules.ts";
 import { testExamples } from "./run/examples.ts";
 import { testExits } from "./run/exits.ts";
+import { inLanes } from "./run/lanes.ts";
 import { testLeft } from "./run/left.ts";
 import { type ProcessRuntime, processRuntimes, testOnProcess, versionOf } from "./run/processes.ts";
 import { createProject, type Project } from "./run/project.ts";
@@ -24,9 +25,12 @@ const [control, project] = await Promise.all([startControl(), createProject()]);
 const matrix = new Map<string, Result[]>();
 try {
   await bundleEntries(project);
-  for (const runtime of processRuntimes) await testProcess(runtime);
-  await testWorker("workerd", []);
-  await testWorker("workerd + nodejs_compat", ["nodejs_compat"]);
+  // Two at a time: each of them waits for much of its time.
+  await inLanes(2, [
+    ...processRuntimes.map((runtime) => () => testProcess(runtime)),
+    () => testWorker("workerd", []),
+    () => testWorker("workerd + nodejs_compat", ["nodejs_compat"]),
+  ]);
   await report();
 } finally {
   await control.close();

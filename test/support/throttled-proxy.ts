@@ -17,6 +17,8 @@ export interface ThrottledProxy {
   connectionBytesPerSecond: number;
   /** What the server sends arrives so much later; may be changed at any time. Default 0. */
   latencyMs: number;
+  /** Every so many pieces of at most 16 KiB from the server, their connection breaks; may be changed at any time. Default: never. */
+  breaksAt: number;
   close(): void;
 }
 
@@ -30,6 +32,7 @@ export async function startThrottledProxy(
   bytesPerSecond: number,
 ): Promise<ThrottledProxy> {
   let received = 0;
+  let pieces = 0;
   const sockets = new Set<Socket>();
   const limits = {
     line: () => proxy.bytesPerSecond,
@@ -37,8 +40,10 @@ export async function startThrottledProxy(
   };
   const soon = { ...limits, latencyMs: () => 0 };
   const late = { ...limits, latencyMs: () => proxy.latencyMs };
-  const down = createLine(late, (bytes) => {
+  const down = createLine(late, (bytes, client) => {
     received += bytes;
+    pieces += 1;
+    if (pieces % proxy.breaksAt === 0) client.destroy();
   });
   const up = createLine(soon, () => undefined);
   const server: Server = createServer((client) => {
@@ -60,6 +65,7 @@ export async function startThrottledProxy(
     bytesPerSecond,
     connectionBytesPerSecond: Number.POSITIVE_INFINITY,
     latencyMs: 0,
+    breaksAt: Number.POSITIVE_INFINITY,
     close() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -75,7 +81,7 @@ interface Limits {
 }
 
 /** One direction: pieces of all connections take turns. */
-function createLine({ line, connection, latencyMs }: Limits, onBytes: (bytes: number) => void) {
+function createLine({ line, connection, latencyMs }: Limits, onBytes: (bytes: number, to: Socket) => void) {
   let turn = Promise.resolve();
   // Timers of one length run in the order in which they were started.
   const later = (run: () => void) => (latencyMs() === 0 ? run() : void setTimeout(run, latencyMs()));
@@ -85,7 +91,8 @@ function createLine({ line, connection, latencyMs }: Limits, onBytes: (bytes: nu
       while (line() === 0) await sleep(5);
       if (to.destroyed) return;
       await lineHasRoom(piece.length);
-      onBytes(piece.length);
+      onBytes(piece.length, to);
+      if (to.destroyed) return;
       later(() => to.write(piece));
     });
     return turn;
