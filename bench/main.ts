@@ -15,6 +15,7 @@ import { memory, memoryBySize } from "./parts/memory.ts";
 import { developmentAfterProduction } from "./parts/pair.ts";
 import { randomRanges, readers, repeatedGet } from "./parts/repeated-get.ts";
 import { runtimes } from "./parts/runtimes.ts";
+import { scale } from "./parts/scale.ts";
 import { onServers } from "./parts/servers.ts";
 import { chartOf } from "./report/chart.ts";
 import { curvesOf } from "./report/curves.ts";
@@ -57,6 +58,7 @@ async function run({ parts: wanted, withServers, ...sizes }: BenchOptions): Prom
     bundle: [bundle],
     runtimes: [() => runtimes(bench, upstream)],
     growth: [() => growthBySize(bench), () => growthByImages(bench)],
+    scale: [() => scale(bench)],
     servers: [() => onServers(bench, upstream)],
     far: [() => farStore(bench)],
   };

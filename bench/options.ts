@@ -11,7 +11,7 @@ const usage = `usage: npm run bench -- [--size MiB] [--link Mbit/s] [--connectio
   --large    size of the largest image of the growth part, and up to 4096 of the memory part, default 4096
   --servers  then also measure Redis and S3, on servers that are installed and started for it
   --parts    only these: link, balena, first, repeated, ranges, readers, pair, configured, memory, counts, bundle, runtimes,
-             growth, servers, far
+             growth, scale, servers, far
   --json, --chart, --curves  where to write all figures, the chart of times, the chart of growth`;
 
 /** What is to be measured. */

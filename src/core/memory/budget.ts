@@ -17,6 +17,7 @@ export interface MemoryAccount {
 
 /** The budget; `usedBytes` is for tests and metrics. */
 export interface MemoryBudget {
+  readonly limitBytes: number;
   readonly usedBytes: number;
   /** `reclaim` is called when memory is short: drop something (and give it back) and say `true`, or say `false`. */
   open(reclaim?: () => boolean): MemoryAccount;
@@ -28,6 +29,7 @@ export function createMemoryBudget(limitBytes: number): MemoryBudget {
   const reclaimers = new Set<() => boolean>();
 
   return {
+    limitBytes,
     get usedBytes() {
       return usedBytes;
     },

@@ -49,7 +49,7 @@ export async function verify(context: ManagerContext, options: VerifyOptions = {
   // In doubt a chunk is needed.
   const orphans = inventory.isUncertain ? [] : await findOrphans(context, stockOf(context, inventory));
   const lengthOf = (digest: string) => storedLength(context.store, digest);
-  const orphanBytes = await eachOf(orphans, lengthOf, atATime(context.chunkBytes));
+  const orphanBytes = await eachOf(orphans, lengthOf, atATime(context, context.chunkBytes));
   return {
     images: manifests.size,
     ...checked,
@@ -83,7 +83,7 @@ function lengthsOf(manifests: Iterable<Manifest>): Map<string, number> {
   return lengths;
 }
 
-/** Reads each distinct chunk once, one chunk or 16 MiB at a time. */
+/** Reads each distinct chunk once. */
 async function checkChunks(
   context: ManagerContext,
   manifests: ReadonlyMap<string, Manifest>,
@@ -108,13 +108,17 @@ async function checkChunks(
     checkedBytes += bytes;
     progress.report(checkedBytes);
   };
-  await eachOf(queue, check, atATime(largest));
+  await eachOf(queue, check, atATime(context, largest));
+  signal.throwIfAborted(); // all may have been under way when it was aborted
   return { bad, known, chunks: queue.length, checkedBytes, readAgain };
 }
 
-/** How many chunks are in memory at once: 16 MiB of them, or one. */
-function atATime(chunkBytes: number): number {
-  return chunksWithin(16 * 1024 * 1024, chunkBytes, [1, 4]);
+/**
+ * How many chunks are read at once: as many as the streams of this manager leave memory for, so that a store that is far away is not waited for
+ * one by one.
+ */
+function atATime({ memory }: ManagerContext, chunkBytes: number): number {
+  return chunksWithin(memory.limitBytes - memory.usedBytes, chunkBytes, [4, 64]);
 }
 
 /** Reads from the first bad chunk to the last as any get would, since reading heals; then looks whether the store has them. */
@@ -133,7 +137,7 @@ async function repair(
     await writesSettled(context, id, signal);
     const isSound = (index: number) =>
       isChunkSound(context, manifest.chunks[index] as string, chunkLength(manifest, index));
-    const sound = await eachOf(chunks, isSound, atATime(chunkBytes));
+    const sound = await eachOf(chunks, isSound, atATime(context, chunkBytes));
     return sound.every(Boolean);
   } catch (failure) {
     signal.throwIfAborted();
