@@ -154,7 +154,10 @@ export function inspectChunk(
     const crc32 = checksumOfMember(value, length);
     const { sha256, bytes } = await place.hash(value);
     const facts = { bytes: bytes.length, sha256, crc32 };
-    if (sha256 === digest) return { bytes: bytes.length };
+    if (sha256 === digest) {
+      detachIfWhole(bytes);
+      return { bytes: facts.bytes };
+    }
     const chunk = await decoded(place, bytes, digest, length);
     if (chunk) detachIfWhole(chunk);
     return chunk && facts;
