@@ -434,7 +434,7 @@ async function notedBytes(): Promise<number> {
 
 /** Starts a process that saves the image, and kills it when it has come so far. */
 async function killedAt(bytes: number): Promise<void> {
-  const task: SaveTask = { apiUrl: api.url, base, path, deviceType: slug, version, readMs: 20 };
+  const task: SaveTask = { apiUrl: api.url, base, path, deviceType: slug, version, standsAtBytes: bytes };
   const script = fileURLToPath(new URL("./save-image-child.ts", import.meta.url));
   const child = spawn(process.execPath, [script, JSON.stringify(task)], {
     stdio: ["ignore", "pipe", "inherit"],
