@@ -1,5 +1,6 @@
 // What encoded chunks cost and save: stored bytes, and time and processor time of first and repeated gets, on a disk and in a store far
-// away, against the download of the .gz over a line of the same latency and rate. `npm run bench:encodings -- [--size MiB] [--rounds n]`
+// away, against the download of the .gz over a line of the same latency and rate. `npm run bench:encodings -- [--size MiB] [--rounds n]`,
+// and `--forms "raw;zstd"` for some of them.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,10 +17,16 @@ const MiB = 1024 * 1024;
 const far: Distance = { latencyMs: 40, bytesPerSecond: 25e6 };
 const near: Distance = { latencyMs: 0, bytesPerSecond: 1e12 };
 const { values } = parseArgs({
-  options: { size: { type: "string", default: "256" }, rounds: { type: "string", default: "3" } },
+  options: {
+    size: { type: "string", default: "256" },
+    rounds: { type: "string", default: "3" },
+    forms: { type: "string" },
+  },
 });
 const [sizeMiB, rounds] = [Number(values.size), Number(values.rounds)];
-const forms: readonly Form[] = ["raw", "gzip", "gzip, level 6", "gzip of the web", "zstd", "zstd, level 1"];
+const all: readonly Form[] = ["raw", "gzip", "gzip, level 6", "gzip of the web", "zstd", "zstd, level 1"];
+const forms =
+  values.forms === undefined ? all : all.filter((form) => values.forms?.split(";").includes(form));
 
 const base = await mkdtemp(join(tmpdir(), "bench-"));
 try {
