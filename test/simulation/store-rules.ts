@@ -111,13 +111,14 @@ export function storeRules({ world, profile, values, revisionsOf }: RuleScene): 
 
 /**
  * Whether a call knows all that needs a chunk. One that makes room, or is told to delete, goes by the manifests that it can read. A download
- * that fails deletes nothing if there is one that it can't read.
+ * that fails deletes nothing if there is one that it can't read. After a write without an answer nobody knows what the ledger says.
  */
 function isCertain({ store, maxBytes }: Profile, operation: string): boolean {
   const { fails, losesAnswer, hangs, isSlow, tears, listsPoorly, isDisk } = store;
   if (listsPoorly && !isDisk) return false;
   const isDownload = !["remove", "prune", "verify", "cleanCache"].includes(operation);
-  return fails + losesAnswer + hangs + isSlow + tears === 0 || (isDownload && maxBytes === undefined);
+  const isUnclear = losesAnswer + hangs + isSlow + tears > 0;
+  return !isUnclear && (fails === 0 || (isDownload && maxBytes === undefined));
 }
 
 /** The value; `undefined` for one that is damaged. */

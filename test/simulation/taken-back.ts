@@ -23,6 +23,11 @@ export const takenBack: readonly TakenBack[] = [
     edits: [
       {
         file: "src/core/store/chunk-store.ts",
+        find: "return sha256 === expected ? bytes : undefined;",
+        put: "return sha256 ? bytes : undefined;",
+      },
+      {
+        file: "src/core/store/chunk-store.ts",
         find: "return sha256 === digest ? bytes : undefined;",
         put: "return sha256 ? bytes : undefined;",
       },

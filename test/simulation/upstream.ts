@@ -70,7 +70,11 @@ export class SimulatedUpstream {
 
   async #answer(process: SimulatedProcess): Promise<void> {
     await this.#wait(process, this.#random.next() * 60);
-    if (this.#isRefusing()) throw new UpstreamError("The simulated API is away", { unavailable: true });
+    if (!this.#isRefusing()) return;
+    // A client's own error quotes the address, with a token that the library was never told of.
+    if (this.#random.chance(0.5))
+      throw new TypeError(`fetch failed: https://api.example/v7?apikey=${secret}`);
+    throw new UpstreamError("The simulated API is away", { unavailable: true });
   }
 
   #wait(process: SimulatedProcess, delayMs: number): Promise<void> {
