@@ -7,7 +7,8 @@ import { type FaultyDriver, faultyDriver } from "../../support/faulty-driver.ts"
 import { cut, managerOver, noise, serving } from "../../support/own-parts.ts";
 import { chunkBytes, type TestManagerOptions } from "../../support/test-manager.ts";
 
-const chunks = 96;
+/** As many as an image of 512 MiB has. */
+const chunks = 128;
 const mayBeTooSlow = 120_000;
 const plain = cut(noise(chunks * chunkBytes), (chunks * chunkBytes) / 2, "identity");
 const packed = cut(compressible(chunks), (chunks * chunkBytes) / 2);
