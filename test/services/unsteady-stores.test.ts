@@ -13,7 +13,7 @@ import { startThrottledProxy, type ThrottledProxy } from "../support/throttled-p
 const MiB = 1024 * 1024;
 const api = await sharedApi({ imageBytes: 2 * MiB, holeFree: true });
 const sha256 = await api.image(slug, version).sha256;
-const storeTimeoutMs = 1_500;
+const storeTimeoutMs = 5_000;
 let redis: TestRedis;
 beforeAll(async () => {
   redis = await startTestRedis();
