@@ -104,6 +104,23 @@ describe("cleanCache", () => {
     expect(await keysOf(storage)).toEqual([]);
   });
 
+  test("waits for what is noted in the background, and deletes it", async () => {
+    const storage = faultyDriver(memoryAdapter());
+    const { manager } = createTestManager(api, { storage });
+    await manager.prefetch(slug, version);
+    const noted = Promise.withResolvers<void>();
+    storage.faults.push({ operation: "setItemRaw", key: /:(images|uses):/, does: noted.promise });
+    await collect(await manager.get(slug, version));
+    const isNoting = () =>
+      storage.calls.some(({ operation, key }) => operation === "setItemRaw" && key.includes(":images:"));
+    await expect.poll(isNoting).toBe(true);
+    const cleaned = manager.cleanCache();
+    noted.resolve();
+    await cleaned;
+    await manager.close();
+    expect(await keysOf(storage)).toEqual([]);
+  });
+
   test.each(["throw", "nothing", "error"] as const)(
     "rejects if keys stay: the store's delete does %s",
     async (does) => {

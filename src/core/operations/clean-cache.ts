@@ -9,8 +9,9 @@ import { folders } from "../store/keys.ts";
 export async function cleanCache(context: ManagerContext): Promise<void> {
   const { store, closing } = context;
   closing.throwIfAborted();
-  // A chunk that arrives after its listing would stay behind, so our own writing ends first. Deliveries go on.
+  // What is written after its listing would stay behind, so our own writing ends first. Deliveries go on.
   await Promise.all([...context.running].map((transfer) => transfer.stopStoring()));
+  await Promise.allSettled(context.background);
   let keys = await store.list("");
   for (let isMore = true; isMore && keys.length > 0; ) {
     await removeAll(store, keys);
