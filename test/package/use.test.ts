@@ -38,15 +38,17 @@ describe.each(Object.entries(reports))("by %s", (_, report) => {
     // Classes begin with a capital; all of them are errors.
     expect(main.filter((name) => !/ [A-Z]\w+Error$/.test(name))).toEqual([
       "function createImageManager",
+      "function gzipEncoding",
       "function isImageManagerError",
     ]);
-    expect(main).toHaveLength(2 + 15);
+    expect(main).toHaveLength(3 + 15);
     expect(http).toEqual(["function createImageHandler"]);
     expect(bootFiles).toEqual(["function bootFiles", "function wifiConnection"]);
     expect(node).toEqual(
-      ["nodeEvents", "nodeHash", "nodeInflate", "requestListener", "saveImage", "serve", "writeImage"].map(
-        (name) => `function ${name}`,
-      ),
+      [
+        ...["gzipEncoding", "nodeEvents", "nodeHash", "nodeInflate", "requestListener", "saveImage", "serve"],
+        ...["writeImage", "zstdEncoding"],
+      ].map((name) => `function ${name}`),
     );
     expect(v10).toEqual(
       ["cleanCache", "createDropIn", "get", "isESR", "resolveVersion", "validateVersion"].map(

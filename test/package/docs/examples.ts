@@ -49,7 +49,8 @@ function exampleOf(file: string, { line, info, code }: Block): Example | undefin
 export const noReason = "NO REASON GIVEN";
 
 function needOf(code: string): string | undefined {
-  return /\bredisAdapter\(/.test(code) ? "needs a Redis server" : undefined;
+  if (/\bredisAdapter\(/.test(code)) return "needs a Redis server";
+  return /\bazureBlobAdapter\(/.test(code) ? "needs Azure Blob Storage" : undefined;
 }
 
 /** Said by the fence, else told by what only one runtime has. */
