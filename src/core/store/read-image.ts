@@ -1,4 +1,5 @@
 /** Reads a stored image's chunks in order, a few ahead of the consumer, as far as memory and the store's pace let it. */
+import { monotonicMs } from "../clock.ts";
 import { chunksWithin, type MemoryBudget } from "../memory/budget.ts";
 import { type ChunkPlace, readChunk } from "./chunk-store.ts";
 import { chunkLength, type Manifest } from "./manifest.ts";
@@ -24,10 +25,14 @@ export class ChunkUnavailable extends Error {
   }
 }
 
-/** What is read at a time: enough for a store that answers out of order; two streams leave a transfer room in the default budget. */
+/** What is read at a time at first: enough for a store that answers out of order; two streams leave a transfer room in the default budget. */
 const readAheadBytes = 24 * 1024 * 1024;
+/** The same, by and by, of a store that is far. */
+const farAheadBytes = 64 * 1024 * 1024;
 /** Enough to keep a disk and two hashing threads busy, but not more than a server accepts from one client. */
 const readAheadLimits = [4, 16] as const;
+/** A chunk that is waited for longer comes from far: chunks that were requested together come together, and then the line is idle. */
+const nearMs = 20;
 
 /** Reads something of a chunk. `undefined` if it is missing or damaged. */
 export type ReadOne = (
@@ -57,7 +62,8 @@ export function readImage(
   read = readRaw,
 ): ImageReader {
   const { chunkBytes } = manifest;
-  const readAheadChunks = chunksWithin(readAheadBytes, chunkBytes, readAheadLimits);
+  let readAheadChunks = chunksWithin(readAheadBytes, chunkBytes, readAheadLimits);
+  const farAheadChunks = chunksWithin(farAheadBytes, chunkBytes, readAheadLimits);
   const pending = new Map<number, Promise<Uint8Array<ArrayBuffer> | undefined>>();
   const underWay = new Set<Promise<unknown>>();
   /** Chunks that have come, and wait for their turn. */
@@ -143,10 +149,13 @@ export function readImage(
       await readNext();
       const index = position;
       ready.delete(index);
+      const askedMs = monotonicMs();
       const bytes = await takeChunk(pending, index).catch((failure: unknown) => {
         isOver = true; // the rest is got in another way
         throw failure;
       });
+      const isFar = monotonicMs() - askedMs > nearMs;
+      if (isFar) readAheadChunks = Math.min(readAheadChunks + 1, farAheadChunks);
       position = index + 1;
       account.give(chunkBytes);
       readAhead(false);
