@@ -1,7 +1,7 @@
 /** Computes the SHA-256 of stored images as files, from their chunks, and notes it in their manifests: a part of `verify`. */
 import type { ManagerContext } from "../context.ts";
 import { FileSha256 } from "../store/file-sha256.ts";
-import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import { type Manifest, rewriteManifest } from "../store/manifest.ts";
 import { orStoreFault } from "../store-fault.ts";
 
 /** Does so if the manager is to know it, and the image has none or a wrong one. What the store refuses is left out. */
@@ -14,10 +14,7 @@ export async function noteSha256(
   const { store } = context;
   const sha256 = await computed(context, manifest, signal);
   if (sha256 === undefined || sha256 === manifest.sha256) return;
-  const note = async () => {
-    const current = await readManifest(store, id);
-    if (current?.digest === manifest.digest) await writeManifest(store, id, { ...current, sha256 });
-  };
+  const note = () => rewriteManifest(store, id, manifest.digest, (current) => ({ ...current, sha256 }));
   await orStoreFault(context, "write", () => context.serially(note));
 }
 

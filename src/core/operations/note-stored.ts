@@ -1,6 +1,6 @@
 /** Puts right what a manifest says of its chunks as they lie in the store: another writer may have put them back in another form. */
 import type { ManagerContext } from "../context.ts";
-import { type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import { type Manifest, rewriteManifest } from "../store/manifest.ts";
 import { type StoredChunk, storedChunksOf } from "../store/stored-chunk.ts";
 import { orStoreFault } from "../store-fault.ts";
 
@@ -13,11 +13,7 @@ export async function noteStored(
 ): Promise<void> {
   const { store } = context;
   if (!corrected(seen, found)) return;
-  const note = async () => {
-    const manifest = await readManifest(store, id);
-    const right = manifest?.digest === seen.digest && corrected(manifest, found);
-    if (right) await writeManifest(store, id, right);
-  };
+  const note = () => rewriteManifest(store, id, seen.digest, (current) => corrected(current, found));
   await orStoreFault(context, "write", () => context.serially(note));
 }
 

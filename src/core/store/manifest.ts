@@ -52,6 +52,21 @@ export async function writeManifest(store: ByteStore, id: string, manifest: Mani
   await store.write(imageKey(id), bytes);
 }
 
+/**
+ * Writes what `change` makes of a manifest, unless an image with other bytes has taken its place, or `change` has nothing to write. It reads
+ * before it writes, so run it by `context.serially`.
+ */
+export async function rewriteManifest(
+  store: ByteStore,
+  id: string,
+  digest: string,
+  change: (current: Manifest) => Manifest | undefined,
+): Promise<void> {
+  const current = await readManifest(store, id);
+  const changed = current?.digest === digest ? change(current) : undefined;
+  if (changed) await writeManifest(store, id, changed);
+}
+
 /** SHA-256 over size, chunk size and chunk digests: names the content, and is not the SHA-256 of the file. */
 export function imageDigest(image: Pick<Manifest, "size" | "chunkBytes" | "chunks">): Promise<string> {
   return sha256HexOfText(

@@ -9,7 +9,13 @@ import type { Share } from "../sharing/share.ts";
 import type { WirePieces } from "../sharing/wire-pieces.ts";
 import { areChunksThere, isChunkSound } from "../store/chunk-store.ts";
 import { FileSha256 } from "../store/file-sha256.ts";
-import { chunkLength, type Manifest, readManifest, writeManifest } from "../store/manifest.ts";
+import {
+  chunkLength,
+  type Manifest,
+  readManifest,
+  rewriteManifest,
+  writeManifest,
+} from "../store/manifest.ts";
 import type { StoredChunk } from "../store/stored-chunk.ts";
 import { orStoreFault } from "../store-fault.ts";
 import type { UpstreamFile } from "../upstream/job.ts";
@@ -80,11 +86,9 @@ export class Committer {
   async #note(id: string, { digest, validators, validatedAt }: Manifest): Promise<void> {
     const { store, serially } = this.#context;
     try {
-      await serially(async () => {
-        const current = await readManifest(store, id);
-        if (current?.digest !== digest || this.#obstacle) return;
-        await writeManifest(store, id, { ...current, validators, validatedAt });
-      });
+      const change = (current: Manifest) =>
+        this.#obstacle ? undefined : { ...current, validators, validatedAt };
+      await serially(() => rewriteManifest(store, id, digest, change));
     } catch (cause) {
       this.storeFault("write", cause);
     }
