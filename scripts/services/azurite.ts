@@ -1,10 +1,9 @@
 // Azurite, Microsoft's emulator of Azure Blob Storage, on loopback, in memory. It has a package of its own, so `npm ci` stays small.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Daemon, freePort, isAlive, run, settles, startDaemon } from "./daemon.ts";
+import { accepts, type Daemon, freePort, isAlive, run, settles, startDaemon } from "./daemon.ts";
 
 const home = fileURLToPath(new URL("../../test/services/azurite", import.meta.url));
 const account = "devstoreaccount1";
@@ -54,15 +53,4 @@ function installed(): string {
   if (!existsSync(join(home, "node_modules")))
     run("npm", ["ci", "--prefix", home, "--ignore-scripts", "--no-audit", "--no-fund"], installMs);
   return createRequire(join(home, "package.json")).resolve("azurite/dist/src/blob/main.js");
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => end(true));
-    const end = (isUp: boolean) => {
-      socket.destroy();
-      resolve(isUp);
-    };
-    socket.once("error", () => end(false));
-  });
 }

@@ -1,7 +1,7 @@
 // Starts server processes that outlive the script, waits for them, and ends exactly those.
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A server process: `mark` is a part of its command line, for its number may be another process's by now. */
@@ -63,6 +63,18 @@ export function freePort(): Promise<number> {
       const port = typeof address === "object" && address !== null ? address.port : 0;
       server.close(() => resolve(port));
     });
+  });
+}
+
+/** Whether somebody takes connections at a loopback port. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => end(true));
+    const end = (isUp: boolean) => {
+      socket.destroy();
+      resolve(isUp);
+    };
+    socket.once("error", () => end(false));
   });
 }
 

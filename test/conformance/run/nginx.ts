@@ -1,8 +1,7 @@
 // nginx in front of a server, configured as docs/serving.md says: what the page shows is what is tried.
 import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { freePort, settles } from "../../../scripts/services/daemon.ts";
+import { accepts, freePort, settles } from "../../../scripts/services/daemon.ts";
 import { startChild } from "./child.ts";
 
 /** A running nginx with an empty cache. */
@@ -31,7 +30,7 @@ export async function startNginx(
   const args = ["-e", errorLog, "-c", join(directory, "nginx.conf")];
   const child = startChild("nginx", args, { cwd: directory, signal: "SIGTERM" });
   const errors = () => readFile(errorLog, "utf8").catch(() => "");
-  if (!(await settles(() => isListening(port), 10_000))) {
+  if (!(await settles(() => accepts(port), 10_000))) {
     await child.end();
     throw new Error(`nginx did not start: ${child.said()}`);
   }
@@ -67,15 +66,4 @@ ${temporary.join("\n")}
 ${site}
 }
 `;
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => end(true));
-    const end = (isUp: boolean) => {
-      socket.destroy();
-      resolve(isUp);
-    };
-    socket.once("error", () => end(false));
-  });
 }
