@@ -2,7 +2,7 @@
 import { onTestFinished } from "vitest";
 import { memoryAdapter } from "../../../src/adapters/memory/index.ts";
 import { type TieredAdapterOptions, tieredAdapter } from "../../../src/adapters/tiered/index.ts";
-import { replaceClock } from "../../../src/core/clock.ts";
+import { platformClock, replaceClock } from "../../../src/core/clock.ts";
 import type { StoreDriver } from "../../../src/core/index.ts";
 import { createTestManager, type TestManagerOptions } from "../../support/test-manager.ts";
 import { severable } from "./severable.ts";
@@ -28,15 +28,9 @@ export function site(api: { readonly url: string }, options: SiteOptions = {}) {
 export function steeredTime(): { advance(byMs: number): void } {
   let aheadMs = 0;
   const restore = replaceClock({
-    wallMs: () => Date.now() + aheadMs,
-    monotonicMs: () => performance.now() + aheadMs,
-    startTimer: (run, delayMs) => setTimeout(run, delayMs),
-    startInterval: (run, everyMs) => setInterval(run, everyMs),
-    stopTimer: (timer) => clearTimeout(timer),
-    random: () => Math.random(),
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    randomName: () => crypto.randomUUID(),
-    processName: () => "site",
+    ...platformClock,
+    wallMs: () => platformClock.wallMs() + aheadMs,
+    monotonicMs: () => platformClock.monotonicMs() + aheadMs,
   });
   onTestFinished(restore);
   return {
