@@ -78,3 +78,13 @@ export interface ManagerContext {
   /** Counts the transfers that have ended, whichever way. */
   readonly endedTransfers: { count: number };
 }
+
+/** Lets work go on that nobody waits for but `close` and `cleanCache`. It must not reject. */
+export function inBackground<T>(
+  { background }: Pick<ManagerContext, "background">,
+  work: Promise<T>,
+): Promise<T> {
+  background.add(work);
+  void work.finally(() => background.delete(work));
+  return work;
+}

@@ -1,6 +1,6 @@
 /** `get`: decides between cache and upstream, and hands the image out as a stream. */
 import { random } from "../clock.ts";
-import type { ManagerContext } from "../context.ts";
+import { inBackground, type ManagerContext } from "../context.ts";
 import { type EditedImage, type Edits, editImage, editsOf } from "../delivery/edits/edit-image.ts";
 import { openReader } from "../delivery/edits/open-reader.ts";
 import { findImage } from "../delivery/find-image.ts";
@@ -94,9 +94,10 @@ function effectiveMode(cache: CacheMode, variant: ImageVariant): CacheMode {
 
 /** Nobody waits for it: a use that is not noted costs an eviction too early at worst. */
 function noteUse(context: ManagerContext, id: string): void {
-  const noting = orStoreFault(context, "write", () => context.uses.note(id));
-  context.background.add(noting);
-  void noting.finally(() => context.background.delete(noting));
+  void inBackground(
+    context,
+    orStoreFault(context, "write", () => context.uses.note(id)),
+  );
 }
 
 /** Holds a transfer to its end, even if all its readers leave. */

@@ -1,5 +1,5 @@
 /** Hands out the chunks of a cached image as they lie in the store, and puts the manifest right if it says something else. */
-import type { ManagerContext } from "../context.ts";
+import { inBackground, type ManagerContext } from "../context.ts";
 import { eachOf } from "../each.ts";
 import { StoreError } from "../errors.ts";
 import type { CachedImage } from "../lookup/find-cached.ts";
@@ -37,24 +37,21 @@ export function openStored(context: ManagerContext, found: CachedImage): StoredI
 function failureOf(context: ManagerContext, found: CachedImage, failure: unknown): unknown {
   if (!(failure instanceof ChunkUnavailable)) return failure;
   if (failure.cause !== undefined) return failure.cause;
-  inBackground(context, found);
+  putRightSometime(context, found);
   return new StoreError(
     `Chunk ${failure.index} of ${found.id} does not lie in the store as its manifest says: the manifest is being put right`,
   );
 }
 
 /** Looks at every chunk of the image, unless that is being done. */
-function inBackground(context: ManagerContext, { id, manifest }: CachedImage): void {
-  const { background, describing } = context;
+function putRightSometime(context: ManagerContext, { id, manifest }: CachedImage): void {
+  const { describing } = context;
   if (describing.has(id)) return;
   describing.add(id);
   const work = orStoreFault(context, "read", async () => {
     await noteStored(context, id, manifest, await inspectAll(context, manifest));
-  }).finally(() => {
-    describing.delete(id);
-    background.delete(work);
-  });
-  background.add(work);
+  }).finally(() => describing.delete(id));
+  void inBackground(context, work);
 }
 
 /** One at a time: nobody waits for it. */

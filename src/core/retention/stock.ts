@@ -2,7 +2,7 @@
  * What is stored, as far as sums need to know it. It comes from the ledger, so it costs the same whether there are ten images or ten
  * thousand. If the store has no ledger yet, or a damaged one, every manifest is read once, and the ledger is written.
  */
-import type { ManagerContext } from "../context.ts";
+import { inBackground, type ManagerContext } from "../context.ts";
 import { type Content, contentOf, joined } from "../store/content.ts";
 import {
   type Inventory,
@@ -119,11 +119,12 @@ async function rewriteLedger(
  * nobody waits for it.
  */
 export function addUpSometime(context: ManagerContext): void {
-  const { ledger, background, serially } = context;
+  const { ledger, serially } = context;
   if (!ledger.isDue) return;
-  const work = orStoreFault(context, "list", () => serially(() => addUp(context)));
-  background.add(work);
-  void work.finally(() => background.delete(work));
+  void inBackground(
+    context,
+    orStoreFault(context, "list", () => serially(() => addUp(context))),
+  );
 }
 
 async function addUp(context: ManagerContext): Promise<void> {

@@ -1,5 +1,5 @@
 /** Stores the image of a transfer: makes room for it, commits it, and remembers why it can't be committed. */
-import type { ManagerContext } from "../context.ts";
+import { inBackground, type ManagerContext } from "../context.ts";
 import { type ImageManagerError, isImageManagerError, StoreError } from "../errors.ts";
 import type { Validators } from "../freshness/validators.ts";
 import type { TransferWindow } from "../memory/window.ts";
@@ -69,17 +69,16 @@ export class Committer {
   /** The stored copy is still right. That is noted in the background, unless another copy has taken its place. */
   confirm(seen: Validators | undefined): Outcome {
     const { id, previous } = this.#options;
-    const { now, confirming, background } = this.#context;
+    const { now, confirming } = this.#context;
     const stored = previous as Manifest;
     // A copy that came as one file is known by its parts from now on: they tell more.
     const validators = seen && areOfParts(seen) ? seen : stored.validators;
     const manifest: Manifest = { ...stored, validators, validatedAt: now() };
     const noting = this.#note(id, manifest).finally(() => {
       if (confirming.get(id) === noting) confirming.delete(id);
-      background.delete(noting);
     });
     confirming.set(id, noting);
-    background.add(noting);
+    void inBackground(this.#context, noting);
     return { manifest };
   }
 

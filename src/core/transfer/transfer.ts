@@ -1,5 +1,5 @@
 /** The life of one upstream transfer of one image: who holds it, and what happens when it ends. All its readers share it. */
-import type { ManagerContext } from "../context.ts";
+import { inBackground, type ManagerContext } from "../context.ts";
 import { ImageChangedError, StoreError } from "../errors.ts";
 import type { Cursor } from "../memory/cursor.ts";
 import { TransferWindow } from "../memory/window.ts";
@@ -166,11 +166,7 @@ export class Transfer implements RunningTransfer {
 
   /** Lets others take the turn, once. Closing the manager waits for it. */
   #leave(isDone: boolean): Promise<void> {
-    const leaving = this.#share.leave(isDone);
-    const { background } = this.#context;
-    background.add(leaving);
-    void leaving.finally(() => background.delete(leaving));
-    return leaving;
+    return inBackground(this.#context, this.#share.leave(isDone));
   }
 
   /** Chunks that nothing is going to name are deleted before others take the turn: they may be about to write the same chunks. */
