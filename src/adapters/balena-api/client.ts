@@ -11,7 +11,7 @@ import { readAtMost } from "../../core/read-at-most.ts";
 import { wordsOf } from "../../core/upstream/server-words.ts";
 import { unlessAborted } from "../../core/waiting.ts";
 import { type Failure, failureError } from "../balena/failure.ts";
-import { isToken } from "../balena/token.ts";
+import { usableToken } from "../balena/token.ts";
 
 import type { CheckedOptions } from "./options.ts";
 
@@ -43,7 +43,8 @@ export interface ApiClient {
 
 /** A client; it does nothing until it is asked. */
 export function apiClient({ apiOrigin, token, fetch }: Omit<CheckedOptions, "configure">): ApiClient {
-  const currentToken = (signal?: AbortSignal) => unlessAborted(signal, () => usableToken(token));
+  const currentToken = (signal?: AbortSignal) =>
+    unlessAborted(signal, async () => usableToken(await tokenFrom(token)));
   return {
     apiOrigin,
     currentToken,
@@ -123,15 +124,6 @@ function tooLarge(failure: Omit<Failure, "cause">): ImageManagerError {
 function notTheApi(cause: unknown): Error {
   const message = "what answered is not the API. Is there a sign-in or maintenance page in between?";
   return new Error(message, { cause });
-}
-
-async function usableToken(ask: () => unknown): Promise<string | undefined> {
-  const token = await tokenFrom(ask);
-  if (token === undefined || isToken(token)) return token;
-  // `fetch` would refuse such a header with an error that quotes it.
-  throw new UnauthorizedError(
-    "The token function returned no usable token: printable ASCII, no spaces or line ends",
-  );
 }
 
 async function tokenFrom(ask: () => unknown): Promise<unknown> {

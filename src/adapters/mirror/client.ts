@@ -6,7 +6,7 @@ import { readAtMost } from "../../core/read-at-most.ts";
 import type { SourceOptions } from "../../core/types.ts";
 import { unlessAborted } from "../../core/waiting.ts";
 import { failureError } from "../balena/failure.ts";
-import { isToken } from "../balena/token.ts";
+import { usableToken } from "../balena/token.ts";
 import type { CheckedOptions } from "./options.ts";
 
 /** What is asked of a mirror. */
@@ -44,10 +44,10 @@ const packingBytes = 64 * 1024;
 /** It does nothing until it is asked. */
 export function mirrorClient({ base, token, fetch }: CheckedOptions): MirrorClient {
   return {
-    credentials: async () => `${base}\n${(await usableToken(token)) ?? ""}`,
+    credentials: async () => `${base}\n${(await currentToken(token)) ?? ""}`,
     async ask(question) {
       const { signal, action, image } = question;
-      const secret = await unlessAborted(signal, () => usableToken(token));
+      const secret = await unlessAborted(signal, () => currentToken(token));
       const failure = { apiOrigin: base, action, token: secret, deviceType: undefined };
       const answer = await unlessAborted(signal, () => send(fetch, base, secret, question)).catch((cause) => {
         signal?.throwIfAborted();
@@ -125,16 +125,12 @@ function problemIn(bytes: Uint8Array): { code?: string; nearest?: string; detail
   }
 }
 
-async function usableToken(ask: () => unknown): Promise<string | undefined> {
+async function currentToken(ask: () => unknown): Promise<string | undefined> {
   let token: unknown;
   try {
     token = await ask();
   } catch (cause) {
     throw new UnauthorizedError("The token function failed", undefined, { cause: foreignError(cause) });
   }
-  if (token === undefined || isToken(token)) return token;
-  // `fetch` would refuse such a header with an error that quotes it.
-  throw new UnauthorizedError(
-    "The token function returned no usable token: printable ASCII, no spaces or line ends",
-  );
+  return usableToken(token);
 }
