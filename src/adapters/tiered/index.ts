@@ -83,8 +83,8 @@ export function tieredAdapter(options: TieredAdapterOptions): StoreDriver {
   async function read(name: string, given: StoreReadOptions = {}): Promise<Uint8Array | null> {
     const key = keyOf(name);
     const kind = kindOf(key);
-    const readOptions = { ...given, maxBytes: given.maxBytes ?? bounds.unboundedReadBytes };
-    const bytes = kind === "chunk" ? chunks.read(key, readOptions) : records.read(key, kind, readOptions);
+    const options = bounded(given);
+    const bytes = kind === "chunk" ? chunks.read(key, options) : records.read(key, kind, options);
     return (await bytes) ?? null;
   }
 
@@ -117,10 +117,7 @@ export function tieredAdapter(options: TieredAdapterOptions): StoreDriver {
     readAgain: async (name, given = {}) => {
       const key = keyOf(name);
       if (kindOf(key) !== "chunk") return null;
-      return (
-        (await chunks.readAgain(key, { ...given, maxBytes: given.maxBytes ?? bounds.unboundedReadBytes })) ??
-        null
-      );
+      return (await chunks.readAgain(key, bounded(given))) ?? null;
     },
     setItem: write,
     setItemRaw: write,
@@ -140,6 +137,11 @@ export function tieredAdapter(options: TieredAdapterOptions): StoreDriver {
     }),
   };
 }
+
+const bounded = (options: StoreReadOptions) => ({
+  ...options,
+  maxBytes: options.maxBytes ?? bounds.unboundedReadBytes,
+});
 
 /** They are asked at each use: what the far store can do counts only while it is there. */
 function capabilitiesOf({ near, far, link, farReadOnly }: Tiers): StoreCapabilities {

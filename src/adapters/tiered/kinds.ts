@@ -1,4 +1,5 @@
 /** What a key holds. Each kind has its place in the tiers. */
+import { chunkKey, folders, probeKey } from "../../core/store/keys.ts";
 
 /**
  * - `chunk`: bytes of an image, named by their digest; near first
@@ -7,9 +8,9 @@
  */
 export type Kind = "chunk" | "passing" | "record";
 
-const chunkPattern = /(?:^|:)v1:chunks:[0-9a-f]{2}:[0-9a-f]{64}$/;
-const passingPattern = /(?:^|:)v1:(?:leases:|partials:|probe$)/;
-const manifestPattern = /(?:^|:)v1:images:[^:]+$/;
+const chunkPattern = new RegExp(`(?:^|:)${folders.chunks}[0-9a-f]{2}:[0-9a-f]{64}$`);
+const passingPattern = new RegExp(`(?:^|:)(?:${folders.leases}|${folders.partials}|${probeKey}$)`);
+const manifestPattern = new RegExp(`(?:^|:)${folders.images}[^:]+$`);
 
 /** The kind of a key, whatever prefix it has. */
 export function kindOf(key: string): Kind {
@@ -22,7 +23,7 @@ export const isManifestKey = (key: string): boolean => manifestPattern.test(key)
 
 /** Key of the chunk with a digest, in the same store as a manifest. */
 export const chunkKeyNextTo = (manifestKey: string, digest: string): string =>
-  `${prefixOf(manifestKey)}v1:chunks:${digest.slice(0, 2)}:${digest}`;
+  prefixOf(manifestKey) + chunkKey(digest);
 
 /** What stands before the format in a key: the manager's prefix, with its colon. */
 export const prefixOf = (key: string): string => /^(?:.*?:)?(?=v1:)/.exec(key)?.[0] ?? "";
